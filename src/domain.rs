@@ -5,6 +5,17 @@
 pub mod cid;
 pub mod did;
 pub mod frame;
+pub mod impair;
+pub mod interval;
+pub mod lag;
+pub mod ledger;
 pub mod op;
+pub mod ring;
+pub mod rollup;
+pub mod rtt;
+pub mod sketch;
+pub mod source;
 pub mod time;
+pub mod verdict;
+pub mod window;
 pub mod window_kind;

@@ -1,0 +1,280 @@
+//! What a reader gets: a consistent picture of the ledger that costs little to take.
+//!
+//! Intervals, roll-ups and operations are shared by reference count and copied only when the ledger changes them while a
+//! reader still holds them.
+
+use super::Ledger;
+use super::extra::ExtraRow;
+use super::series::Series;
+use super::state::{MirrorState, SourceState};
+use super::{MirrorParams, Params, SLOT_S};
+use crate::domain::interval::{ExtraState, Interval};
+use crate::domain::ring::Held;
+use crate::domain::rollup::{Rollups, merge};
+use crate::domain::rtt::Correction;
+use crate::domain::time::{Labels, SECOND, Span, Tau};
+use crate::domain::window_kind::WindowKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Extras that a capture lists.
+const EXTRAS_MAX: usize = 2_000;
+/// Late spans that a capture lists, newest.
+const LATE_MAX: usize = 256;
+/// Gaps of each source that a capture lists, newest.
+const GAPS_MAX: usize = 256;
+
+/// A round-trip estimate.
+#[derive(Copy, Clone, Debug, Default, PartialEq)]
+pub struct RttCapture {
+    /// Minimum of the last ten minutes, nanoseconds.
+    pub min_ns: Option<i64>,
+    /// Samples behind it.
+    pub samples: usize,
+    /// The address that was measured.
+    pub peer: Option<SocketAddr>,
+    /// When the newest sample was taken.
+    pub measured_at: Option<Tau>,
+}
+
+/// A source in a capture.
+#[derive(Clone, Debug, Default)]
+pub struct SourceCapture {
+    /// When it was first observed.
+    pub first: Option<Tau>,
+    /// Through when its window is proved.
+    pub proved: Tau,
+    /// Whether its stream is open.
+    pub is_open: bool,
+    /// Its newest gaps, as spans in which its timing means nothing.
+    pub gaps: Vec<Span>,
+    /// Whether a gap of it is not closed.
+    pub has_open_gap: bool,
+    /// Distinct operations it delivered.
+    pub received: u64,
+    /// Operations it delivered live more than once.
+    pub duplicates: u64,
+    /// Frames of it that were refused.
+    pub rejected: u64,
+    /// Frames or keys of it that we let go.
+    pub dropped: u64,
+    /// Operations under a known CID with another DID or `createdAt`.
+    pub altered: u64,
+    /// Its newest live arrival.
+    pub last_op_at: Option<Tau>,
+    /// Live arrivals a second over the last minute.
+    pub rate_per_s: Option<f64>,
+    /// Round trip by TCP connect.
+    pub rtt: RttCapture,
+    /// Round trip of the live socket.
+    pub tcp_info_rtt: RttCapture,
+}
+
+/// A mirror in a capture.
+#[derive(Clone, Debug)]
+pub struct MirrorCapture {
+    /// As a source.
+    pub source: SourceCapture,
+    /// Its time limits.
+    pub params: MirrorParams,
+    /// The correction that holds now.
+    pub correction: Option<Correction>,
+    /// Operations of the primary that are newer than the newest one it has.
+    pub head_lag_ops: u64,
+    /// The primary's arrival of the first of them.
+    pub head_since: Option<Tau>,
+    /// Exact number of DIDs with an open miss.
+    pub dids_affected: usize,
+    /// Exact number of open misses.
+    pub open_misses: u64,
+    /// Numbers of operations that are missed or late; only with operations.
+    pub listed: Vec<u64>,
+    /// Whether some are not listed.
+    pub is_list_cut: bool,
+}
+
+/// The picture.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// When it was taken.
+    pub now: Tau,
+    /// How instants become labels.
+    pub labels: Labels,
+    /// The common time limits.
+    pub params: Params,
+    /// The primary.
+    pub primary: SourceCapture,
+    /// The mirrors, in the order of the configuration.
+    pub mirrors: Vec<MirrorCapture>,
+    /// Intervals.
+    pub intervals: Series,
+    /// Slots of ten seconds for the rolling short windows.
+    pub slots: Series,
+    /// Hours and days.
+    pub rollups: Arc<Rollups>,
+    /// The operations that are held; only when asked for.
+    pub held: Held,
+    /// Operations found to be extra, newest first, bounded; only with operations.
+    pub extras: Vec<ExtraRow>,
+    /// Newest spans in which our reader was late.
+    pub late: Vec<Span>,
+    /// Since when our reader is late now.
+    pub late_since: Option<Tau>,
+    /// Whether the primary's operations come later than usual.
+    pub is_primary_delayed: bool,
+    /// Whether extras rest on the primary's stream alone.
+    pub primary_has_no_export: bool,
+    /// Operations held.
+    pub held_ops: usize,
+    /// Keys held that only mirrors have.
+    pub unknown_keys: usize,
+}
+
+/// A window's figures with its bounds.
+#[derive(Clone, Debug)]
+pub struct WindowFigures {
+    /// What happened in it.
+    pub interval: Interval,
+    /// First millisecond of it, UTC.
+    pub from_ms: i64,
+    /// First millisecond after it, UTC.
+    pub to_ms: i64,
+}
+
+impl Capture {
+    /// Number of the interval that is open now.
+    #[must_use]
+    pub fn current_interval(&self) -> u32 {
+        u32::try_from(self.labels.utc_ms(self.now).div_euclid(self.params.interval_ms)).unwrap_or(0)
+    }
+
+    /// The figures of a canonical window: the last whole intervals that make it up, plus the open one; the two shortest roll
+    /// in slots of ten seconds.
+    #[must_use]
+    pub fn window(&self, kind: WindowKind) -> WindowFigures {
+        let mirrors = self.mirrors.len();
+        if matches!(kind, WindowKind::M5 | WindowKind::M15) {
+            let slot_ms = SLOT_S * 1_000;
+            let current = self.labels.utc_ms(self.now).div_euclid(slot_ms);
+            let first = current - kind.seconds() / SLOT_S;
+            let parts = self.slots.between(first.max(0) as u32, current.max(0) as u32);
+            let interval = merge(mirrors, parts.map(|p| &**p.1)).unwrap_or_else(|| Interval::new(mirrors));
+            return WindowFigures { interval, from_ms: first * slot_ms, to_ms: (current + 1) * slot_ms };
+        }
+        let current = self.current_interval();
+        let count = (kind.seconds() * 1_000 / self.params.interval_ms).max(1) as u32;
+        let first = current.saturating_sub(count);
+        let interval = self.merged(first, current).unwrap_or_else(|| Interval::new(mirrors));
+        let ms = self.params.interval_ms;
+        WindowFigures { interval, from_ms: i64::from(first) * ms, to_ms: (i64::from(current) + 1) * ms }
+    }
+
+    /// Merges the intervals from `first` through `last`, whole hours from their roll-ups.
+    fn merged(&self, first: u32, last: u32) -> Option<Interval> {
+        let (first_hour, last_hour) = (self.rollups.hour_of(first), self.rollups.hour_of(last));
+        let mirrors = self.mirrors.len();
+        if last_hour <= first_hour + 1 {
+            return merge(mirrors, self.intervals.between(first, last).map(|i| &**i.1));
+        }
+        let whole_from = if self.rollups.first_of(first_hour) == first { first_hour } else { first_hour + 1 };
+        let head = self.intervals.between(first, self.rollups.first_of(whole_from).saturating_sub(1));
+        let head = (self.rollups.first_of(whole_from) > first).then_some(head).into_iter().flatten();
+        let whole = self.rollups.hours(whole_from, last_hour - 1);
+        let tail = self.intervals.between(self.rollups.first_of(last_hour), last);
+        merge(mirrors, head.chain(whole).chain(tail).map(|i| &**i.1))
+    }
+
+    /// Whether the span of labels `[from_ms, to_ms)` saw the observer or the primary's link impaired.
+    #[must_use]
+    pub fn is_impaired(&self, from_ms: i64, to_ms: i64) -> bool {
+        let (from, to) = (self.labels.tau(from_ms), self.labels.tau(to_ms));
+        let open = self.late_since.map(|since| Span { from: since, to: Tau::MAX });
+        let spans = self.late.iter().chain(&self.primary.gaps).chain(open.as_ref());
+        spans.into_iter().any(|s| s.overlap_ns(from, to) > 0)
+    }
+}
+
+impl Ledger {
+    /// Takes a picture; `with_ops` adds the operations and lists.
+    #[must_use]
+    pub fn capture(&self, with_ops: bool) -> Capture {
+        Capture {
+            now: self.now,
+            labels: self.labels,
+            params: self.params,
+            primary: capture_source(&self.primary, self.now),
+            mirrors: self.mirrors.iter().map(|m| self.capture_mirror(m, with_ops)).collect(),
+            intervals: self.intervals.clone(),
+            slots: self.slots.clone(),
+            rollups: Arc::clone(&self.rollups),
+            held: if with_ops { self.ring.held() } else { Held::default() },
+            extras: if with_ops { self.capture_extras() } else { Vec::new() },
+            late: newest(self.late.spans().copied().collect(), LATE_MAX),
+            late_since: self.late.since(),
+            is_primary_delayed: self.delay.is_delayed(self.now),
+            primary_has_no_export: self.foreigns.has_no_export(),
+            held_ops: self.ring.len(),
+            unknown_keys: self.foreigns.len(),
+        }
+    }
+
+    fn capture_mirror(&self, m: &MirrorState, with_ops: bool) -> MirrorCapture {
+        let newest_op = self.ring.next();
+        let first_newer = m.head.map_or(self.ring.base(), |h| h + 1);
+        MirrorCapture {
+            source: capture_source(&m.source, self.now),
+            params: m.params,
+            correction: m.corrections.now(),
+            head_lag_ops: newest_op.saturating_sub(first_newer),
+            head_since: self.ring.row(first_newer.max(self.ring.base())).map(|r| r.p),
+            dids_affected: m.open_misses.len(),
+            open_misses: m.open_misses.values().map(|&n| u64::from(n)).sum(),
+            listed: if with_ops { m.listed.iter().copied().collect() } else { Vec::new() },
+            is_list_cut: m.is_list_cut,
+        }
+    }
+
+    fn capture_extras(&self) -> Vec<ExtraRow> {
+        let mut extras: Vec<ExtraRow> =
+            self.foreigns.sightings().filter(|s| s.state == ExtraState::Extra).copied().collect();
+        extras.sort_unstable_by_key(|s| std::cmp::Reverse(s.q));
+        extras.truncate(EXTRAS_MAX);
+        extras
+    }
+}
+
+fn newest(mut spans: Vec<Span>, max: usize) -> Vec<Span> {
+    let surplus = spans.len().saturating_sub(max);
+    spans.drain(..surplus);
+    spans
+}
+
+fn capture_source(s: &SourceState, now: Tau) -> SourceCapture {
+    let rtt = |e: &crate::domain::rtt::Estimator| RttCapture {
+        min_ns: e.min_ns(),
+        samples: e.samples(),
+        peer: e.peer(),
+        measured_at: e.measured_at(),
+    };
+    let mut gaps: Vec<Span> = s.windows.gaps().rev().take(GAPS_MAX).map(crate::domain::window::Gap::impaired).collect();
+    gaps.reverse();
+    SourceCapture {
+        first: s.windows.first(),
+        proved: s.windows.proved(),
+        is_open: s.windows.is_open(),
+        gaps,
+        has_open_gap: s.windows.open_gap().is_some(),
+        received: s.received,
+        duplicates: s.duplicates,
+        rejected: s.rejected,
+        dropped: s.dropped,
+        altered: s.altered,
+        last_op_at: s.last_op_at,
+        rate_per_s: s.rate_per_s(now),
+        rtt: rtt(&s.rtt),
+        tcp_info_rtt: rtt(&s.tcp_info_rtt),
+    }
+}
+
+/// How long a stream may be unproved before its freshness is not known any more: twice the ping's period and a margin.
+pub const FRESH_NS: i64 = 15 * SECOND;

@@ -1,0 +1,52 @@
+//! Deliberately broken engines, for measuring the property tests: each must be caught by them.
+//!
+//! Outside tests there is no mutant and [`Ledger::is_mutant`] is a constant that the compiler removes.
+
+use super::Ledger;
+
+/// One way of being wrong; the names say what is left out or mixed up.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "named in the engine, chosen by tests alone"))]
+pub(in crate::domain) enum Mutant {
+    NoWindows,
+    NoGrace,
+    EdgeCut,
+    DecidedBeforeProved,
+    ZeroGraceAfterFill,
+    IgnorePrimaryWindow,
+    KeysDroppedEarly,
+    StalledPrimaryIsSilence,
+    FilledIsLive,
+    FrozenSpanCounts,
+    NoPeerReset,
+    CountBeforeDedupe,
+    Clamp,
+    AlwaysUnknown,
+    FlagVoidsTooMuch,
+    WallClock,
+    OrderLeaks,
+    SharedDenominators,
+    SharedCaps,
+    DropBlamesMirror,
+    UnboundedKeys,
+    DuplicateCountsAgain,
+    ForbiddenEdge,
+    FinalBeforeCommit,
+    EveryFlagBlocksMissed,
+}
+
+impl Ledger {
+    /// Whether this engine is broken in this way on purpose.
+    #[cfg(test)]
+    pub(in crate::domain) fn is_mutant(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    /// Whether this engine is broken in this way on purpose: never.
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "the same call as in tests, where it depends on the engine")]
+    #[inline]
+    pub(in crate::domain) const fn is_mutant(&self, _: Mutant) -> bool {
+        false
+    }
+}

@@ -1,0 +1,368 @@
+//! A ledger from what was kept: the same as before, with the time since then shown as the observer being down.
+//!
+//! Operations, cells and sightings come from the journal; intervals whose operations are all held are counted anew from
+//! them, the others are taken as they were kept in the same transaction. So nothing is counted twice and nothing lost.
+
+use super::Ledger;
+use super::journal::{self, JournalError, Record};
+use super::range::CreatedRanges;
+use crate::domain::interval::{Acc, Interval, Status};
+use crate::domain::ring::Ring;
+use crate::domain::rtt::Correction;
+use crate::domain::source::SourceIx;
+use crate::domain::time::Tau;
+use crate::domain::verdict::{Cell, Reason, Verdict};
+use crate::domain::window::Windows;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The small state of the ledger that every transaction keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LedgerState {
+    interval_ms: i64,
+    next_op: u64,
+    ranges: CreatedRanges,
+}
+
+/// The counters of a source that every transaction keeps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Counters {
+    proved: Tau,
+    is_open: bool,
+    received: u64,
+    duplicates: u64,
+    rejected: u64,
+    dropped: u64,
+    altered: u64,
+    last_op_at: Option<Tau>,
+}
+
+/// The header of a kept interval; its mirrors are kept apart, by id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IntervalHead {
+    primary_ops: u32,
+    evicted_ops: u32,
+    amendments: u32,
+    status: Status,
+    is_impaired: bool,
+}
+
+impl IntervalHead {
+    /// The header of an interval.
+    #[must_use]
+    pub fn of(i: &Interval) -> IntervalHead {
+        IntervalHead {
+            primary_ops: i.primary_ops,
+            evicted_ops: i.evicted_ops,
+            amendments: i.amendments,
+            status: i.status,
+            is_impaired: i.is_impaired,
+        }
+    }
+}
+
+/// An interval, hour or day as it was kept.
+#[derive(Clone, Debug)]
+pub struct SavedInterval {
+    /// Its first millisecond, UTC.
+    pub start_ms: i64,
+    /// Its header.
+    pub head: IntervalHead,
+    /// The accumulators of the mirrors it knew.
+    pub mirrors: Vec<(String, Acc)>,
+}
+
+/// Everything that was kept.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// Segments of the journal, oldest first.
+    pub segments: Vec<Vec<u8>>,
+    /// The ledger's own state.
+    pub state: Option<LedgerState>,
+    /// Windows by source id.
+    pub windows: HashMap<String, Windows>,
+    /// Counters by source id.
+    pub counters: HashMap<String, Counters>,
+    /// Intervals.
+    pub intervals: Vec<SavedInterval>,
+    /// Hours.
+    pub hours: Vec<SavedInterval>,
+    /// Days.
+    pub days: Vec<SavedInterval>,
+    /// The machine was started anew since: the clock's instants of before say nothing of the time between.
+    pub is_rebooted: bool,
+}
+
+/// What restoring found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoreReport {
+    /// Operations that are held again.
+    pub ops: usize,
+    /// Segments that could not be read to their end, with the reason of the first.
+    pub damaged: Option<(usize, String)>,
+}
+
+impl Ledger {
+    /// The small state for the next transaction.
+    #[must_use]
+    pub fn save_state(&self) -> LedgerState {
+        LedgerState { interval_ms: self.params.interval_ms, next_op: self.ring.next(), ranges: self.ranges.clone() }
+    }
+
+    /// The counters of a source for the next transaction.
+    #[must_use]
+    pub fn save_counters(&self, source: SourceIx) -> Counters {
+        self.source(source).map_or_else(Counters::default, |s| Counters {
+            proved: s.windows.proved(),
+            is_open: s.windows.is_open(),
+            received: s.received,
+            duplicates: s.duplicates,
+            rejected: s.rejected,
+            dropped: s.dropped,
+            altered: s.altered,
+            last_op_at: s.last_op_at,
+        })
+    }
+
+    /// Takes everything back that was kept. To be called once, on a new ledger, before anything else; `ids` are those of the
+    /// mirrors in the order of their indices and `primary` that of the primary.
+    pub fn restore(&mut self, saved: Saved, primary: &str, ids: &[String]) -> RestoreReport {
+        let mut report = RestoreReport::default();
+        let same_intervals = saved.state.as_ref().is_none_or(|s| s.interval_ms == self.params.interval_ms);
+        if let Some(state) = &saved.state {
+            self.ranges = state.ranges.clone();
+        }
+        let samples = self.replay(&saved, ids, &mut report);
+        if let Some(state) = &saved.state
+            && self.ring.is_empty()
+        {
+            self.ring = Ring::new(self.mirrors.len(), state.next_op);
+        }
+        if !same_intervals {
+            self.renumber_intervals();
+        }
+        let fixed = if same_intervals { self.take_intervals(&saved, ids) } else { HashSet::new() };
+        for hour in &saved.hours {
+            let number = (hour.start_ms / 3_600_000) as u32;
+            Arc::make_mut(&mut self.rollups).restore_hour(number, assemble(hour, ids));
+        }
+        for day in &saved.days {
+            let number = (day.start_ms / 86_400_000) as u32;
+            Arc::make_mut(&mut self.rollups).restore_day(number, assemble(day, ids));
+        }
+        self.recount(&fixed, &samples);
+        self.restore_sources(&saved, primary, ids);
+        self.restore_lists(saved.is_rebooted);
+        self.journal = journal::Journal::default();
+        report.ops = self.ring.len();
+        report
+    }
+
+    fn replay(&mut self, saved: &Saved, ids: &[String], report: &mut RestoreReport) -> Vec<(u64, usize, Option<Correction>)> {
+        let mut samples = Vec::new();
+        let mut started = false;
+        for segment in &saved.segments {
+            let result = journal::read(segment, |roster, record| {
+                let index = |m: u16| roster.get(usize::from(m)).and_then(|id| ids.iter().position(|i| i == id));
+                self.apply(record, &index, roster.len() as u16, &mut samples, &mut started);
+            });
+            if let Err(e) = result {
+                let (count, first) = report.damaged.take().unwrap_or_else(|| (0, JournalError::to_string(&e)));
+                report.damaged = Some((count + 1, first));
+            }
+        }
+        samples
+    }
+
+    fn apply(
+        &mut self,
+        record: Record,
+        index: &dyn Fn(u16) -> Option<usize>,
+        roster_len: u16,
+        samples: &mut Vec<(u64, usize, Option<Correction>)>,
+        started: &mut bool,
+    ) {
+        match record {
+            Record::Op(number, row) => {
+                if !*started || number != self.ring.next() {
+                    // Numbers are dense; a jump means that a segment is missing, and what was before it is not continuous.
+                    self.ring = Ring::new(self.mirrors.len(), number);
+                    *started = true;
+                }
+                // A mirror that was not configured then has no cell in the journal: it is not eligible.
+                let mut cells = vec![Cell::new(Verdict::NotEligible); self.mirrors.len()];
+                for m in (0..roster_len).filter_map(index) {
+                    if let Some(cell) = cells.get_mut(m) {
+                        *cell = Cell::new(Verdict::Pending);
+                    }
+                }
+                self.ring.push(row, cells.into_iter());
+            }
+            Record::Moved(number, row) => {
+                if let Some(r) = self.ring.row_mut(number) {
+                    *r = row;
+                }
+            }
+            Record::Cell(number, m, cell) => {
+                if let Some(m) = index(m) {
+                    self.ring.set_cell(number, m, cell);
+                }
+            }
+            Record::Sample(number, m, correction) => {
+                if let Some(m) = index(m) {
+                    samples.push((number, m, correction));
+                }
+            }
+            Record::Sighting(mut s) => {
+                if let Some(m) = index(s.mirror) {
+                    s.mirror = m as u16;
+                    self.foreigns.restore(s);
+                }
+            }
+            Record::Gone(cid) => self.foreigns.drop_key(&cid),
+            Record::Evicted(base) => {
+                while self.ring.base() < base && !self.ring.is_empty() {
+                    self.ring.pop();
+                }
+            }
+        }
+    }
+
+    fn renumber_intervals(&mut self) {
+        for number in self.ring.base()..self.ring.next() {
+            let k = self.ring.row(number).map(|r| self.interval_of(r.p));
+            if let (Some(row), Some(k)) = (self.ring.row_mut(number), k) {
+                row.interval = k;
+            }
+        }
+    }
+
+    /// Takes the kept intervals; returns the numbers of those that cannot be counted anew.
+    fn take_intervals(&mut self, saved: &Saved, ids: &[String]) -> HashSet<u32> {
+        let mut held: HashSet<u32> = HashSet::new();
+        for number in self.ring.base()..self.ring.next() {
+            held.extend(self.ring.row(number).map(|r| r.interval));
+        }
+        held.extend(self.foreigns.sightings().map(|s| s.interval));
+        let mut fixed = HashSet::new();
+        for s in &saved.intervals {
+            let k = (s.start_ms / self.params.interval_ms) as u32;
+            let mut interval = assemble(s, ids);
+            if held.contains(&k) && interval.evicted_ops == 0 {
+                // Counted anew; only what cannot be counted is taken.
+                let mut fresh = Interval::new(ids.len());
+                (fresh.status, fresh.amendments, fresh.is_impaired) = (interval.status, interval.amendments, interval.is_impaired);
+                interval = fresh;
+            } else {
+                fixed.insert(k);
+            }
+            self.intervals.insert(k, interval);
+        }
+        fixed
+    }
+
+    fn recount(&mut self, fixed: &HashSet<u32>, samples: &[(u64, usize, Option<Correction>)]) {
+        let mirrors = self.mirrors.len();
+        for number in self.ring.base()..self.ring.next() {
+            let Some(row) = self.ring.row(number).copied() else { continue };
+            let slot = self.slot_of(row.p);
+            let interval = if fixed.contains(&row.interval) { None } else { self.intervals.get_mut(row.interval) };
+            for interval in [interval, self.slots.get_mut(slot)].into_iter().flatten() {
+                interval.primary_ops += 1;
+                for m in 0..mirrors {
+                    if let (Some(cell), Some(acc)) = (self.ring.cell(number, m), interval.acc_mut(m)) {
+                        acc.add(row.kind, &row.did, cell);
+                    }
+                }
+            }
+        }
+        for &(number, m, correction) in samples {
+            let (Some(row), Some(cell)) = (self.ring.row(number).copied(), self.ring.cell(number, m)) else { continue };
+            let slot = self.slot_of(row.p);
+            let interval = if fixed.contains(&row.interval) { None } else { self.intervals.existing_mut(row.interval) };
+            for interval in [interval, self.slots.existing_mut(slot)].into_iter().flatten() {
+                if let Some(acc) = interval.acc_mut(m) {
+                    acc.sample(cell.raw_us(), correction);
+                }
+            }
+        }
+        let sightings: Vec<_> = self.foreigns.sightings().copied().collect();
+        for s in sightings {
+            let m = usize::from(s.mirror);
+            if let Some(mirror) = self.mirrors.get_mut(m) {
+                mirror.unknown_keys += 1;
+            }
+            if s.reason == Reason::TooOld || fixed.contains(&s.interval) {
+                continue;
+            }
+            if let Some(acc) = self.intervals.get_mut(s.interval).and_then(|i| i.acc_mut(m)) {
+                acc.change_extra(None, Some(s.state));
+            }
+        }
+        let unsettled: Vec<u32> = self.intervals.iter().filter(|i| matches!(i.1.status, Status::Open | Status::Settling)).map(|i| i.0).collect();
+        self.unsettled.extend(unsettled);
+    }
+
+    fn restore_sources(&mut self, saved: &Saved, primary: &str, ids: &[String]) {
+        let sources = std::iter::once((SourceIx::PRIMARY, primary))
+            .chain(ids.iter().enumerate().map(|(i, id)| (SourceIx::mirror(i), id.as_str())));
+        for (ix, id) in sources {
+            let windows = saved.windows.get(id).cloned();
+            let counters = saved.counters.get(id).cloned().unwrap_or_default();
+            let Some(s) = self.source_mut(ix) else { continue };
+            if let Some(mut windows) = windows {
+                windows.prove(counters.proved);
+                windows.close(Reason::SelfDown);
+                s.windows = windows;
+                s.windows_version += 1;
+            }
+            (s.received, s.duplicates, s.rejected) = (counters.received, counters.duplicates, counters.rejected);
+            (s.dropped, s.altered, s.last_op_at) = (counters.dropped, counters.altered, counters.last_op_at);
+        }
+    }
+
+    /// Makes the lists of what is not settled anew. After a reboot whatever is still open cannot be decided any more.
+    fn restore_lists(&mut self, is_rebooted: bool) {
+        let settle_ns = self.params.settle_ns;
+        for number in self.ring.base()..self.ring.next() {
+            let Some(row) = self.ring.row(number).copied() else { continue };
+            for m in 0..self.mirrors.len() {
+                let Some(cell) = self.ring.cell(number, m) else { continue };
+                let cap = self.limits.listed_per_mirror;
+                let Some(mirror) = self.mirrors.get_mut(m) else { continue };
+                mirror.list(number, &row, Verdict::Pending, cell.verdict(), cap);
+                if cell.delivery().is_some() {
+                    mirror.head = mirror.head.max(Some(number));
+                    if cell.verdict() == Verdict::Pending {
+                        mirror.settling.push_back((number, cell.arrival(row.p).max(row.p).plus(settle_ns)));
+                    }
+                } else if is_rebooted && cell.verdict() == Verdict::Pending {
+                    self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, Reason::SelfDown));
+                }
+            }
+        }
+        self.deadline_cursor = self.ring.base();
+        if is_rebooted {
+            let now = self.now;
+            self.primary.windows.forsake(now);
+            self.mirrors.iter_mut().for_each(|m| m.source.windows.forsake(now));
+        }
+    }
+}
+
+/// An interval in the order of today's mirrors; one that it did not know has nothing in it.
+fn assemble(saved: &SavedInterval, ids: &[String]) -> Interval {
+    let mut interval = Interval::new(ids.len());
+    interval.primary_ops = saved.head.primary_ops;
+    interval.evicted_ops = saved.head.evicted_ops;
+    interval.amendments = saved.head.amendments;
+    interval.status = saved.head.status;
+    interval.is_impaired = saved.head.is_impaired;
+    for (id, acc) in &saved.mirrors {
+        if let Some(slot) = ids.iter().position(|i| i == id).and_then(|m| interval.mirrors.get_mut(m)) {
+            *slot = Arc::new(acc.clone());
+        }
+    }
+    interval
+}

@@ -1,0 +1,146 @@
+//! What the ledger knows of each source beside the operations.
+
+use super::MirrorParams;
+use crate::domain::did::Did;
+use crate::domain::ring::Row;
+use crate::domain::rtt::{Corrections, Estimator};
+use crate::domain::time::Tau;
+use crate::domain::verdict::Verdict;
+use crate::domain::window::Windows;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+/// One source: its window, its counters, its round trips.
+#[derive(Clone, Debug, Default)]
+pub struct SourceState {
+    /// The spans for which everything reached us.
+    pub windows: Windows,
+    /// Grows with every change of the window's gaps, so that they are kept on disk only when they changed.
+    pub windows_version: u64,
+    /// Distinct operations that it delivered.
+    pub received: u64,
+    /// Operations that it delivered live more than once.
+    pub duplicates: u64,
+    /// Frames of it that were refused.
+    pub rejected: u64,
+    /// Frames or keys of it that we let go.
+    pub dropped: u64,
+    /// Operations under a known CID with another DID or `createdAt`.
+    pub altered: u64,
+    /// Its newest arrival.
+    pub last_op_at: Option<Tau>,
+    /// Round trip by TCP connect.
+    pub rtt: Estimator,
+    /// Round trip of the live socket.
+    pub tcp_info_rtt: Estimator,
+    /// Instants of its latest arrivals, for the rate; bounded.
+    pub recent: VecDeque<(Tau, u32)>,
+}
+
+/// Seconds for which arrivals are counted for the rate.
+const RATE_S: usize = 60;
+
+impl SourceState {
+    /// Notes a live arrival for the rate.
+    pub fn note_arrival(&mut self, at: Tau) {
+        self.last_op_at = self.last_op_at.max(Some(at));
+        let second = Tau(at.0 - at.0.rem_euclid(crate::domain::time::SECOND));
+        match self.recent.back_mut() {
+            Some((last, n)) if *last >= second => *n = n.saturating_add(1),
+            _ => {
+                if self.recent.len() == RATE_S {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back((second, 1));
+            }
+        }
+    }
+
+    /// Live arrivals a second over the last minute, or since the source was first observed; none before that.
+    #[must_use]
+    pub fn rate_per_s(&self, now: Tau) -> Option<f64> {
+        let first = self.windows.first()?;
+        let span_ns = now.since(first).clamp(0, RATE_S as i64 * crate::domain::time::SECOND);
+        let from = now.plus(-span_ns);
+        let n: u64 = self.recent.iter().filter(|r| r.0 >= from).map(|r| u64::from(r.1)).sum();
+        (span_ns > 0).then(|| n as f64 * 1e9 / span_ns as f64)
+    }
+}
+
+/// One mirror: its source, its limits and the lists of what is not settled with it.
+#[derive(Debug)]
+pub struct MirrorState {
+    /// Its time limits.
+    pub params: MirrorParams,
+    /// What is known of it as a source.
+    pub source: SourceState,
+    /// What is subtracted from its lag, over time.
+    pub corrections: Corrections,
+    /// Numbers of operations past their first deadline, not delivered and not decided.
+    pub(super) overdue: Vec<u64>,
+    /// Pairs whose timing is not settled: number, and when it will be.
+    pub(super) settling: VecDeque<(u64, Tau)>,
+    /// Number of the newest operation that it delivered.
+    pub head: Option<u64>,
+    /// Numbers of operations that are missed or late, newest kept.
+    pub listed: BTreeSet<u64>,
+    /// Whether some that are missed or late are not listed any more.
+    pub is_list_cut: bool,
+    /// Open misses by DID.
+    pub open_misses: HashMap<Did, u32>,
+    /// Keys of it that the primary has not delivered.
+    pub(super) unknown_keys: usize,
+}
+
+impl MirrorState {
+    pub(super) fn new(params: MirrorParams) -> MirrorState {
+        MirrorState {
+            params,
+            source: SourceState::default(),
+            corrections: Corrections::default(),
+            overdue: Vec::new(),
+            settling: VecDeque::new(),
+            head: None,
+            listed: BTreeSet::new(),
+            is_list_cut: false,
+            open_misses: HashMap::new(),
+            unknown_keys: 0,
+        }
+    }
+
+    /// Keeps the lists true when a verdict changes.
+    pub(super) fn list(&mut self, number: u64, row: &Row, from: Verdict, to: Verdict, cap: usize) {
+        match (from == Verdict::Missed, to == Verdict::Missed) {
+            (false, true) => *self.open_misses.entry(row.did).or_default() += 1,
+            (true, false) => self.close_miss(&row.did),
+            _ => {}
+        }
+        if matches!(to, Verdict::Missed | Verdict::Late) {
+            self.listed.insert(number);
+            if self.listed.len() > cap {
+                self.listed.pop_first();
+                self.is_list_cut = true;
+            }
+        } else {
+            self.listed.remove(&number);
+        }
+    }
+
+    /// An operation is not held any more: nothing about it can change, so nothing about it is open.
+    pub(super) fn unlist(&mut self, number: u64, row: &Row, verdict: Option<Verdict>) {
+        if self.listed.remove(&number) {
+            self.is_list_cut = true;
+        }
+        if verdict == Some(Verdict::Missed) {
+            self.close_miss(&row.did);
+        }
+    }
+
+    pub(super) fn close_miss(&mut self, did: &Did) {
+        if let Some(n) = self.open_misses.get_mut(did) {
+            *n -= 1;
+            if *n == 0 {
+                self.open_misses.remove(did);
+            }
+        }
+    }
+}
