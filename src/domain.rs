@@ -3,19 +3,24 @@
 //! Nothing below this module names an actor, a runtime, a file, a socket or a clock; the present is always an argument.
 
 pub mod cid;
+pub mod coverage;
 pub mod did;
+pub mod fill;
 pub mod frame;
 pub mod impair;
 pub mod interval;
 pub mod lag;
 pub mod ledger;
+pub mod link;
 pub mod op;
 pub mod ring;
 pub mod rollup;
 pub mod rtt;
+pub mod sessions;
 pub mod sketch;
 pub mod source;
 pub mod time;
 pub mod verdict;
+pub mod view;
 pub mod window;
 pub mod window_kind;

@@ -1,0 +1,141 @@
+//! Views: what a reader asks for, each made by one pure function of a picture.
+//!
+//! Field names are those of the API; a value that cannot be told is `null` beside its reason, and 0 means zero.
+
+pub mod coverage;
+pub mod did;
+pub mod divergence;
+pub mod event;
+pub mod history;
+pub mod internals;
+pub mod lag;
+pub mod link;
+pub mod methodology;
+pub mod mirror;
+pub mod misses;
+pub mod ops;
+pub mod overview;
+pub mod rtt;
+pub mod stats;
+
+use super::ledger::Capture;
+use super::link::Link;
+use super::time::{Labels, Tau, rfc3339_ms};
+use event::Event;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A source beside its figures: who it is and how its link stands.
+#[derive(Clone, Debug, Default)]
+pub struct SourceInfo {
+    /// Stable slug.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Where it is connected to, as configured.
+    pub url: String,
+    /// How operations are taken from it.
+    pub transport: String,
+    /// Its link.
+    pub link: Link,
+    /// Connected time over observed time, last six hours.
+    pub connected_ratio: Option<f64>,
+    /// The source's own number of the last operation up to which nothing is missing.
+    pub cursor: Option<u64>,
+    /// Refused frames by reason.
+    pub rejects: BTreeMap<String, u64>,
+    /// The latest refused frame: what was wrong, and when.
+    pub last_reject: Option<(String, Tau)>,
+}
+
+/// A row of a snapshot that another monitor kept and that was imported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// When it was taken, milliseconds since 1970.
+    pub ts_ms: i64,
+    /// The mirror's URL.
+    pub url: String,
+    /// The fields as they were kept.
+    pub fields: Map<String, Value>,
+}
+
+/// Everything that views are made of.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The ledger.
+    pub capture: Capture,
+    /// The primary.
+    pub primary: SourceInfo,
+    /// The mirrors, in the order of the configuration.
+    pub mirrors: Vec<SourceInfo>,
+    /// When observing began.
+    pub started: Tau,
+    /// Latest events, newest first.
+    pub events: Vec<Event>,
+    /// What is wrong with keeping data, for people; empty when nothing is.
+    pub degraded: Vec<String>,
+    /// Recomputers, queues and limits, as their owners tell them.
+    pub internals: Value,
+    /// Imported snapshots, oldest first.
+    pub imported: Arc<Vec<Imported>>,
+}
+
+impl Picture {
+    /// The label of an instant.
+    #[must_use]
+    pub fn at(&self, tau: Tau) -> String {
+        label(&self.capture.labels, tau)
+    }
+
+    /// Flags of the observer that are up now.
+    #[must_use]
+    pub fn observer_flags(&self) -> Vec<&'static str> {
+        let c = &self.capture;
+        let mut flags = Vec::new();
+        if c.late_since.is_some() {
+            flags.push("late_reader");
+        }
+        let is_down = !self.primary.link.state.is_up();
+        if is_down || c.primary.has_open_gap {
+            flags.push("primary_down");
+        }
+        let failing = self.mirrors.iter().filter(|m| !m.link.state.is_up()).count();
+        let sources = self.mirrors.len() + 1;
+        if is_down && sources >= 3 && (failing + 1) * 5 >= sources * 4 {
+            flags.push("net_down");
+        }
+        if c.is_primary_delayed {
+            flags.push("primary_delay");
+        }
+        flags
+    }
+}
+
+/// The label of an instant.
+#[must_use]
+pub fn label(labels: &Labels, tau: Tau) -> String {
+    rfc3339_ms(labels.utc_ms(tau))
+}
+
+/// A number with its name, or `null` and the reason beside it.
+pub fn put(map: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>, reason: &str) {
+    if let Some(value) = value {
+        map.insert(name.to_owned(), value.into());
+    } else {
+        map.insert(name.to_owned(), Value::Null);
+        map.insert(format!("{name}_reason"), reason.into());
+    }
+}
+
+/// Rounds to six digits behind the point, so that pages do not change by noise.
+#[must_use]
+pub fn round6(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// Nanoseconds as milliseconds with microsecond digits.
+#[must_use]
+pub fn ns_as_ms(ns: i64) -> f64 {
+    (ns as f64 / 1e3).round() / 1e3
+}

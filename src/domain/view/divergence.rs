@@ -1,0 +1,58 @@
+//! Divergence by age: operations on one side only for at least so long of proved observation, in both directions.
+
+use super::Picture;
+use crate::domain::interval::ExtraState;
+use crate::domain::ring::CHUNK;
+use crate::domain::time::SECOND;
+use crate::domain::verdict::Verdict;
+use serde_json::{Value, json};
+
+/// The ages in seconds.
+pub const AGES_S: [i64; 8] = [1, 5, 15, 60, 300, 900, 3_600, 21_600];
+
+fn by_age(ages_ns: impl Iterator<Item = i64>) -> Vec<u64> {
+    let mut counts = [0_u64; AGES_S.len()];
+    for age_ns in ages_ns {
+        for (count, age_s) in counts.iter_mut().zip(AGES_S) {
+            *count += u64::from(age_ns >= age_s * SECOND);
+        }
+    }
+    counts.to_vec()
+}
+
+/// Ages of the operations that mirror `m` was to deliver and has not, by how long its window is proved since; chunks in
+/// which nothing is missing are passed over.
+fn missing_ages(picture: &Picture, m: usize) -> impl Iterator<Item = i64> {
+    let held = &picture.capture.held;
+    let proved = picture.capture.mirrors.get(m).map_or_else(Default::default, |c| c.source.proved);
+    held.chunks.iter().enumerate().filter(move |(_, c)| c.undelivered(m) > 0).flat_map(move |(i, chunk)| {
+        let first = held.chunk_base + (i * CHUNK) as u64;
+        (first..).zip(chunk.rows().iter().zip(chunk.cells(m))).filter_map(move |(number, (row, cell))| {
+            let lacks = cell.delivery().is_none() && matches!(cell.verdict(), Verdict::Pending | Verdict::Missed);
+            (number >= held.base && lacks).then(|| proved.since(row.p))
+        })
+    })
+}
+
+/// The page.
+#[must_use]
+pub fn page(picture: &Picture) -> Value {
+    let c = &picture.capture;
+    let proved = c.primary.proved;
+    let mirrors: Vec<Value> = picture
+        .mirrors
+        .iter()
+        .enumerate()
+        .map(|(m, info)| {
+            let extras = c.extras.iter().filter(|s| usize::from(s.mirror) == m && s.state == ExtraState::Extra);
+            let altered = c.mirrors.get(m).map_or(0, |x| x.source.altered);
+            json!({
+                "id": info.id,
+                "missing_ops": by_age(missing_ages(picture, m)),
+                "extra_ops": by_age(extras.map(|s| proved.since(s.q))),
+                "altered_ops": altered,
+            })
+        })
+        .collect();
+    json!({ "age_ge_s": AGES_S, "mirrors": mirrors })
+}

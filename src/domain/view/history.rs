@@ -1,0 +1,113 @@
+//! History: one entry an interval, in columns.
+
+use super::{Picture, round6};
+use crate::domain::coverage::ratio;
+use crate::domain::interval::{Acc, ExtraState, Interval};
+use crate::domain::lag::{LagHistogram, ms};
+use crate::domain::verdict::Verdict;
+use crate::domain::window_kind::WindowKind;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Entries of a series at most; longer windows have longer steps.
+const ENTRIES_MAX: i64 = 720;
+/// Entries of the windows up to six hours: the matrix of the overview.
+const CELLS: i64 = 72;
+
+/// The step of a window in milliseconds: the interval, or as many whole intervals as keep the series short.
+fn step_ms(window: WindowKind, interval_ms: i64) -> i64 {
+    let entries = if window.seconds() <= WindowKind::H6.seconds() { CELLS } else { ENTRIES_MAX };
+    if window.seconds() * 1_000 / interval_ms <= entries {
+        return interval_ms;
+    }
+    match window {
+        WindowKind::H24 if interval_ms <= 300_000 => 300_000,
+        WindowKind::D7 | WindowKind::D30 => 3_600_000,
+        // Trial runs have intervals of seconds: the newest 72 of them are shown, not six hours of nothing.
+        _ => interval_ms,
+    }
+}
+
+/// The entries of a window as merged intervals by their first millisecond.
+fn entries(picture: &Picture, window: WindowKind) -> (i64, Vec<(i64, Option<Arc<Interval>>)>) {
+    let c = &picture.capture;
+    let step = step_ms(window, c.params.interval_ms);
+    let now_ms = c.labels.utc_ms(c.now);
+    let count = (window.seconds() * 1_000 / step).clamp(1, ENTRIES_MAX);
+    let count = if window.seconds() <= WindowKind::H6.seconds() { count.min(CELLS) } else { count };
+    let last = now_ms.div_euclid(step);
+    let first = last - count + 1;
+    let mut merged: BTreeMap<i64, Arc<Interval>> = BTreeMap::new();
+    if step == 3_600_000 && c.params.interval_ms < step {
+        merged.extend(c.rollups.hours(first.max(0) as u32, last.max(0) as u32).map(|(h, i)| (i64::from(h), Arc::clone(i))));
+    } else {
+        let per = (step / c.params.interval_ms).max(1);
+        let (from, to) = (first * per, last * per + per - 1);
+        for (k, interval) in c.intervals.between(from.max(0) as u32, to.max(0) as u32) {
+            merged
+                .entry(i64::from(k) / per)
+                .and_modify(|m| Arc::make_mut(m).merge(interval))
+                .or_insert_with(|| Arc::clone(interval));
+        }
+    }
+    (step, (first..=last).map(|n| (n * step, merged.get(&n).cloned())).collect())
+}
+
+fn quantile_ms(hist: &LagHistogram, q: f64) -> Value {
+    let n = hist.count();
+    // A series needs a value for each step: five samples on the far side of the median are enough for p50, and p95 of a
+    // step with fewer than twenty samples is left out.
+    if (n as f64) * (1.0 - q) < 1.0 {
+        return Value::Null;
+    }
+    hist.at_rank((n as f64 * q).ceil() as u64).map_or(Value::Null, |us| ms(us as f64).into())
+}
+
+fn column(cells: &[Option<&Acc>], value: impl Fn(&Acc) -> Value) -> Value {
+    cells.iter().map(|c| c.map_or(Value::Null, &value)).collect()
+}
+
+fn mirror_columns(id: &str, cells: &[Option<&Acc>], status: &[Value]) -> Value {
+    let mut map = Map::new();
+    map.insert("id".into(), id.into());
+    map.insert("eligible".into(), column(cells, |a| a.eligible().into()));
+    map.insert("decided".into(), column(cells, |a| a.decided().into()));
+    for v in [Verdict::OnTime, Verdict::Late, Verdict::Present, Verdict::Missed, Verdict::Pending, Verdict::Unknown] {
+        map.insert(v.name().into(), column(cells, |a| a.verdict(v).into()));
+    }
+    map.insert("extra".into(), column(cells, |a| a.extra(ExtraState::Extra).into()));
+    let share = |a: &Acc| ratio(super::coverage::delivered(a), a.decided()).map_or(Value::Null, |r| round6(r).into());
+    map.insert("coverage_ratio".into(), column(cells, share));
+    map.insert("lag_p50_ms".into(), column(cells, |a| quantile_ms(&a.lag, 0.5)));
+    map.insert("lag_p95_ms".into(), column(cells, |a| quantile_ms(&a.lag, 0.95)));
+    map.insert("status".into(), status.to_vec().into());
+    Value::Object(map)
+}
+
+/// The page of one window.
+#[must_use]
+pub fn page(picture: &Picture, window: WindowKind) -> (Value, i64, i64) {
+    let (step, entries) = entries(picture, window);
+    let status: Vec<Value> =
+        entries.iter().map(|e| e.1.as_ref().map_or(Value::Null, |i| i.status.name().into())).collect();
+    let mirrors: Vec<Value> = picture
+        .mirrors
+        .iter()
+        .enumerate()
+        .map(|(m, info)| {
+            let cells: Vec<Option<&Acc>> =
+                entries.iter().map(|e| e.1.as_ref().and_then(|i| i.mirrors.get(m)).map(AsRef::as_ref)).collect();
+            mirror_columns(&info.id, &cells, &status)
+        })
+        .collect();
+    let (from, to) = (entries.first().map_or(0, |e| e.0), entries.last().map_or(0, |e| e.0) + step);
+    let data = json!({
+        "resolution_s": step / 1_000,
+        "t_unix_ms": entries.iter().map(|e| e.0).collect::<Vec<_>>(),
+        "primary": { "ops": entries.iter().map(|e| e.1.as_ref().map(|i| i.primary_ops)).collect::<Vec<_>>() },
+        "impaired": entries.iter().map(|e| picture.capture.is_impaired(e.0, e.0 + step)).collect::<Vec<_>>(),
+        "mirrors": mirrors,
+    });
+    (data, from, to)
+}

@@ -1,0 +1,53 @@
+//! The list of mirrors and one mirror's own page.
+
+use super::{Picture, overview};
+use crate::domain::window_kind::WindowKind;
+use serde_json::{Value, json};
+
+/// The rows of the overview without what is the primary's.
+#[must_use]
+pub fn list(overview: &Value) -> Value {
+    json!({ "mirrors": overview.get("mirrors").cloned().unwrap_or_default() })
+}
+
+/// One mirror: its row of the overview, its figures in every canonical window, and what was refused of it.
+#[must_use]
+pub fn detail(picture: &Picture, index: usize, overview: &Value, windows: &[(WindowKind, Value)]) -> Option<Value> {
+    let (info, m) = (picture.mirrors.get(index)?, picture.capture.mirrors.get(index)?);
+    let rows = overview.get("mirrors")?.as_array()?;
+    let mut row = rows.iter().find(|r| r["id"] == info.id.as_str())?.clone();
+    let object = row.as_object_mut()?;
+    let by_window: serde_json::Map<String, Value> = windows
+        .iter()
+        .filter_map(|(w, page)| {
+            let rows = page.get("mirrors")?.as_array()?;
+            let own = rows.iter().find(|r| r["id"] == info.id.as_str())?;
+            Some((w.name().to_owned(), own.get("coverage")?.clone()))
+        })
+        .collect();
+    object.insert("windows".into(), Value::Object(by_window));
+    let last = info.last_reject.as_ref().map(|(text, at)| json!({ "text": text, "at": picture.at(*at) }));
+    object.insert("rejects".into(), json!({ "by_reason": info.rejects, "last": last }));
+    let correction = m.correction.map(|c| {
+        json!({ "correction_ms": crate::domain::lag::ms(c.correction_us as f64), "uncertainty_ms": crate::domain::lag::ms(c.uncertainty_us as f64) })
+    });
+    object.insert("correction_now".into(), correction.unwrap_or(Value::Null));
+    object.insert(
+        "limits".into(),
+        json!({ "on_time_s": m.params.on_time_ns as f64 / 1e9, "grace_s": m.params.grace_ns as f64 / 1e9 }),
+    );
+    object.insert("observed_since_at".into(), m.source.first.map_or(Value::Null, |at| picture.at(at).into()));
+    Some(row)
+}
+
+/// The primary's own page.
+#[must_use]
+pub fn primary(picture: &Picture) -> Value {
+    let mut row = overview::primary(picture);
+    if let Some(object) = row.as_object_mut() {
+        let info = &picture.primary;
+        let last = info.last_reject.as_ref().map(|(text, at)| json!({ "text": text, "at": picture.at(*at) }));
+        object.insert("rejects".into(), json!({ "by_reason": info.rejects, "last": last }));
+    }
+    row
+}

@@ -1,0 +1,242 @@
+//! The overview: one sentence, the observer, the primary, and every mirror worst first.
+
+use super::{Picture, SourceInfo, coverage, lag, link, put, round6, rtt};
+use crate::domain::interval::{Acc, Interval};
+use crate::domain::ledger::capture::FRESH_NS;
+use crate::domain::ledger::{MirrorCapture, SourceCapture};
+use crate::domain::link::LinkState;
+use crate::domain::time::SECOND;
+use crate::domain::verdict::Verdict;
+use crate::domain::window_kind::WindowKind;
+use serde_json::{Map, Value, json};
+
+/// Coverage of 15 minutes below which a mirror with open misses is losing operations.
+const LOSING_RATIO: f64 = 0.999;
+/// Age of the oldest newer operation beyond which a mirror is lagging.
+const LAGGING_NS: i64 = 30 * SECOND;
+
+/// The state of a mirror, in the order from worst to best.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum State {
+    /// Open misses, and less than 99.9 % in 15 minutes.
+    Losing,
+    /// Its link is down.
+    Disconnected,
+    /// The oldest operation that it lacks is older than 30 s.
+    Lagging,
+    /// It offers nothing to take operations from.
+    Unsupported,
+    /// It cannot be told now.
+    Unknown,
+    /// Nothing of the above.
+    Ok,
+}
+
+impl State {
+    /// The word in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Losing => "losing",
+            State::Disconnected => "disconnected",
+            State::Lagging => "lagging",
+            State::Unsupported => "unsupported",
+            State::Unknown => "unknown",
+            State::Ok => "ok",
+        }
+    }
+}
+
+/// `head_age` in nanoseconds when the mirror's window reaches now; none otherwise.
+fn head_age_ns(picture: &Picture, m: &MirrorCapture) -> Option<i64> {
+    let c = &picture.capture;
+    let reaches_now = m.source.is_open && c.now.since(m.source.proved) <= FRESH_NS;
+    reaches_now.then(|| m.head_since.map_or(0, |since| c.now.since(since).max(0)))
+}
+
+/// The state of a mirror by plain thresholds.
+#[must_use]
+pub fn state(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, recent: &Acc, window: &Acc) -> State {
+    let decided = recent.decided();
+    let ratio = if decided == 0 { 1.0 } else { coverage::delivered(recent) as f64 / decided as f64 };
+    if info.link.state == LinkState::Unsupported {
+        return State::Unsupported;
+    }
+    if m.open_misses > 0 && ratio < LOSING_RATIO {
+        return State::Losing;
+    }
+    if !info.link.state.is_up() {
+        return if info.link.since == crate::domain::time::Tau::default() { State::Unknown } else { State::Disconnected };
+    }
+    if picture.observer_flags().contains(&"primary_down") {
+        return State::Unknown;
+    }
+    match head_age_ns(picture, m) {
+        Some(age) if age > LAGGING_NS => State::Lagging,
+        _ if window.decided() == 0 => State::Unknown,
+        _ => State::Ok,
+    }
+}
+
+/// How far behind the primary's newest operation a mirror is.
+#[must_use]
+pub fn freshness(picture: &Picture, m: &MirrorCapture) -> Value {
+    let age = head_age_ns(picture, m);
+    let mut map = Map::new();
+    put(&mut map, "head_lag_ops", age.map(|_| m.head_lag_ops), "link_down");
+    put(&mut map, "head_age_s", age.map(|ns| round6(ns as f64 / 1e9)), "link_down");
+    Value::Object(map)
+}
+
+/// The primary's row.
+#[must_use]
+pub fn primary(picture: &Picture) -> Value {
+    let (info, source) = (&picture.primary, &picture.capture.primary);
+    let mut map = Map::new();
+    identity(&mut map, info);
+    map.insert("link".into(), link::link(picture, info, source));
+    map.insert("rtt".into(), rtt::rtt(picture, source));
+    put(&mut map, "rate_ops_per_s", source.rate_per_s.map(|r| (r * 1e3).round() / 1e3), "no_data");
+    counters(&mut map, source);
+    map.insert("is_export_offered".into(), (!picture.capture.primary_has_no_export).into());
+    Value::Object(map)
+}
+
+fn identity(map: &mut Map<String, Value>, info: &SourceInfo) {
+    map.insert("id".into(), info.id.clone().into());
+    map.insert("name".into(), info.name.clone().into());
+    map.insert("url".into(), info.url.clone().into());
+    map.insert("transport".into(), info.transport.clone().into());
+}
+
+fn counters(map: &mut Map<String, Value>, source: &SourceCapture) {
+    map.insert("received_ops".into(), source.received.into());
+    map.insert("duplicate_ops".into(), source.duplicates.into());
+    map.insert("altered_ops".into(), source.altered.into());
+    map.insert("dropped_by_us_ops".into(), source.dropped.into());
+    map.insert("rejected_frames".into(), source.rejected.into());
+}
+
+/// One mirror's row, with its state.
+fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value)> {
+    let (info, m) = (picture.mirrors.get(i)?, picture.capture.mirrors.get(i)?);
+    let (six, hour) = (w.six_hours.mirrors.get(i)?, w.hour.mirrors.get(i)?);
+    let state = state(picture, info, m, w.quarter.mirrors.get(i)?, six);
+    let mut map = Map::new();
+    identity(&mut map, info);
+    map.insert("link".into(), link::link(picture, info, &m.source));
+    map.insert("coverage".into(), coverage::coverage(six));
+    map.insert("lag".into(), lag::lag(hour));
+    map.insert("rtt".into(), rtt::rtt(picture, &m.source));
+    map.insert("freshness".into(), freshness(picture, m));
+    counters(&mut map, &m.source);
+    map.insert("dids_affected".into(), m.dids_affected.into());
+    map.insert("open_misses".into(), m.open_misses.into());
+    map.insert("state".into(), state.name().into());
+    map.insert("headline".into(), mirror_headline(picture, info, m, six, state).into());
+    Some((state, six.verdict(Verdict::Missed), Value::Object(map)))
+}
+
+fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc: &Acc, state: State) -> String {
+    let missed = acc.verdict(Verdict::Missed);
+    let extra = acc.extra(crate::domain::interval::ExtraState::Extra);
+    let mut text = match state {
+        State::Losing => format!("{} of {} operations missed in 6 h ({} DIDs affected now)", missed, acc.decided(), m.dids_affected),
+        State::Disconnected => format!("not connected since {}", picture.at(info.link.since)),
+        State::Lagging => format!("{} operations behind", m.head_lag_ops),
+        State::Unsupported => info.link.last_error.as_ref().map_or_else(|| "offers no stream".to_owned(), |e| e.text.clone()),
+        State::Unknown if picture.observer_flags().contains(&"primary_down") => "not judged while the primary is not observed".to_owned(),
+        State::Unknown => "waiting for the first decided operation".to_owned(),
+        State::Ok if missed > 0 => format!("{} of {} operations missed in 6 h", missed, acc.decided()),
+        State::Ok => format!("complete: 0 of {} operations missed in 6 h", acc.decided()),
+    };
+    if extra > 0 {
+        text.push_str(&format!("; {extra} operations that the primary does not have"));
+    }
+    if m.source.rejected > 0 {
+        text.push_str(&format!("; {} frames refused", m.source.rejected));
+    }
+    text
+}
+
+struct Windows {
+    quarter: Interval,
+    hour: Interval,
+    six_hours: Interval,
+}
+
+/// The whole page with the bounds of its coverage window.
+#[must_use]
+pub fn page(picture: &Picture) -> (Value, i64, i64) {
+    let c = &picture.capture;
+    let six = c.window(WindowKind::H6);
+    let windows = Windows {
+        quarter: c.window(WindowKind::M15).interval,
+        hour: c.window(WindowKind::H1).interval,
+        six_hours: six.interval,
+    };
+    let mut rows: Vec<_> = (0..picture.mirrors.len()).filter_map(|i| mirror(picture, i, &windows)).collect();
+    rows.sort_by_key(|r| (r.0, std::cmp::Reverse(r.1)));
+    let headline = headline(picture, &rows, &windows.six_hours);
+    let data = json!({
+        "headline": headline,
+        "observer": observer(picture),
+        "primary": primary(picture),
+        "mirrors": rows.into_iter().map(|r| r.2).collect::<Vec<_>>(),
+    });
+    (data, six.from_ms, six.to_ms)
+}
+
+/// Whether the observer can be believed now.
+#[must_use]
+pub fn observer(picture: &Picture) -> Value {
+    let flags = picture.observer_flags();
+    let c = &picture.capture;
+    let state = if c.primary.first.is_none() {
+        "warming_up"
+    } else if flags.is_empty() {
+        "ok"
+    } else {
+        "impaired"
+    };
+    let since = c.late_since.or_else(|| flags.contains(&"primary_down").then_some(picture.primary.link.since));
+    json!({
+        "state": state,
+        "flags": flags,
+        "since_at": picture.at(since.unwrap_or(picture.started)),
+        "started_at": picture.at(picture.started),
+        "degraded": picture.degraded,
+    })
+}
+
+fn headline(picture: &Picture, rows: &[(State, u64, Value)], six: &Interval) -> String {
+    let n = rows.len();
+    if n == 0 {
+        return "No mirrors are configured.".to_owned();
+    }
+    if picture.capture.primary.first.is_none() {
+        let why = picture.primary.link.last_error.as_ref().map_or_else(String::new, |e| format!(" ({})", e.text));
+        return format!("Waiting for the primary, {}{why}.", picture.primary.name);
+    }
+    if six.primary_ops == 0 {
+        return format!("Waiting for the first operation from {}.", picture.primary.name);
+    }
+    let losing: Vec<&(State, u64, Value)> = rows.iter().filter(|r| r.0 == State::Losing).collect();
+    if let Some((_, missed, row)) = losing.first() {
+        let others = if losing.len() > 1 { format!(", and {} more lose operations", losing.len() - 1) } else { String::new() };
+        let (name, dids) = (row["name"].as_str().unwrap_or("a mirror"), &row["dids_affected"]);
+        return format!("{name} is missing {missed} operations ({dids} DIDs) in 6 h{others}.");
+    }
+    let bad = rows.iter().filter(|r| matches!(r.0, State::Disconnected | State::Lagging)).count();
+    let decided = six.mirrors.iter().map(|m| m.decided()).max().unwrap_or(0);
+    if decided == 0 {
+        return format!("{} operations seen, the first verdicts follow.", six.primary_ops);
+    }
+    let missed: u64 = rows.iter().map(|r| r.1).sum();
+    let judged: u64 = six.mirrors.iter().map(|m| m.decided()).sum();
+    let ok = rows.iter().filter(|r| r.0 == State::Ok).count();
+    if bad == 0 && missed == 0 && ok == n {
+        return format!("All {n} mirrors complete. 0 of {decided} operations missed in 6 h.");
+    }
+    format!("{ok} of {n} mirrors well. {missed} of {judged} judgements missed in 6 h.")
+}
