@@ -26,6 +26,9 @@ pub use envelope::{WindowMeta, WindowStatus};
 /// anew, so that `generated_at` never lags more than three intervals behind a living recomputer.
 const UNCHANGED_INTERVALS_MAX: i64 = 2;
 
+/// UTC milliseconds of now, for labels only.
+pub type UtcNow = Arc<dyn Fn() -> i64 + Send + Sync>;
+
 /// One finished answer: immutable once published.
 #[derive(Debug)]
 pub struct Page {

@@ -108,9 +108,13 @@ mod tests {
         let problem = limit.take(client).unwrap_err();
         assert_eq!((problem.status.as_u16(), problem.code), (429, "rate_limited"));
         assert_eq!(problem.detail, "1 requests per second; retry in 1 s");
-        assert!(problem.headers.iter().any(|(name, value)| name == "retry-after" && value == "1"));
+        assert!(problem.extras.headers.iter().any(|(name, value)| name == "retry-after" && value == "1"));
         assert!(
-            problem.headers.iter().any(|(name, value)| name == "ratelimit-policy" && value == "\"details\";q=3;w=3")
+            problem
+                .extras
+                .headers
+                .iter()
+                .any(|(name, value)| name == "ratelimit-policy" && value == "\"details\";q=3;w=3")
         );
         limit.take("192.0.2.2".parse().unwrap()).unwrap();
     }

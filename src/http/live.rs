@@ -10,6 +10,7 @@
 //! on the connection, set where it is accepted.
 
 mod frame_limit;
+mod liveness;
 mod notices;
 
 use std::time::Duration;
@@ -30,24 +31,15 @@ use super::problem::{Problem, quote};
 use super::sockets::Seat;
 use super::state::HttpState;
 use frame_limit::FrameLimit;
+use liveness::{Liveness, Sign};
 use notices::Notices;
 
 /// Largest inbound frame in bytes.
 const FRAME_BYTES_MAX: usize = 4_096;
-/// Inbound messages in a second.
-const MESSAGES_PER_SECOND_MAX: u32 = 5;
 /// Shortest time between two batches of notices.
 const BATCH_GAP: Duration = Duration::from_millis(250);
 /// How often the times below are looked at.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Silence after which the peer is asked for a sign of life.
-const PING_AFTER: Duration = Duration::from_secs(15);
-/// Silence after which the socket is closed.
-const IDLE_MAX: Duration = Duration::from_secs(45);
-/// Longest wait for the pong that ends a batch.
-const PROGRESS_MAX: Duration = Duration::from_secs(10);
-/// Longest life of a socket; a browser reconnects by itself.
-const LIFE_MAX: Duration = Duration::from_secs(6 * 3600);
 /// The payload of pings that ask for a sign of life only.
 const SIGN_OF_LIFE: &[u8] = b"alive?";
 
@@ -98,18 +90,9 @@ struct Changed;
 struct Session {
     notices: Notices,
     shutdown: CancellationToken,
-    opened: Instant,
-    last_inbound: Instant,
-    /// The batch whose pong has not come, and since when.
-    in_flight: Option<(u64, Instant)>,
-    /// Whether notices were held back for it.
+    liveness: Liveness,
+    /// Whether notices were held back because a batch was on its way.
     held: bool,
-    /// Number of the last batch.
-    batch: u64,
-    /// Since when a sign of life is awaited.
-    asked: Option<Instant>,
-    /// Start of the current second of inbound messages, and how many came in it.
-    inbound_second: (Instant, u32),
     is_closing: bool,
     /// Counts this socket for as long as it is open.
     _seat: Seat,
@@ -119,20 +102,8 @@ type Context = WebsocketContext<Session>;
 
 impl Session {
     fn new(notices: Notices, shutdown: CancellationToken, seat: Seat) -> Self {
-        let now = Instant::now();
-        Session {
-            notices,
-            shutdown,
-            opened: now,
-            last_inbound: now,
-            in_flight: None,
-            held: false,
-            batch: 0,
-            asked: None,
-            inbound_second: (now, 0),
-            is_closing: false,
-            _seat: seat,
-        }
+        let liveness = Liveness::new(Instant::now());
+        Session { notices, shutdown, liveness, held: false, is_closing: false, _seat: seat }
     }
 
     fn close(&mut self, ctx: &mut Context, code: CloseCode, reason: &str) {
@@ -145,9 +116,8 @@ impl Session {
 
     /// Ends a batch with the ping whose pong says that the reader has it.
     fn end_batch(&mut self, ctx: &mut Context) {
-        self.batch = self.batch.wrapping_add(1);
-        ctx.ping(&self.batch.to_be_bytes());
-        self.in_flight = Some((self.batch, Instant::now()));
+        let batch = self.liveness.batch_sent(Instant::now());
+        ctx.ping(&batch.to_be_bytes());
     }
 
     /// Sends what is due, unless a batch is on its way still.
@@ -155,7 +125,7 @@ impl Session {
         if self.is_closing {
             return;
         }
-        if self.in_flight.is_some() {
+        if self.liveness.is_waiting() {
             self.held = true;
             return;
         }
@@ -173,45 +143,26 @@ impl Session {
     }
 
     fn heartbeat(&mut self, ctx: &mut Context) {
-        let now = Instant::now();
-        let silent = now.duration_since(self.last_inbound);
-        if self.in_flight.is_some_and(|(_, since)| now.duration_since(since) >= PROGRESS_MAX) {
-            self.close(ctx, CloseCode::Again, "too_slow");
-        } else if silent >= IDLE_MAX {
-            self.close(ctx, CloseCode::Away, "idle");
-        } else if now.duration_since(self.opened) >= LIFE_MAX {
-            self.close(ctx, CloseCode::Away, "expired");
-        } else if silent >= PING_AFTER && self.asked.is_none_or(|at| now.duration_since(at) >= PING_AFTER) {
-            self.asked = Some(now);
-            ctx.ping(SIGN_OF_LIFE);
+        match self.liveness.look(Instant::now()) {
+            Sign::Fine => {}
+            Sign::Ask => ctx.ping(SIGN_OF_LIFE),
+            Sign::TooSlow => self.close(ctx, CloseCode::Again, "too_slow"),
+            Sign::Idle => self.close(ctx, CloseCode::Away, "idle"),
+            Sign::Expired => self.close(ctx, CloseCode::Away, "expired"),
         }
     }
 
-    /// Counts an inbound message that nobody asked for; says whether there were too many.
-    fn is_too_many(&mut self) -> bool {
-        let now = Instant::now();
-        let (since, count) = self.inbound_second;
-        self.inbound_second = if now.duration_since(since) >= Duration::from_secs(1) {
-            (now, 1)
-        } else {
-            (since, count.saturating_add(1))
-        };
-        self.inbound_second.1 > MESSAGES_PER_SECOND_MAX
-    }
-
-    /// Whether the pong answers a ping of ours.
+    /// Whether the pong answers a ping of ours; sends what its batch held back.
     fn take_pong(&mut self, payload: &[u8], ctx: &mut Context) -> bool {
         if payload == SIGN_OF_LIFE {
-            return self.asked.take().is_some();
+            return self.liveness.answered();
         }
-        let answers = self.in_flight.is_some_and(|(batch, _)| payload == batch.to_be_bytes());
-        if answers {
-            self.in_flight = None;
-            if self.held {
-                self.flush(ctx);
-            }
+        let batch = payload.try_into().map(u64::from_be_bytes);
+        let is_answer = batch.is_ok_and(|batch| self.liveness.batch_arrived(batch));
+        if is_answer && self.held {
+            self.flush(ctx);
         }
-        answers
+        is_answer
     }
 }
 
@@ -253,12 +204,13 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
         if self.is_closing {
             return;
         }
-        self.last_inbound = Instant::now();
+        let now = Instant::now();
+        self.liveness.heard(now);
         let is_pong = matches!(&message, Ok(Message::Pong(payload)) if self.take_pong(payload, ctx));
         if is_pong {
             return;
         }
-        if self.is_too_many() {
+        if self.liveness.is_too_many(now) {
             self.close(ctx, CloseCode::Policy, "rate_limited");
             return;
         }

@@ -47,7 +47,7 @@ pub fn coding(headers: &HeaderMap) -> Coding {
     let br = br.or(any).unwrap_or(0);
     let gzip = gzip.or(any).unwrap_or(0);
     // Identity is acceptable unless it is excluded, but anything named outright is preferred.
-    let identity = identity.unwrap_or(if any == Some(0) { 0 } else { 1 });
+    let identity = identity.unwrap_or(u16::from(any != Some(0)));
     if br > 0 && br >= gzip && br >= identity {
         Coding::Brotli
     } else if gzip > 0 && gzip >= identity {

@@ -14,9 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::detail::{Detail, DetailError, DetailPage, OpsQuery};
-use crate::publish::Encoded;
 use crate::publish::envelope::{self, Links, Meta};
-use crate::recompute::driver::UtcNow;
+use crate::publish::{Encoded, UtcNow};
 
 /// Computations at once.
 pub const RUNNING_MAX: usize = 2;

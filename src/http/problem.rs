@@ -23,6 +23,13 @@ pub struct Problem {
     pub code: &'static str,
     /// What was wrong with this request.
     pub detail: String,
+    /// What applies to some problems only; apart, so that a result that may be a problem stays small.
+    pub extras: Box<Extras>,
+}
+
+/// What applies to some problems only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
     /// The limit that was passed, where one was.
     pub limit: Option<u64>,
     /// Everything that is allowed in this place, where that is a short list.
@@ -63,22 +70,14 @@ struct Body<'a> {
 impl Problem {
     /// A problem with nothing but words.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Problem {
-            status,
-            code,
-            detail: detail.into(),
-            limit: None,
-            allowed: None,
-            errors: Vec::new(),
-            headers: Vec::new(),
-        }
+        Problem { status, code, detail: detail.into(), extras: Box::default() }
     }
 
     /// 400 about one query parameter.
     pub fn bad_query(code: &'static str, parameter: &str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        let errors = vec![Pointed { pointer: format!("query:{parameter}"), detail: detail.clone() }];
-        Problem { errors, ..Problem::new(StatusCode::BAD_REQUEST, code, detail) }
+        let mut problem = Problem::new(StatusCode::BAD_REQUEST, code, detail);
+        problem.extras.errors = vec![Pointed { pointer: format!("query:{parameter}"), detail: problem.detail.clone() }];
+        problem
     }
 
     /// 503 with `Retry-After`.
@@ -94,20 +93,22 @@ impl Problem {
 
     /// With the limit that was passed.
     #[must_use]
-    pub fn limit(self, limit: u64) -> Self {
-        Problem { limit: Some(limit), ..self }
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.extras.limit = Some(limit);
+        self
     }
 
     /// With the list of what is allowed.
     #[must_use]
-    pub fn allowed(self, allowed: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Problem { allowed: Some(allowed.into_iter().map(Into::into).collect()), ..self }
+    pub fn allowed(mut self, allowed: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.extras.allowed = Some(allowed.into_iter().map(Into::into).collect());
+        self
     }
 
     /// With one header more.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.extras.headers.push((name, value));
         self
     }
 
@@ -125,14 +126,14 @@ impl Problem {
             instance: request.path(),
             code: self.code,
             request_id,
-            limit: self.limit,
-            allowed: self.allowed.as_deref(),
-            errors: &self.errors,
+            limit: self.extras.limit,
+            allowed: self.extras.allowed.as_deref(),
+            errors: &self.extras.errors,
         };
         let mut response = HttpResponse::build(self.status);
         response.content_type(PROBLEM_JSON);
         response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-        for (name, value) in &self.headers {
+        for (name, value) in &self.extras.headers {
             response.insert_header((name.clone(), value.clone()));
         }
         response.body(serde_json::to_vec(&body).unwrap_or_default())

@@ -107,8 +107,7 @@ mod tests {
         assert!(sockets.sit(b, true).unwrap_err().detail.contains("in all"));
         drop((first, third));
         assert_eq!(sockets.open(), 1);
-        let _fourth = sockets.sit(b, false).unwrap();
-        drop(_fourth);
+        drop(sockets.sit(b, false).unwrap());
         assert_eq!(sockets.with(|counts| counts.by_client.len()), 1);
     }
 }

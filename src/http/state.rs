@@ -12,8 +12,7 @@ use super::detail::Detail;
 use super::limit::ClientLimit;
 use super::pool::Pool;
 use super::sockets::Sockets;
-use crate::publish::Pages;
-use crate::recompute::driver::UtcNow;
+use crate::publish::{Pages, UtcNow};
 
 /// Whether readers may rely on the pages; the error says why not, in words for them.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;

@@ -16,15 +16,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{CaptureError, CaptureSource, Captured, Draft, Recompute, StatusBoard};
-use crate::publish::{Pages, Update};
+use crate::publish::{Pages, Update, UtcNow};
 
 /// Longest wait for a capture before the run counts as failed.
 const CAPTURE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Shortest interval of a recomputer.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
-
-/// UTC milliseconds of now, for labels only.
-pub type UtcNow = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// What the driver takes besides its recomputers.
 pub struct DriverOptions {

@@ -97,11 +97,11 @@ mod tests {
         match length {
             0..=125 => bytes.push(0x80 | length as u8),
             126..=0xffff => {
-                bytes.push(0x80 | 126);
+                bytes.push(0xfe);
                 bytes.extend_from_slice(&(length as u16).to_be_bytes());
             }
             _ => {
-                bytes.push(0x80 | 127);
+                bytes.push(0xff);
                 bytes.extend_from_slice(&(length as u64).to_be_bytes());
             }
         }
