@@ -1,0 +1,106 @@
+//! Answers from finished pages: one load, a comparison of tags, a clone of bytes.
+//!
+//! Nothing here serialises, compresses, sorts or waits; what is written per request are two short header values.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::negotiate::{self, Coding};
+use super::problem::Problem;
+use super::state::HttpState;
+use crate::publish::{Encoded, Published};
+
+/// Media type of every page.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What an answer depends on besides its address.
+const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// A finished answer and what its headers need.
+pub struct Ready<'a> {
+    /// The body in every encoding.
+    pub body: &'a Encoded,
+    /// Strong validator.
+    pub etag: &'a HeaderValue,
+    /// HTTP date of the body's making.
+    pub last_modified: &'a HeaderValue,
+    /// Milliseconds since the data was last found true.
+    pub age_ms: i64,
+    /// Whole seconds for which the answer stays the newest.
+    pub max_age_s: i64,
+    /// `rel="next"`, where there is a next page.
+    pub next: Option<&'a str>,
+}
+
+/// Answers with a page.
+///
+/// # Errors
+/// 406 where the request takes no JSON; 503 before the first computation.
+pub fn answer(page: &Published, request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
+    check_accept(request)?;
+    let now_ms = state.now_ms();
+    let current = page.load();
+    if current.revision == 0 {
+        return Err(Problem::unavailable("not_ready", "the first computation has not ended; retry in 1 s", 1));
+    }
+    let ready = Ready {
+        body: &current.body,
+        etag: &current.etag,
+        last_modified: &current.last_modified,
+        age_ms: now_ms.saturating_sub(page.confirmed_at_ms()).max(0),
+        max_age_s: page.next_at_ms().saturating_sub(now_ms).max(0) / 1000,
+        next: None,
+    };
+    Ok(respond(&ready, request))
+}
+
+/// Refuses a request that takes no JSON.
+///
+/// # Errors
+/// 406 with the list.
+pub fn check_accept(request: &HttpRequest) -> Result<(), Problem> {
+    if negotiate::accepts_json(request.headers()) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "offered: application/json")
+        .allowed(["application/json"]))
+}
+
+/// 200 in the best encoding, or 304.
+pub fn respond(ready: &Ready<'_>, request: &HttpRequest) -> HttpResponse {
+    let is_known = negotiate::has_already(request.headers(), ready.etag);
+    let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::ETAG, ready.etag.clone()))
+        .insert_header((header::LAST_MODIFIED, ready.last_modified.clone()))
+        .insert_header((header::CACHE_CONTROL, cache_control(ready.max_age_s)))
+        .insert_header((header::VARY, VARY))
+        .insert_header((SERVER_TIMING.clone(), text(&format!("snap;desc=age;dur={}", ready.age_ms))));
+    if let Some(next) = ready.next {
+        response.insert_header((header::LINK, text(&format!("<{next}>; rel=\"next\""))));
+    }
+    if is_known {
+        return response.finish();
+    }
+    response.insert_header((header::CONTENT_TYPE, JSON));
+    let coding = negotiate::coding(request.headers());
+    if let Some(value) = coding.header() {
+        response.insert_header((header::CONTENT_ENCODING, value));
+    }
+    response.body(match coding {
+        Coding::Identity => ready.body.identity.clone(),
+        Coding::Gzip => ready.body.gzip.clone(),
+        Coding::Brotli => ready.body.br.clone(),
+    })
+}
+
+fn cache_control(max_age_s: i64) -> HeaderValue {
+    text(&format!("public, max-age={max_age_s}, stale-while-revalidate=30"))
+}
+
+/// A header value of our own making, which has nothing in it that a header may not have.
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
+}

@@ -1,0 +1,205 @@
+//! What holds for every request and every answer: limits on the head, the `Host` check, security and CORS headers.
+//!
+//! Runs around the router, so that errors get the same headers as pages. It adds; it never changes a body.
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{Error, HttpResponse};
+use futures_util::future::{Either, ready};
+
+use super::client_address::is_https;
+use super::problem::{Problem, quote};
+use super::state::HttpState;
+
+/// Longest request target in bytes.
+const URI_BYTES_MAX: usize = 2_048;
+/// Longest head in bytes, names and values.
+const HEAD_BYTES_MAX: usize = 16_384;
+/// Most header fields.
+const HEADERS_MAX: usize = 64;
+
+/// Where the data is that any origin may read.
+const PUBLIC_PREFIX: &str = "/api/";
+
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self'; base-uri 'none'; object-src 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+static CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
+static EXPOSED: HeaderValue =
+    HeaderValue::from_static("ETag, Link, Retry-After, RateLimit, RateLimit-Policy, Server-Timing");
+static PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("86400");
+static ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+static ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("Accept, Content-Type, If-None-Match");
+static HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+/// Headers of every answer that do not depend on the request.
+fn fixed_headers() -> [(HeaderName, HeaderValue); 5] {
+    [
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN.clone()),
+        (header::PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), microphone=(), geolocation=()")),
+    ]
+}
+
+/// Which headers an answer gets, decided from the request before it is handed on.
+struct Additions {
+    is_public: bool,
+    is_https: bool,
+    allow_origin: Option<HeaderValue>,
+    varies_by_origin: bool,
+}
+
+/// Checks the request, passes it on, and adds the headers to whatever came of it.
+pub fn around<S>(
+    state: &HttpState,
+    request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
+    let additions = additions(state, &request);
+    let answer = match early_answer(state, &request) {
+        Some(response) => Either::Left(ready(Ok(request.into_response(response)))),
+        None => Either::Right(service.call(request)),
+    };
+    async move {
+        let mut response = answer.await?;
+        add(response.headers_mut(), additions);
+        Ok(response)
+    }
+}
+
+/// The answer to a request that needs no handler: a refusal or a preflight.
+fn early_answer(state: &HttpState, request: &ServiceRequest) -> Option<HttpResponse<BoxBody>> {
+    if let Err(problem) = check(state, request) {
+        return Some(problem.respond(request.request(), state.now_ms()));
+    }
+    let is_preflight = request.method() == Method::OPTIONS
+        && request.path().starts_with(PUBLIC_PREFIX)
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    is_preflight.then(|| {
+        HttpResponse::NoContent()
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS.clone()))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS.clone()))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_S.clone()))
+            .finish()
+    })
+}
+
+/// Refuses what is too long, has a body where none belongs, or asks for another host.
+fn check(state: &HttpState, request: &ServiceRequest) -> Result<(), Problem> {
+    let uri = request.uri();
+    let uri_bytes = uri.path().len().saturating_add(uri.query().map_or(0, |query| query.len().saturating_add(1)));
+    if uri_bytes > URI_BYTES_MAX {
+        let detail = format!("{uri_bytes} bytes of address, limit {URI_BYTES_MAX}");
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail).limit(URI_BYTES_MAX as u64));
+    }
+    let headers = request.headers();
+    let too_large = |detail: String, limit: usize| {
+        Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail).limit(limit as u64)
+    };
+    let (mut count, mut bytes) = (0usize, 0usize);
+    for (name, value) in headers {
+        count = count.saturating_add(1);
+        bytes = bytes.saturating_add(name.as_str().len()).saturating_add(value.len());
+    }
+    if count > HEADERS_MAX {
+        return Err(too_large(format!("{count} header fields, limit {HEADERS_MAX}"), HEADERS_MAX));
+    }
+    if bytes > HEAD_BYTES_MAX {
+        return Err(too_large(format!("{bytes} bytes of header fields, limit {HEAD_BYTES_MAX}"), HEAD_BYTES_MAX));
+    }
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if has_body && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "limit 0").limit(0));
+    }
+    check_host(&state.options.allowed_hosts, headers)
+}
+
+/// Refuses a `Host` that is not on the list; an empty list allows all.
+fn check_host(allowed: &[String], headers: &HeaderMap) -> Result<(), Problem> {
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let name = without_port(host);
+    let is_allowed = allowed.iter().any(|entry| entry.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(name));
+    if is_allowed {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", format!("{} is not served here", quote(host))))
+}
+
+/// `host` of `host:port`; brackets of an IPv6 address stay.
+fn without_port(host: &str) -> &str {
+    host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name)
+}
+
+/// Whether an origin may read the public data.
+pub fn is_origin_allowed(origins: &[String], origin: &HeaderValue) -> bool {
+    origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+}
+
+fn additions(state: &HttpState, request: &ServiceRequest) -> Additions {
+    let is_public = request.path().starts_with(PUBLIC_PREFIX);
+    let origins = &state.options.cors_origins;
+    let allows_any = origins.iter().any(|origin| origin == "*");
+    let allow_origin = if !is_public {
+        None
+    } else if allows_any {
+        Some(HeaderValue::from_static("*"))
+    } else {
+        request.headers().get(header::ORIGIN).filter(|origin| is_origin_allowed(origins, origin)).cloned()
+    };
+    let is_https = is_https(request.peer_addr(), request.headers(), &state.options.trusted_proxies);
+    Additions { is_public, is_https, allow_origin, varies_by_origin: is_public && !allows_any }
+}
+
+fn add(headers: &mut HeaderMap, additions: Additions) {
+    for (name, value) in fixed_headers() {
+        // A page may have a policy of its own, as one that opens sockets to the sources.
+        if name != header::CONTENT_SECURITY_POLICY || !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
+    let resource_policy = if additions.is_public { &CROSS_ORIGIN } else { &SAME_ORIGIN };
+    headers.insert(header::CROSS_ORIGIN_RESOURCE_POLICY, resource_policy.clone());
+    if additions.is_https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS.clone());
+    }
+    if let Some(origin) = additions.allow_origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED.clone());
+    }
+    if additions.varies_by_origin {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_compared_without_their_port() {
+        let allowed = vec!["status.example.org".to_owned(), "[::1]".to_owned(), "localhost:7331".to_owned()];
+        let is_ok = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            check_host(&allowed, &headers).is_ok()
+        };
+        assert!(is_ok("status.example.org") && is_ok("STATUS.example.org:443") && is_ok("[::1]:80"));
+        assert!(is_ok("localhost:7331") && !is_ok("localhost:80"));
+        assert!(!is_ok("evil.example") && !is_ok("[::2]") && !is_ok("status.example.org.evil.example"));
+        assert!(check_host(&allowed, &HeaderMap::new()).is_err());
+        assert!(check_host(&[], &HeaderMap::new()).is_ok());
+    }
+}

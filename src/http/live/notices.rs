@@ -1,0 +1,171 @@
+//! Which changes one reader has been told of: a revision per page, compared with the page when something is due.
+//!
+//! Bounded by the number of pages; however long a reader is not served, it is told the newest once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::publish::Pages;
+
+/// Version of the messages.
+const PROTOCOL_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Outbound<'a> {
+    /// The first message: what there is.
+    Hello { version: u32, snapshot_id: &'a str, topics: BTreeMap<&'a str, u64> },
+    /// A page has changed.
+    Revision { topic: &'a str, revision: u64 },
+    /// So many revisions were skipped while the reader was slow.
+    Lagged { lagged: u64 },
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Inbound {
+    /// From now on only these topics.
+    Subscribe { topics: Vec<String> },
+}
+
+/// What is due to a reader.
+pub struct Due {
+    /// Messages, one per page that changed.
+    pub texts: Vec<String>,
+    /// Revisions that the reader will never hear of, because newer ones came.
+    pub skipped: u64,
+}
+
+/// What one reader wants and has been told.
+struct Topic {
+    told: u64,
+    is_wanted: bool,
+}
+
+/// See the module's words.
+pub struct Notices {
+    pages: Arc<Pages>,
+    /// In the order of the pages, which never changes.
+    topics: Vec<Topic>,
+}
+
+impl Notices {
+    /// A reader who wants every topic and has been told nothing.
+    pub fn new(pages: Arc<Pages>) -> Self {
+        let topics = pages.iter().map(|_| Topic { told: 0, is_wanted: true }).collect();
+        Notices { pages, topics }
+    }
+
+    /// Wakes when something may be due.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.pages.changes()
+    }
+
+    /// The first message; tells the current revision of every topic.
+    pub fn hello(&mut self) -> String {
+        let mut topics = BTreeMap::new();
+        for (topic, page) in self.topics.iter_mut().zip(self.pages.iter()) {
+            topic.told = page.revision();
+            topics.insert(page.spec().key.as_str(), topic.told);
+        }
+        text(&Outbound::Hello { version: PROTOCOL_VERSION, snapshot_id: self.pages.snapshot_id(), topics })
+    }
+
+    /// What has changed since the reader was last told; it counts as told.
+    pub fn due(&mut self) -> Due {
+        let mut due = Due { texts: Vec::new(), skipped: 0 };
+        for (topic, page) in self.topics.iter_mut().zip(self.pages.iter()) {
+            let revision = page.revision();
+            if topic.is_wanted && revision > topic.told {
+                due.skipped = due.skipped.saturating_add(revision - topic.told - 1);
+                due.texts.push(text(&Outbound::Revision { topic: &page.spec().key, revision }));
+                topic.told = revision;
+            }
+        }
+        due
+    }
+
+    /// Takes a message of the reader; says whether it was understood. An unknown topic is not.
+    pub fn subscribe(&mut self, message: &str) -> bool {
+        let Ok(Inbound::Subscribe { topics: wanted }) = serde_json::from_str(message) else {
+            return false;
+        };
+        if !wanted.iter().all(|key| self.pages.get(key).is_some()) {
+            return false;
+        }
+        for (topic, page) in self.topics.iter_mut().zip(self.pages.iter()) {
+            topic.is_wanted = wanted.contains(&page.spec().key);
+        }
+        true
+    }
+}
+
+/// How many revisions were skipped, as a message.
+pub fn lagged(skipped: u64) -> String {
+    text(&Outbound::Lagged { lagged: skipped })
+}
+
+/// The message as JSON; these plain enums cannot fail to be written.
+fn text(message: &Outbound<'_>) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::{PageSpec, Update};
+
+    fn pages() -> Arc<Pages> {
+        Arc::new(Pages::new(
+            "run",
+            ["overview", "mirrors"].map(|key| PageSpec {
+                key: key.to_owned(),
+                self_path: String::new(),
+                html_path: String::new(),
+                is_bare: true,
+            }),
+        ))
+    }
+
+    fn publish(pages: &Pages, key: &str, n: u32) {
+        let data = n.to_string().into_bytes();
+        let update = Update { data, window: None, captured_at_ms: 0, now_ms: 0, interval_ms: 1, compute_ms: 0.0 };
+        pages.get(key).unwrap().publish(update).unwrap();
+    }
+
+    #[test]
+    fn the_newest_wins_and_what_was_skipped_is_counted() {
+        let pages = pages();
+        publish(&pages, "overview", 1);
+        let mut notices = Notices::new(Arc::clone(&pages));
+        assert_eq!(
+            notices.hello(),
+            r#"{"type":"hello","version":1,"snapshot_id":"run","topics":{"mirrors":0,"overview":1}}"#
+        );
+        assert!(notices.due().texts.is_empty());
+        for n in 2..=5 {
+            publish(&pages, "overview", n);
+        }
+        let due = notices.due();
+        assert_eq!(due.texts, [r#"{"type":"revision","topic":"overview","revision":5}"#]);
+        assert_eq!(due.skipped, 3);
+        assert!(notices.due().texts.is_empty());
+        assert_eq!(lagged(3), r#"{"type":"lagged","lagged":3}"#);
+    }
+
+    #[test]
+    fn a_reader_hears_of_what_it_subscribed_to() {
+        let pages = pages();
+        let mut notices = Notices::new(Arc::clone(&pages));
+        assert!(notices.subscribe(r#"{"type":"subscribe","topics":["mirrors"]}"#));
+        publish(&pages, "overview", 1);
+        publish(&pages, "mirrors", 1);
+        assert_eq!(notices.due().texts, [r#"{"type":"revision","topic":"mirrors","revision":1}"#]);
+        for bad in ["", "[]", r#"{"type":"x"}"#, r#"{"type":"subscribe","topics":["x"]}"#] {
+            assert!(!notices.subscribe(bad), "{bad}");
+        }
+    }
+}

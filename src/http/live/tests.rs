@@ -1,0 +1,156 @@
+//! The live socket over real loopback connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::spawn;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::http::tests::{World, publish, world, world_with};
+use crate::http::{HttpOptions, bind, server};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Starts a server; gives the address of its live socket.
+fn serve(world: &World) -> String {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("ws://{}/api/v1/live", listener.local_addr().unwrap());
+    spawn(server(listener, &world.state).unwrap());
+    url
+}
+
+async fn open(url: &str) -> Socket {
+    connect_async(url).await.unwrap().0
+}
+
+/// The next message that is no ping; answering those is the client library's.
+async fn next(socket: &mut Socket) -> Message {
+    loop {
+        let message = timeout(Duration::from_secs(5), socket.next()).await.unwrap().unwrap().unwrap();
+        if !message.is_ping() {
+            return message;
+        }
+    }
+}
+
+async fn next_json(socket: &mut Socket) -> Value {
+    serde_json::from_str(next(socket).await.to_text().unwrap()).unwrap()
+}
+
+/// Code and reason of the close that comes next.
+async fn next_close(socket: &mut Socket) -> (u16, String) {
+    loop {
+        if let Message::Close(frame) = next(socket).await {
+            let frame = frame.unwrap();
+            return (frame.code.into(), frame.reason.to_string());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn hello_then_notices_then_the_reason_for_the_end() {
+    let world = world();
+    let url = serve(&world);
+    let (mut a, mut b) = (open(&url).await, open(&url).await);
+    let hello = next_json(&mut a).await;
+    assert_eq!((&hello["type"], &hello["version"]), (&Value::from("hello"), &Value::from(1)));
+    assert_eq!(hello["snapshot_id"], "run");
+    assert_eq!(hello["topics"]["overview"], 1);
+    assert_eq!(hello["topics"]["analytics/lag?window=1h"], 1);
+    next_json(&mut b).await;
+    assert_eq!(world.state.live_sockets(), 2);
+    publish(&world.pages, "overview", "{}", 1);
+    let expected = serde_json::json!({"type": "revision", "topic": "overview", "revision": 2});
+    assert_eq!(next_json(&mut a).await, expected);
+    assert_eq!(next_json(&mut b).await, expected);
+    world.state.shutdown.cancel();
+    assert_eq!(next_close(&mut a).await, (1001, "restarting".to_owned()));
+    assert_eq!(next_close(&mut b).await, (1001, "restarting".to_owned()));
+}
+
+#[actix_web::test]
+async fn only_what_was_subscribed_to_is_told() {
+    let world = world();
+    let mut socket = open(&serve(&world)).await;
+    next_json(&mut socket).await;
+    let subscribe = r#"{"type":"subscribe","topics":["primary"]}"#;
+    socket.send(Message::text(subscribe)).await.unwrap();
+    socket.send(Message::Ping(b"done".to_vec().into())).await.unwrap();
+    while next(&mut socket).await != Message::Pong(b"done".to_vec().into()) {}
+    publish(&world.pages, "overview", "{}", 1);
+    publish(&world.pages, "primary", "{}", 1);
+    assert_eq!(next_json(&mut socket).await["topic"], "primary");
+}
+
+#[actix_web::test]
+async fn what_is_not_understood_ends_the_socket() {
+    let world = world();
+    let url = serve(&world);
+    for message in [
+        Message::text("hello"),
+        Message::binary(vec![1, 2, 3]),
+        Message::text(r#"{"type":"subscribe","topics":["nope"]}"#),
+        Message::text("x".repeat(4097)),
+        Message::text("x".repeat(1_000_000)),
+    ] {
+        let mut socket = open(&url).await;
+        next_json(&mut socket).await;
+        let _ = socket.send(message).await;
+        assert_eq!(next_close(&mut socket).await, (1008, "bad_message".to_owned()));
+    }
+    let mut socket = open(&url).await;
+    for _ in 0..6 {
+        socket.send(Message::text(r#"{"type":"subscribe","topics":[]}"#)).await.unwrap();
+    }
+    assert_eq!(next_close(&mut socket).await, (1008, "rate_limited".to_owned()));
+}
+
+#[actix_web::test]
+async fn sockets_are_limited_in_all_and_per_client() {
+    let options = HttpOptions {
+        live_sockets_max: 3,
+        live_sockets_per_address_max: 2,
+        exempt_loopback: false,
+        detail_burst: 100,
+        ..HttpOptions::default()
+    };
+    let world = world_with(options, 0, Arc::new(|| Ok(())));
+    let url = serve(&world);
+    let mut first = open(&url).await;
+    let _second = open(&url).await;
+    let refused = connect_async(&url).await.unwrap_err();
+    let tungstenite::Error::Http(response) = refused else { panic!("{refused}") };
+    assert_eq!(response.status(), 429);
+    assert!(response.headers().contains_key("retry-after"));
+    first.close(None).await.unwrap();
+    while first.next().await.is_some_and(|message| message.is_ok()) {}
+    for _ in 0..200 {
+        if world.state.live_sockets() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    open(&url).await;
+}
+
+/// A reader that takes nothing is told nothing more, and a reader that wakes up is told once, with what it missed.
+#[actix_web::test]
+async fn a_slow_reader_is_told_how_much_it_missed() {
+    let world = world();
+    let mut socket = open(&serve(&world)).await;
+    // Not reading means not answering the ping behind the hello.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for n in 0..20 {
+        publish(&world.pages, "overview", &format!("{{\"n\":{n}}}"), 1);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(next_json(&mut socket).await["type"], "hello");
+    assert_eq!(next_json(&mut socket).await, serde_json::json!({"type": "lagged", "lagged": 19}));
+    let notice = next_json(&mut socket).await;
+    assert_eq!((&notice["topic"], &notice["revision"]), (&Value::from("overview"), &Value::from(21)));
+}

@@ -1,0 +1,267 @@
+//! Which address answers with what: the closed list of finished pages, the two details, the probes, the live socket.
+//!
+//! [`page_specs`] and [`configure`] read the same table, so a page without an address cannot be, nor the reverse.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
+use futures_util::future::ready;
+
+use super::canonical::{self, Ready};
+use super::detail::{self, OpsQuery};
+use super::live;
+use super::pool::{ANSWER_TTL, Answer};
+use super::problem::{Problem, quote};
+use super::query::Params;
+use super::state::HttpState;
+use crate::domain::window_kind::WindowKind;
+use crate::publish::{PageSpec, Published};
+
+const API: &str = "/api/v1/";
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// One address with finished pages.
+struct Endpoint {
+    /// Below `/api/v1/`, and the start of the pages' keys.
+    key: &'static str,
+    /// The same view for people.
+    html: &'static str,
+    /// The window unless asked otherwise, where there are windows.
+    window: Option<WindowKind>,
+}
+
+const fn plain(key: &'static str, html: &'static str) -> Endpoint {
+    Endpoint { key, html, window: None }
+}
+
+const fn windowed(key: &'static str, window: WindowKind) -> Endpoint {
+    Endpoint { key, html: "/", window: Some(window) }
+}
+
+/// The busiest first: the router tries them in turn.
+const ENDPOINTS: [Endpoint; 13] = [
+    plain("overview", "/"),
+    windowed("analytics/coverage", WindowKind::H6),
+    windowed("analytics/lag", WindowKind::H1),
+    windowed("analytics/misses", WindowKind::H6),
+    windowed("analytics/history", WindowKind::H6),
+    plain("analytics/rtt", "/"),
+    plain("analytics/divergence", "/"),
+    plain("mirrors", "/"),
+    plain("primary", "/"),
+    plain("observer", "/"),
+    plain("events", "/"),
+    plain("internals", "/internals"),
+    plain("methodology", "/methodology"),
+];
+
+/// Key of the page in the shape of compare-plc, outside `/api/v1`.
+const STATS_KEY: &str = "stats";
+const STATS_PATH: &str = "/api/stats";
+
+/// The key of a windowed page, as `analytics/lag?window=1h`.
+pub fn window_key(key: &str, window: WindowKind) -> String {
+    format!("{key}?window={}", window.name())
+}
+
+/// Every page that the addresses need, for these mirrors.
+pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
+    let mut specs = Vec::new();
+    let mut push = |key: String, html_path: String| {
+        specs.push(PageSpec { self_path: format!("{API}{key}"), key, html_path, is_bare: false });
+    };
+    for endpoint in &ENDPOINTS {
+        if endpoint.window.is_none() {
+            push(endpoint.key.to_owned(), endpoint.html.to_owned());
+            continue;
+        }
+        for window in WindowKind::ALL {
+            push(window_key(endpoint.key, window), format!("{}?range={}", endpoint.html, window.name()));
+        }
+    }
+    for id in mirror_ids {
+        push(format!("mirrors/{id}"), format!("/mirrors/{id}"));
+    }
+    specs.push(PageSpec {
+        key: STATS_KEY.to_owned(),
+        self_path: STATS_PATH.to_owned(),
+        html_path: "/".to_owned(),
+        is_bare: true,
+    });
+    specs
+}
+
+/// Registers every address below `/api`, and the probes.
+pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
+    for endpoint in &ENDPOINTS {
+        let path = format!("{API}{}", endpoint.key);
+        match endpoint.window {
+            Some(default) => config.service(windowed_page(&path, endpoint.key, default, state)),
+            None => config.service(page(&path, endpoint.key, state)),
+        };
+    }
+    config
+        .service(page(STATS_PATH, STATS_KEY, state))
+        .service(mirror(state))
+        .service(mirror_ops(state))
+        .service(did(state))
+        .service(live_socket(state))
+        .service(probe("/healthz", state, |_| Ok(())))
+        .service(probe("/readyz", state, |state| (state.readiness)()))
+        .service(web::resource("/api/{tail:.*}").default_service(not_found(state)));
+}
+
+/// 404 for whatever has no address.
+pub fn not_found(state: &web::Data<HttpState>) -> actix_web::Route {
+    let state = state.clone();
+    web::to(move |request: HttpRequest| {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "no such address; see /api/v1/overview");
+        ready(problem.respond(&request, state.now_ms()))
+    })
+}
+
+/// A resource that is read: GET and HEAD by `answer`, OPTIONS, 405 for the rest.
+fn readable(
+    path: &str,
+    state: &web::Data<HttpState>,
+    answer: impl Fn(&HttpRequest, &HttpState) -> Result<HttpResponse, Problem> + Clone + 'static,
+) -> Resource {
+    let shared = state.clone();
+    let handler = move |request: HttpRequest| {
+        let response = answer(&request, &shared).unwrap_or_else(|problem| problem.respond(&request, shared.now_ms()));
+        ready(response)
+    };
+    web::resource(path)
+        .route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
+        .default_service(other_method(state))
+}
+
+fn other_method(state: &web::Data<HttpState>) -> actix_web::Route {
+    let state = state.clone();
+    web::to(move |request: HttpRequest| {
+        let response = if request.method() == Method::OPTIONS {
+            HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish()
+        } else {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "allowed: GET, HEAD, OPTIONS")
+                .allowed(["GET", "HEAD", "OPTIONS"])
+                .header(header::ALLOW, METHODS)
+                .respond(&request, state.now_ms())
+        };
+        ready(response)
+    })
+}
+
+fn missing(key: &str) -> Problem {
+    Problem::unavailable("not_ready", format!("there is no page {} yet", quote(key)), 1)
+}
+
+fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource {
+    let page = state.pages.get(key).cloned();
+    readable(path, state, move |request, state| {
+        Params::parse(request.query_string(), &[])?;
+        canonical::answer(page.as_ref().ok_or_else(|| missing(key))?, request, state)
+    })
+}
+
+fn windowed_page(path: &str, key: &'static str, default: WindowKind, state: &web::Data<HttpState>) -> Resource {
+    let pages: Vec<(WindowKind, Arc<Published>)> = WindowKind::ALL
+        .into_iter()
+        .filter_map(|window| Some((window, Arc::clone(state.pages.get(&window_key(key, window))?))))
+        .collect();
+    readable(path, state, move |request, state| {
+        let window = Params::parse(request.query_string(), &["window"])?.window(default)?;
+        let page = pages.iter().find(|(held, _)| *held == window).map(|(_, page)| page);
+        canonical::answer(page.ok_or_else(|| missing(key))?, request, state)
+    })
+}
+
+fn mirror(state: &web::Data<HttpState>) -> Resource {
+    readable("/api/v1/mirrors/{id}", state, |request, state| {
+        Params::parse(request.query_string(), &[])?;
+        let id = known_mirror(request, state)?;
+        let key = format!("mirrors/{id}");
+        canonical::answer(state.pages.get(&key).ok_or_else(|| missing(&key))?, request, state)
+    })
+}
+
+fn known_mirror<'a>(request: &'a HttpRequest, state: &HttpState) -> Result<&'a str, Problem> {
+    let id = request.match_info().query("id");
+    if state.mirror_ids.contains(id) {
+        return Ok(id);
+    }
+    Err(Problem::new(StatusCode::NOT_FOUND, "no_such_mirror", format!("{}; see /api/v1/mirrors", quote(id))))
+}
+
+fn mirror_ops(state: &web::Data<HttpState>) -> Resource {
+    detail_resource("/api/v1/mirrors/{id}/ops", state, |request, state| async move {
+        canonical::check_accept(&request)?;
+        let id = known_mirror(&request, &state)?;
+        let query = OpsQuery::parse(id, request.query_string())?;
+        state.limit.take(state.client(&request))?;
+        let answer = state.pool.ops(query).await.map_err(|error| Problem::from(&*error))?;
+        Ok(detail_response(&answer, &request, &state))
+    })
+}
+
+fn did(state: &web::Data<HttpState>) -> Resource {
+    detail_resource("/api/v1/dids/{did}", state, |request, state| async move {
+        canonical::check_accept(&request)?;
+        Params::parse(request.query_string(), &[])?;
+        let did = detail::did(request.match_info().query("did"))?;
+        state.limit.take(state.client(&request))?;
+        let answer = state.pool.did(did).await.map_err(|error| Problem::from(&*error))?;
+        Ok(detail_response(&answer, &request, &state))
+    })
+}
+
+/// Like [`readable`], for answers that are waited for.
+fn detail_resource<F, Fut>(path: &str, state: &web::Data<HttpState>, answer: F) -> Resource
+where
+    F: Fn(HttpRequest, web::Data<HttpState>) -> Fut + Clone + 'static,
+    Fut: Future<Output = Result<HttpResponse, Problem>> + 'static,
+{
+    let shared = state.clone();
+    let handler = move |request: HttpRequest| {
+        let (state, asked) = (shared.clone(), request.clone());
+        let answer = answer(request, state.clone());
+        async move { answer.await.unwrap_or_else(|problem| problem.respond(&asked, state.now_ms())) }
+    };
+    web::resource(path)
+        .route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
+        .default_service(other_method(state))
+}
+
+fn detail_response(answer: &Answer, request: &HttpRequest, state: &HttpState) -> HttpResponse {
+    let ready = Ready {
+        body: &answer.body,
+        etag: &answer.etag,
+        last_modified: &answer.last_modified,
+        age_ms: state.now_ms().saturating_sub(answer.generated_at_ms).max(0),
+        max_age_s: i64::try_from(ANSWER_TTL.as_secs()).unwrap_or(0),
+        next: answer.next.as_deref(),
+    };
+    canonical::respond(&ready, request)
+}
+
+fn live_socket(state: &web::Data<HttpState>) -> Resource {
+    let shared = state.clone();
+    let handler = move |request: HttpRequest, payload: web::Payload| {
+        let response = live::open(&request, payload, &shared);
+        ready(response.unwrap_or_else(|problem| problem.respond(&request, shared.now_ms())))
+    };
+    web::resource("/api/v1/live").route(web::get().to(handler)).default_service(other_method(state))
+}
+
+fn probe(path: &str, state: &web::Data<HttpState>, check: fn(&HttpState) -> Result<(), String>) -> Resource {
+    readable(path, state, move |_, state| match check(state) {
+        Ok(()) => {
+            let mut response = HttpResponse::Ok();
+            response.insert_header((header::CACHE_CONTROL, NO_STORE));
+            Ok(response.content_type("application/json").body("{\"status\":\"ok\"}"))
+        }
+        Err(why) => Err(Problem::unavailable("not_ready", why, 1)),
+    })
+}

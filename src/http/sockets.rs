@@ -1,0 +1,113 @@
+//! How many live sockets there are, in all and of each client. A [`Seat`] is one; dropping it gives it back.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+
+use super::client_address::limit_key;
+use super::problem::Problem;
+
+/// Seconds after which a refused client may try again.
+const RETRY_AFTER_S: u64 = 10;
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: usize,
+    by_client: HashMap<u128, usize>,
+}
+
+/// See the module's words. The map holds only clients with an open socket, so `total_max` bounds it.
+#[derive(Debug)]
+pub struct Sockets {
+    total_max: usize,
+    per_client_max: usize,
+    counts: Mutex<Counts>,
+}
+
+/// One open socket.
+#[derive(Debug)]
+pub struct Seat {
+    sockets: Arc<Sockets>,
+    key: u128,
+}
+
+impl Sockets {
+    /// No sockets yet.
+    pub fn new(total_max: usize, per_client_max: usize) -> Self {
+        Sockets { total_max, per_client_max, counts: Mutex::default() }
+    }
+
+    /// Open sockets.
+    pub fn open(&self) -> usize {
+        self.with(|counts| counts.total)
+    }
+
+    /// Takes a seat; a client that `is_exempt` counts against the total only.
+    ///
+    /// # Errors
+    /// 429 `too_many_sockets`.
+    pub fn sit(self: &Arc<Self>, client: IpAddr, is_exempt: bool) -> Result<Seat, Problem> {
+        let key = limit_key(client);
+        self.with(|counts| {
+            if counts.total >= self.total_max {
+                return Err(refusal("in all", self.total_max));
+            }
+            let held = counts.by_client.get(&key).copied().unwrap_or(0);
+            if held >= self.per_client_max && !is_exempt {
+                return Err(refusal("for one address", self.per_client_max));
+            }
+            counts.total += 1;
+            counts.by_client.insert(key, held + 1);
+            Ok(())
+        })?;
+        Ok(Seat { sockets: Arc::clone(self), key })
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Counts) -> T) -> T {
+        f(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.sockets.with(|counts| {
+            counts.total = counts.total.saturating_sub(1);
+            let left = counts.by_client.get(&self.key).copied().unwrap_or(0).saturating_sub(1);
+            if left == 0 {
+                counts.by_client.remove(&self.key);
+            } else {
+                counts.by_client.insert(self.key, left);
+            }
+        });
+    }
+}
+
+fn refusal(whose: &str, limit: usize) -> Problem {
+    let detail = format!("limit {limit} live sockets {whose}; retry in {RETRY_AFTER_S} s");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", detail)
+        .limit(limit as u64)
+        .header(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_counted_and_given_back() {
+        let sockets = Arc::new(Sockets::new(3, 2));
+        let (a, b): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let first = sockets.sit(a, false).unwrap();
+        let _second = sockets.sit(a, false).unwrap();
+        assert!(sockets.sit(a, false).unwrap_err().detail.contains("for one address"));
+        let third = sockets.sit(a, true).unwrap();
+        assert!(sockets.sit(b, true).unwrap_err().detail.contains("in all"));
+        drop((first, third));
+        assert_eq!(sockets.open(), 1);
+        drop(sockets.sit(b, false).unwrap());
+        assert_eq!(sockets.with(|counts| counts.by_client.len()), 1);
+    }
+}

@@ -1,0 +1,127 @@
+//! What the handlers know: everything is handed in when the server is built, nothing is looked up elsewhere.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use tokio_util::sync::CancellationToken;
+
+use super::client_address::{AddressBlock, client};
+use super::detail::Detail;
+use super::limit::ClientLimit;
+use super::pool::Pool;
+use super::sockets::Sockets;
+use crate::publish::{Pages, UtcNow};
+
+/// Whether readers may rely on the pages; the error says why not, in words for them.
+pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Settings of the HTTP side, already checked.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Worker threads.
+    pub workers: usize,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<AddressBlock>,
+    /// Hosts that are served; empty serves all.
+    pub allowed_hosts: Vec<String>,
+    /// Origins that may read the public data; `*` is all.
+    pub cors_origins: Vec<String>,
+    /// Live sockets in all.
+    pub live_sockets_max: usize,
+    /// Live sockets of one client.
+    pub live_sockets_per_address_max: usize,
+    /// Details and new sockets per second and client, steadily.
+    pub detail_requests_per_second: u32,
+    /// The same, at once.
+    pub detail_burst: u32,
+    /// Whether limits per client pass loopback over.
+    pub exempt_loopback: bool,
+    /// Our version, where it may be told.
+    pub version: Option<String>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        HttpOptions {
+            workers: 1,
+            trusted_proxies: Vec::new(),
+            allowed_hosts: Vec::new(),
+            cors_origins: vec!["*".to_owned()],
+            live_sockets_max: 4096,
+            live_sockets_per_address_max: 64,
+            detail_requests_per_second: 10,
+            detail_burst: 40,
+            exempt_loopback: true,
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        }
+    }
+}
+
+/// What [`HttpState::new`] takes.
+pub struct HttpParts {
+    /// The finished pages.
+    pub pages: Arc<Pages>,
+    /// Ids of the mirrors: any other is 404.
+    pub mirror_ids: Vec<String>,
+    /// Answers what is not ready-made.
+    pub detail: Arc<dyn Detail>,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// UTC milliseconds of now, for ages and labels.
+    pub utc_now_ms: UtcNow,
+    /// Settings.
+    pub options: HttpOptions,
+    /// Cancelled when the process stops: ends sockets and server.
+    pub shutdown: CancellationToken,
+}
+
+/// Shared by all workers.
+pub struct HttpState {
+    /// The finished pages.
+    pub pages: Arc<Pages>,
+    /// Settings.
+    pub options: HttpOptions,
+    /// Cancelled when the process stops.
+    pub shutdown: CancellationToken,
+    pub(super) mirror_ids: HashSet<String>,
+    pub(super) pool: Pool,
+    pub(super) limit: ClientLimit,
+    pub(super) sockets: Arc<Sockets>,
+    pub(super) readiness: Readiness,
+    utc_now_ms: UtcNow,
+}
+
+impl HttpState {
+    /// Everything the handlers need.
+    pub fn new(parts: HttpParts) -> Self {
+        let options = parts.options;
+        HttpState {
+            mirror_ids: parts.mirror_ids.into_iter().collect(),
+            pool: Pool::new(parts.detail, Arc::clone(&parts.utc_now_ms)),
+            limit: ClientLimit::new(options.detail_requests_per_second, options.detail_burst, options.exempt_loopback),
+            sockets: Arc::new(Sockets::new(options.live_sockets_max, options.live_sockets_per_address_max)),
+            pages: parts.pages,
+            readiness: parts.readiness,
+            utc_now_ms: parts.utc_now_ms,
+            shutdown: parts.shutdown,
+            options,
+        }
+    }
+
+    /// UTC milliseconds of now.
+    pub fn now_ms(&self) -> i64 {
+        (self.utc_now_ms)()
+    }
+
+    /// Live sockets open now.
+    pub fn live_sockets(&self) -> usize {
+        self.sockets.open()
+    }
+
+    /// Whose request it is.
+    pub(super) fn client(&self, request: &HttpRequest) -> IpAddr {
+        client(request.peer_addr(), request.headers(), &self.options.trusted_proxies)
+    }
+}

@@ -1,0 +1,328 @@
+//! Every address from outside: what it answers, with which headers, and what it refuses.
+
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{test, web};
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::{HttpOptions, HttpParts, HttpState, app, bind, page_specs, server};
+use crate::publish::Pages;
+pub use world::{World, publish, world, world_with};
+use world::{ask, assert_problem, assert_security_headers, get};
+
+const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+const NOW_MS: i64 = 1_700_000_000_000;
+
+/// Every address that is answered from a finished page.
+const CANONICAL: [&str; 17] = [
+    "/api/v1/overview",
+    "/api/v1/analytics/coverage",
+    "/api/v1/analytics/coverage?window=30d",
+    "/api/v1/analytics/lag",
+    "/api/v1/analytics/misses?window=5m",
+    "/api/v1/analytics/history",
+    "/api/v1/analytics/rtt",
+    "/api/v1/analytics/divergence",
+    "/api/v1/mirrors",
+    "/api/v1/mirrors/m1",
+    "/api/v1/primary",
+    "/api/v1/observer",
+    "/api/v1/events",
+    "/api/v1/internals",
+    "/api/v1/methodology",
+    "/api/stats",
+    "/api/v1/mirrors/m2",
+];
+
+#[actix_web::test]
+async fn every_page_answers_with_its_validators_and_headers() {
+    let world = world();
+    for uri in CANONICAL {
+        let got = get(&world, uri).await;
+        assert_eq!(got.status, 200, "{uri}");
+        assert_eq!(got.header("content-type"), "application/json", "{uri}");
+        assert_eq!(got.header("etag"), "\"run.1\"", "{uri}");
+        assert_eq!(got.header("last-modified"), "Tue, 14 Nov 2023 22:13:20 GMT", "{uri}");
+        assert_eq!(got.header("cache-control"), "public, max-age=3, stale-while-revalidate=30", "{uri}");
+        assert_eq!(got.header("vary"), "Accept, Accept-Encoding", "{uri}");
+        assert_eq!(got.header("server-timing"), "snap;desc=age;dur=1500", "{uri}");
+        assert_security_headers(&got, uri);
+        if uri != "/api/stats" {
+            let body = got.json();
+            assert_eq!(body["meta"]["revision"], 1, "{uri}");
+            assert!(body["links"]["self"].as_str().unwrap().starts_with(uri), "{uri}");
+        }
+    }
+    let coverage = get(&world, "/api/v1/analytics/coverage").await.json();
+    assert_eq!(coverage["data"]["key"], "analytics/coverage?window=6h");
+    assert_eq!(get(&world, "/api/v1/analytics/lag").await.json()["data"]["key"], "analytics/lag?window=1h");
+    assert_eq!(get(&world, "/api/v1/mirrors/m2").await.json()["data"]["key"], "mirrors/m2");
+    assert_eq!(get(&world, "/api/stats").await.json()["key"], "stats", "no envelope");
+}
+
+#[actix_web::test]
+async fn what_is_known_already_is_304_until_it_changes() {
+    let world = world();
+    for uri in CANONICAL {
+        let got = ask(&world, Method::GET, uri, &[("if-none-match", "\"run.1\"")]).await;
+        assert_eq!((got.status, got.body.len()), (304, 0), "{uri}");
+        assert_eq!(got.header("etag"), "\"run.1\"", "{uri}");
+        assert!(got.header("cache-control").contains("max-age=3"), "{uri}");
+        assert_eq!(got.header("vary"), "Accept, Accept-Encoding", "{uri}");
+        assert_security_headers(&got, uri);
+    }
+    publish(&world.pages, "overview", "{}", NOW_MS);
+    let got = ask(&world, Method::GET, "/api/v1/overview", &[("if-none-match", "\"run.1\"")]).await;
+    assert_eq!((got.status, got.header("etag")), (200, "\"run.2\""));
+    assert_eq!(got.json()["data"], serde_json::json!({}));
+}
+
+#[actix_web::test]
+async fn encodings_are_negotiated_among_ready_bytes() {
+    use std::io::Read;
+    let world = world();
+    let plain = get(&world, "/api/v1/overview").await;
+    let gzip = ask(&world, Method::GET, "/api/v1/overview", &[("accept-encoding", "gzip")]).await;
+    let br = ask(&world, Method::GET, "/api/v1/overview", &[("accept-encoding", "gzip, br")]).await;
+    assert_eq!((gzip.header("content-encoding"), br.header("content-encoding")), ("gzip", "br"));
+    let mut out = Vec::new();
+    flate2::read::GzDecoder::new(&gzip.body[..]).read_to_end(&mut out).unwrap();
+    assert_eq!(out, plain.body);
+    out.clear();
+    brotli::Decompressor::new(&br.body[..], 4096).read_to_end(&mut out).unwrap();
+    assert_eq!(out, plain.body);
+}
+
+#[actix_web::test]
+async fn methods_other_than_reading_are_refused_with_the_list() {
+    let world = world();
+    for uri in CANONICAL.into_iter().chain(["/healthz", "/readyz", "/api/v1/live", "/api/v1/mirrors/m1/ops"]) {
+        let got = ask(&world, Method::DELETE, uri, &[]).await;
+        assert_problem(&got, 405, "method_not_allowed", uri);
+        assert_eq!(got.header("allow"), "GET, HEAD, OPTIONS", "{uri}");
+        let got = ask(&world, Method::OPTIONS, uri, &[]).await;
+        assert_eq!((got.status, got.header("allow")), (204, "GET, HEAD, OPTIONS"), "{uri}");
+    }
+    let preflight = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
+    let got = ask(&world, Method::OPTIONS, "/api/v1/overview", &preflight).await;
+    assert_eq!(got.status, 204);
+    assert_eq!(got.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
+    assert_eq!(got.header("access-control-max-age"), "86400");
+    assert_eq!(got.header("access-control-allow-origin"), "*");
+}
+
+#[actix_web::test]
+async fn every_wrong_question_has_its_answer() {
+    let world = world();
+    for (uri, status, code) in [
+        ("/api/v1/analytics/coverage?window=5y", 400, "bad_window"),
+        ("/api/v1/analytics/coverage?windw=5m", 400, "unknown_parameter"),
+        ("/api/v1/analytics/coverage?window=5m&window=1h", 400, "repeated_parameter"),
+        ("/api/v1/analytics/rtt?window=5m", 400, "unknown_parameter"),
+        ("/api/v1/overview?x", 400, "unknown_parameter"),
+        ("/api/v1/mirrors/nope", 404, "no_such_mirror"),
+        ("/api/v1/mirrors/nope/ops", 404, "no_such_mirror"),
+        ("/api/v1/mirrors/m1/ops?limit=1e9", 400, "bad_limit"),
+        ("/api/v1/mirrors/m1/ops?did=x", 400, "bad_did"),
+        ("/api/v1/mirrors/m1/ops?cursor=a%00", 400, "bad_page"),
+        ("/api/v1/mirrors/m1/ops?cursor=damaged", 400, "bad_page"),
+        ("/api/v1/mirrors/m1/ops?cursor=expired", 410, "page_expired"),
+        ("/api/v1/mirrors/m1/ops?cursor=broken", 500, "internal"),
+        ("/api/v1/dids/did:plc:short", 400, "bad_did"),
+        ("/api/v1/dids/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", 404, "no_such_did"),
+        ("/api/v1/live", 426, "upgrade_required"),
+        ("/api/v1/nothing", 404, "not_found"),
+        ("/api/", 404, "not_found"),
+        ("/no/such/thing.php", 404, "not_found"),
+        ("/api/v1/overview/", 404, "not_found"),
+    ] {
+        let got = get(&world, uri).await;
+        assert_problem(&got, status, code, uri);
+        assert!(!String::from_utf8_lossy(&got.body).contains("secret"), "{uri}");
+    }
+    let bad_window = get(&world, "/api/v1/analytics/lag?window=5y").await.json();
+    assert_eq!(bad_window["detail"], "\"5y\"; allowed: 5m, 15m, 1h, 6h, 24h, 7d, 30d");
+    assert_eq!(bad_window["allowed"].as_array().unwrap().len(), 7);
+    let unknown = get(&world, "/api/v1/analytics/lag?windw=5m").await.json();
+    assert_eq!(unknown["detail"], "\"windw\"; did you mean \"window\"?");
+}
+
+#[actix_web::test]
+async fn what_cannot_be_offered_or_taken_is_refused() {
+    let world = world();
+    for uri in ["/api/v1/overview", "/api/stats", "/api/v1/mirrors/m1/ops"] {
+        let got = ask(&world, Method::GET, uri, &[("accept", "text/csv")]).await;
+        assert_problem(&got, 406, "not_acceptable", uri);
+        assert_eq!(got.json()["allowed"], serde_json::json!(["application/json"]));
+    }
+    let uri = "/api/v1/overview";
+    let long = format!("/api/v1/overview?{}", "x".repeat(2100));
+    assert_problem(&get(&world, &long).await, 414, "uri_too_long", &long);
+    let big = "y".repeat(17_000);
+    assert_problem(&ask(&world, Method::GET, uri, &[("x-big", &big)]).await, 431, "headers_too_large", uri);
+    let many: Vec<(&str, &str)> = (0..70).map(|_| ("x-many", "1")).collect();
+    assert_problem(&ask(&world, Method::GET, uri, &many).await, 431, "headers_too_large", uri);
+    let body = [("content-length", "5")];
+    assert_problem(&ask(&world, Method::GET, uri, &body).await, 413, "body_too_large", uri);
+}
+
+#[actix_web::test]
+async fn details_are_wrapped_linked_and_validated() {
+    let world = world();
+    let got = get(&world, "/api/v1/mirrors/m1/ops?limit=5").await;
+    assert_eq!(got.status, 200);
+    assert_eq!(got.json()["data"]["mirror"], "m1");
+    assert_eq!(got.header("link"), "</api/v1/mirrors/m1/ops?limit=5&cursor=n1>; rel=\"next\"");
+    assert_eq!(got.json()["links"]["next"], "/api/v1/mirrors/m1/ops?limit=5&cursor=n1");
+    assert_eq!(got.header("cache-control"), "public, max-age=1, stale-while-revalidate=30");
+    assert_security_headers(&got, "/api/v1/");
+    let etag = got.header("etag").to_owned();
+    let again = ask(&world, Method::GET, "/api/v1/mirrors/m1/ops?limit=5", &[("if-none-match", &etag)]).await;
+    assert_eq!(again.status, 304, "within the life of the answer");
+    assert_eq!(world.detail.computed.load(Ordering::SeqCst), 1);
+    let did = get(&world, &format!("/api/v1/dids/{DID}")).await;
+    assert_eq!(did.json()["data"]["did"], DID);
+    let encoded = get(&world, &format!("/api/v1/dids/{}", DID.replace(':', "%3A"))).await;
+    assert_eq!(encoded.status, 200);
+}
+
+#[actix_web::test]
+async fn details_are_limited_per_client_and_pages_are_not() {
+    let options = HttpOptions {
+        detail_requests_per_second: 1,
+        detail_burst: 3,
+        trusted_proxies: vec!["192.0.2.1".parse().unwrap()],
+        ..HttpOptions::default()
+    };
+    let world = world_with(options, 0, Arc::new(|| Ok(())));
+    let uri = "/api/v1/mirrors/m1/ops";
+    for _ in 0..3 {
+        assert_eq!(get(&world, uri).await.status, 200);
+    }
+    let got = get(&world, uri).await;
+    assert_problem(&got, 429, "rate_limited", uri);
+    assert_eq!((got.header("retry-after"), got.json()["limit"].as_u64()), ("1", Some(1)));
+    assert_eq!(got.header("ratelimit"), "\"details\";r=0;t=1");
+    for _ in 0..50 {
+        assert_eq!(get(&world, "/api/v1/overview").await.status, 200);
+    }
+    let other = ask(&world, Method::GET, uri, &[("x-forwarded-for", "198.51.100.7")]).await;
+    assert_eq!(other.status, 200, "another client behind the trusted proxy");
+}
+
+#[actix_web::test]
+async fn hosts_origins_and_proxies_follow_the_settings() {
+    let options = HttpOptions {
+        allowed_hosts: vec!["status.example.org".to_owned()],
+        cors_origins: vec!["https://a.example".to_owned()],
+        trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()],
+        ..HttpOptions::default()
+    };
+    let world = world_with(options, 0, Arc::new(|| Ok(())));
+    let uri = "/api/v1/overview";
+    let got = ask(&world, Method::GET, uri, &[("host", "evil.example")]).await;
+    assert_eq!((got.status, got.json()["code"].as_str()), (421, Some("wrong_host")));
+    let host = ("host", "status.example.org:7331");
+    let got =
+        ask(&world, Method::GET, uri, &[host, ("origin", "https://a.example"), ("x-forwarded-proto", "https")]).await;
+    assert_eq!((got.status, got.header("access-control-allow-origin")), (200, "https://a.example"));
+    assert!(got.header("vary").contains("Origin"));
+    assert!(got.header("strict-transport-security").starts_with("max-age=31536000"));
+    let got = ask(&world, Method::GET, uri, &[host, ("origin", "https://b.example")]).await;
+    assert_eq!(got.header("access-control-allow-origin"), "");
+}
+
+#[actix_web::test]
+async fn probes_tell_process_and_readiness_apart() {
+    let world = world_with(HttpOptions::default(), 0, Arc::new(|| Err("disk_full since 02:10 UTC".to_owned())));
+    assert_eq!(get(&world, "/healthz").await.status, 200);
+    let got = get(&world, "/readyz").await;
+    assert_problem(&got, 503, "not_ready", "/readyz");
+    assert_eq!(got.json()["detail"], "disk_full since 02:10 UTC");
+    assert_eq!(get(&world::world(), "/readyz").await.status, 200);
+}
+
+#[actix_web::test]
+async fn before_the_first_computation_pages_are_503() {
+    let mut parts = world();
+    let pages = Arc::new(Pages::new("run", page_specs(&[])));
+    parts.state = web::Data::new(HttpState::new(HttpParts {
+        pages,
+        mirror_ids: Vec::new(),
+        detail: Arc::new(Arc::clone(&parts.detail)),
+        readiness: Arc::new(|| Ok(())),
+        utc_now_ms: Arc::new(|| NOW_MS),
+        options: HttpOptions::default(),
+        shutdown: CancellationToken::new(),
+    }));
+    let got = get(&parts, "/api/v1/overview").await;
+    assert_problem(&got, 503, "not_ready", "/api/v1/overview");
+    assert_eq!(got.header("retry-after"), "1");
+}
+
+#[actix_web::test]
+async fn max_age_counts_down_to_nought_and_never_below() {
+    let world = world();
+    for (elapsed_ms, max_age) in [(0, 5), (4_001, 0), (60_000, 0)] {
+        world.now_ms.store(NOW_MS + elapsed_ms, Ordering::SeqCst);
+        let got = get(&world, "/api/v1/overview").await;
+        assert!(got.header("cache-control").contains(&format!("max-age={max_age},")), "{elapsed_ms}");
+    }
+}
+
+/// Over real sockets: what the test service cannot show.
+#[actix_web::test]
+async fn a_real_server_answers_head_and_stops_when_told() {
+    let world = world();
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let running = actix_web::rt::spawn(server(listener, &world.state).unwrap());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let full = client.get(format!("{base}/api/v1/overview")).send().await.unwrap();
+    let head =
+        client.head(format!("{base}/api/v1/overview")).header("accept-encoding", "identity").send().await.unwrap();
+    assert_eq!(head.status(), StatusCode::OK.as_u16());
+    assert_eq!(head.headers()["etag"], full.headers()["etag"]);
+    let length: usize = head.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    assert!(length > 2000);
+    assert!(head.bytes().await.unwrap().is_empty());
+    drop(full);
+    world.state.shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(3), running).await.unwrap().unwrap().unwrap();
+}
+
+/// Ten thousand of the same question in parallel cost a few computations, and pages are read all the while.
+#[actix_web::test]
+async fn a_flood_of_details_neither_multiplies_work_nor_stalls_pages() {
+    let world = world_with(HttpOptions { detail_burst: 1_000_000, ..HttpOptions::default() }, 50, Arc::new(|| Ok(())));
+    let service = test::init_service(app(&world.state)).await;
+    let request = |uri: &str| test::TestRequest::with_uri(uri).to_request();
+    let flood = join_all((0..10_000).map(|_| test::call_service(&service, request("/api/v1/mirrors/m1/ops"))));
+    let pages = join_all((0..100).map(|_| test::call_service(&service, request("/api/v1/overview"))));
+    let (flood, pages) = tokio::join!(flood, pages);
+    assert!(pages.iter().all(|response| response.status() == StatusCode::OK));
+    assert!(flood.iter().all(|response| response.status() == StatusCode::OK));
+    let computed = world.detail.computed.load(Ordering::SeqCst);
+    assert!((1..=3).contains(&computed), "{computed}");
+    let different: Vec<String> = (1..=1000).map(|limit| format!("/api/v1/mirrors/m1/ops?limit={limit}")).collect();
+    let flood = join_all(different.iter().map(|uri| test::call_service(&service, request(uri)))).await;
+    let refused: Vec<_> = flood.iter().filter(|r| r.status() == StatusCode::SERVICE_UNAVAILABLE).collect();
+    assert!(refused.len() >= 900, "{}", refused.len());
+    assert!(refused.iter().all(|response| response.headers().contains_key("retry-after")));
+}
+
+/// What ends a live socket whose peer has stopped reading.
+#[actix_web::test]
+async fn accepted_connections_end_when_sent_bytes_are_not_taken() {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    super::limit_unread(&stream, &mut actix_web::dev::Extensions::new());
+    let timeout = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap();
+    assert_eq!(timeout, Some(super::UNREAD_MAX));
+}

@@ -1,0 +1,182 @@
+//! A small world behind the server: pages that are finished, details that answer with the question.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::{test, web};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{DID, NOW_MS};
+use crate::http::detail::{Detail, DetailError, DetailPage, OpsQuery};
+use crate::http::{HttpOptions, HttpParts, HttpState, Readiness, app, page_specs};
+use crate::publish::{Pages, Update};
+
+/// Answers with the question; a slow one where asked for.
+#[derive(Default)]
+pub struct FakeDetail {
+    pub computed: AtomicUsize,
+    delay_ms: u64,
+}
+
+impl Detail for FakeDetail {
+    fn ops(&self, query: OpsQuery) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
+        self.computed.fetch_add(1, Ordering::SeqCst);
+        let delay = Duration::from_millis(self.delay_ms);
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            match query.cursor.as_deref() {
+                Some("expired") => Err(DetailError::CursorExpired),
+                Some("damaged") => Err(DetailError::BadCursor),
+                Some("broken") => Err(DetailError::Internal("secret".to_owned())),
+                _ => Ok(DetailPage {
+                    data: format!("{{\"mirror\":\"{}\"}}", query.mirror).into_bytes(),
+                    next_cursor: Some("n1".to_owned()),
+                    snapshot_id: "run".to_owned(),
+                    revision: 3,
+                }),
+            }
+        })
+    }
+
+    fn did(&self, did: String) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
+        Box::pin(async move {
+            if did != DID {
+                return Err(DetailError::NoSuchDid);
+            }
+            let data = format!("{{\"did\":\"{did}\"}}").into_bytes();
+            Ok(DetailPage { data, next_cursor: None, snapshot_id: "run".to_owned(), revision: 3 })
+        })
+    }
+}
+
+/// A world with finished pages; the parts that a test looks at or turns.
+pub struct World {
+    pub pages: Arc<Pages>,
+    pub state: web::Data<HttpState>,
+    pub detail: Arc<FakeDetail>,
+    pub now_ms: Arc<AtomicI64>,
+}
+
+impl Detail for Arc<FakeDetail> {
+    fn ops(&self, query: OpsQuery) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
+        (**self).ops(query)
+    }
+    fn did(&self, did: String) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
+        (**self).did(did)
+    }
+}
+
+/// Publishes `data` under `key` at `now_ms`, to be computed again in five seconds.
+pub fn publish(pages: &Pages, key: &str, data: &str, now_ms: i64) {
+    let update = Update {
+        data: data.as_bytes().to_vec(),
+        window: None,
+        captured_at_ms: now_ms,
+        now_ms,
+        interval_ms: 5_000,
+        compute_ms: 1.0,
+    };
+    pages.get(key).unwrap().publish(update).unwrap();
+}
+
+pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> World {
+    let mirror_ids = vec!["m1".to_owned(), "m2".to_owned()];
+    let pages = Arc::new(Pages::new("run", page_specs(&mirror_ids)));
+    let keys: Vec<String> = pages.iter().map(|page| page.spec().key.clone()).collect();
+    for key in keys {
+        publish(&pages, &key, &format!("{{\"key\":\"{key}\",\"pad\":\"{}\"}}", "x".repeat(2000)), NOW_MS);
+    }
+    let detail = Arc::new(FakeDetail { computed: AtomicUsize::new(0), delay_ms });
+    let now_ms = Arc::new(AtomicI64::new(NOW_MS + 1_500));
+    let clock = Arc::clone(&now_ms);
+    let state = web::Data::new(HttpState::new(HttpParts {
+        pages: Arc::clone(&pages),
+        mirror_ids,
+        detail: Arc::new(Arc::clone(&detail)),
+        readiness,
+        utc_now_ms: Arc::new(move || clock.load(Ordering::SeqCst)),
+        options,
+        shutdown: CancellationToken::new(),
+    }));
+    World { pages, state, detail, now_ms }
+}
+
+pub fn world() -> World {
+    world_with(HttpOptions::default(), 0, Arc::new(|| Ok(())))
+}
+
+/// One answer, taken apart.
+pub struct Got {
+    pub status: u16,
+    headers: HashMap<String, String>,
+    pub body: web::Bytes,
+}
+
+impl Got {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+pub async fn ask(world: &World, method: Method, uri: &str, headers: &[(&str, &str)]) -> Got {
+    let service = test::init_service(app(&world.state)).await;
+    let mut request = test::TestRequest::with_uri(uri).method(method);
+    for (name, value) in headers {
+        request = request.append_header((*name, *value));
+    }
+    if !headers.iter().any(|(name, _)| *name == "x-no-peer") {
+        request = request.peer_addr("192.0.2.1:4711".parse().unwrap());
+    }
+    let response = test::call_service(&service, request.to_request()).await;
+    let status = response.status().as_u16();
+    let mut held: HashMap<String, String> = HashMap::new();
+    for (name, value) in response.headers() {
+        let value = value.to_str().unwrap();
+        held.entry(name.as_str().to_owned())
+            .and_modify(|all| {
+                all.push_str(", ");
+                all.push_str(value);
+            })
+            .or_insert_with(|| value.to_owned());
+    }
+    Got { status, headers: held, body: test::read_body(response).await }
+}
+
+pub async fn get(world: &World, uri: &str) -> Got {
+    ask(world, Method::GET, uri, &[]).await
+}
+
+pub fn assert_security_headers(got: &Got, uri: &str) {
+    assert!(got.header("content-security-policy").starts_with("default-src 'none';"), "{uri}");
+    assert!(got.header("content-security-policy").contains("connect-src 'self';"), "{uri}");
+    assert_eq!(got.header("x-content-type-options"), "nosniff", "{uri}");
+    assert_eq!(got.header("referrer-policy"), "no-referrer", "{uri}");
+    assert_eq!(got.header("cross-origin-opener-policy"), "same-origin", "{uri}");
+    assert_eq!(got.header("permissions-policy"), "camera=(), microphone=(), geolocation=()", "{uri}");
+    let is_public = uri.starts_with("/api/");
+    let policy = if is_public { "cross-origin" } else { "same-origin" };
+    assert_eq!(got.header("cross-origin-resource-policy"), policy, "{uri}");
+    assert_eq!(got.header("access-control-allow-origin"), if is_public { "*" } else { "" }, "{uri}");
+    assert!(got.header("server").is_empty() && got.header("strict-transport-security").is_empty(), "{uri}");
+}
+
+pub fn assert_problem(got: &Got, status: u16, code: &str, uri: &str) {
+    assert_eq!((got.status, got.json()["code"].as_str()), (status, Some(code)), "{uri}");
+    assert_eq!(got.header("content-type"), "application/problem+json", "{uri}");
+    assert_eq!(got.header("cache-control"), "no-store", "{uri}");
+    let body = got.json();
+    assert_eq!(body["status"], status, "{uri}");
+    for member in ["type", "title", "detail", "request_id"] {
+        assert!(!body[member].as_str().unwrap().is_empty(), "{uri}: {member}");
+    }
+    assert_security_headers(got, uri);
+}
