@@ -23,7 +23,10 @@ describe("percent", () => {
 
 describe("interval", () => {
   it("shows both ends with the digits of n", () => {
-    expect(plain(format.interval(0.99941, 0.99993, 21_480))).toBe("99.94–99.99 %");
+    expect(plain(format.interval(0.99941, 0.99989, 21_480))).toBe("99.94–99.99 %");
+  });
+  it("reaches a whole in spite of floating point", () => {
+    expect(plain(format.interval(0.99999, 1 - 2 ** -52, 400_000))).toBe("99.999–100 %");
   });
   it("collapses equal ends", () => {
     expect(plain(format.interval(1, 1, 100))).toBe("100 %");

@@ -36,13 +36,16 @@ export function percent(ratio: Num | undefined, n: number): string {
   return `${(steps / scale).toFixed(decimals)}${THIN}%`;
 }
 
-/** The 95 % interval of confidence of a share: "99.94–99.99 %". */
+/** Shares this close to a whole are whole: what is missing is the noise of floating point. */
+const WHOLE = 1 - 1e-9;
+
+/** The 95 % interval of confidence of a share: "99.94–99.99 %". Its ends round outwards. */
 export function interval(low: Num | undefined, high: Num | undefined, n: number): string {
   if (low === null || low === undefined || high === null || high === undefined) return DASH;
   const decimals = percentDecimals(n);
-  const part = (ratio: number) =>
-    ratio >= 1 ? "100" : (Math.floor(ratio * 100 * 10 ** decimals) / 10 ** decimals).toFixed(decimals);
-  const [from, to] = [part(low), part(high)];
+  const part = (ratio: number, round: (value: number) => number) =>
+    ratio >= WHOLE ? "100" : (round(ratio * 100 * 10 ** decimals) / 10 ** decimals).toFixed(decimals);
+  const [from, to] = [part(low, Math.floor), part(high, Math.ceil)];
   return from === to ? `${from}${THIN}%` : `${from}–${to}${THIN}%`;
 }
 

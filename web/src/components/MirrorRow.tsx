@@ -27,7 +27,7 @@ export function MirrorRow({ mirror }: { mirror: Mirror }) {
       <CountCell label="Missed" tone="missed" of={coverage.counts} name="missed" />
       <CountCell label="Late" tone="late" of={coverage.counts} name="late" />
       <CountCell label="Extra" tone="extra" of={coverage.counts} name="extra" />
-      <td class="num" data-label="Behind now">
+      <td class="num" data-label="Behind">
         <Value of={freshness} name="head_lag_ops" figure="head-lag-ops">
           {freshness.head_lag_ops === 0 ? (
             "0 ops"
@@ -47,7 +47,7 @@ export function MirrorRow({ mirror }: { mirror: Mirror }) {
           {format.duration(mirror.rtt.tcp_ms)}
         </Value>
       </td>
-      <td class="num" data-label="Connected">
+      <td class="num" data-label="Link up">
         <Value of={link} name="connected_ratio" figure="connected" title={linkState(link.state).word}>
           {format.percent(link.connected_ratio, 10_000)}
         </Value>
@@ -110,6 +110,8 @@ function CoverageText({ mirror: { coverage } }: { mirror: Mirror }) {
             [{format.interval(coverage.low95_ratio, coverage.high95_ratio, decided)}]
           </span>
         )}
+      </span>
+      <span class="coverage-line">
         <span class="sub-inline">missed {format.nOfN(coverage.counts.missed, coverage.counts.decided)}</span>
         {observed !== null && observed < 1 ? (
           <span

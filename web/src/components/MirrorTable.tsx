@@ -12,12 +12,12 @@ const COLUMNS: { label: string; unit?: string; about?: keyof typeof DEFINITIONS;
   { label: "Missed", about: "missed", number: true },
   { label: "Late", about: "late", number: true },
   { label: "Extra", about: "extra", number: true },
-  { label: "Behind now", about: "head", number: true },
+  { label: "Behind", about: "head", number: true },
   { label: "Lag p50", unit: "1 h", about: "lag", number: true },
   { label: "p95", number: true },
   { label: "p99", number: true },
   { label: "RTT", about: "rtt", number: true },
-  { label: "Connected", about: "connected", number: true },
+  { label: "Link up", about: "connected", number: true },
 ];
 
 /** Every source and its figures, the primary pinned on top, then the worst mirror first. Becomes cards where narrow. */

@@ -25,13 +25,13 @@ export function PrimaryRow({ primary }: { primary: Primary }) {
       <td class="null" data-label="Coverage" title="mirrors are compared with the primary">
         {format.DASH}
       </td>
-      {["Missed", "Late", "Extra", "Behind now", "Lag p50", "p95", "p99"].map(dash)}
+      {["Missed", "Late", "Extra", "Behind", "Lag p50", "p95", "p99"].map(dash)}
       <td class="num" data-label="RTT">
         <Value of={primary.rtt} name="tcp_ms" figure="primary-rtt">
           {format.duration(primary.rtt.tcp_ms)}
         </Value>
       </td>
-      <td class="num" data-label="Connected">
+      <td class="num" data-label="Link up">
         <Value of={primary.link} name="connected_ratio">
           {format.percent(primary.link.connected_ratio, 10_000)}
         </Value>
