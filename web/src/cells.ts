@@ -1,0 +1,105 @@
+/** The history page as cells of the matrix: what one interval of one mirror means, as a step, a flag and a sentence. */
+import * as format from "./format";
+import type { History, HistoryMirror, Num } from "./shapes";
+import { words } from "./words";
+
+/** Fixed steps by nines, never scaled to the data. `none` is drawn hatched. */
+export type Step = "full" | "nines3" | "nines2" | "p95" | "low" | "none";
+
+export const STEPS: readonly { step: Step; label: string }[] = [
+  { step: "full", label: "100 %" },
+  { step: "nines3", label: "≥ 99.9 %" },
+  { step: "nines2", label: "≥ 99 %" },
+  { step: "p95", label: "≥ 95 %" },
+  { step: "low", label: "< 95 %" },
+  { step: "none", label: "no data" },
+];
+
+export interface Cell {
+  step: Step;
+  /** Some operations of the interval are not decided yet, or may still change. */
+  provisional: boolean;
+  /** Nothing was decided because the observer could not tell, not because nothing happened. */
+  unknown: boolean;
+  hasExtra: boolean;
+  impaired: boolean;
+}
+
+export function stepOf(ratio: Num | undefined): Step {
+  if (ratio === null || ratio === undefined) return "none";
+  if (ratio >= 1) return "full";
+  if (ratio >= 0.999) return "nines3";
+  if (ratio >= 0.99) return "nines2";
+  if (ratio >= 0.95) return "p95";
+  return "low";
+}
+
+export function cellAt(history: History, mirror: HistoryMirror, index: number): Cell {
+  const status = mirror.status[index] ?? null;
+  return {
+    step: stepOf(mirror.coverage_ratio[index]),
+    provisional: status === "open" || status === "settling",
+    unknown: (mirror.unknown[index] ?? 0) > 0 && (mirror.decided[index] ?? 0) === 0,
+    hasExtra: (mirror.extra[index] ?? 0) > 0,
+    impaired: history.impaired[index] === true,
+  };
+}
+
+/** "14:05–14:10 UTC". */
+export function spanText(history: History, index: number): string {
+  const from = history.t_unix_ms[index];
+  if (from === undefined) return format.DASH;
+  return `${format.shortClock(from)}–${format.shortClock(from + history.resolution_s * 1000)} UTC`;
+}
+
+/** What the tooltip and the accessible name of a cell say, a line each. */
+export function cellLines(history: History, mirror: HistoryMirror, index: number): string[] {
+  const decided = mirror.decided[index] ?? null;
+  const status = mirror.status[index] ?? null;
+  const lines: string[] = [];
+  if (decided === null || decided === 0) {
+    lines.push((mirror.eligible[index] ?? 0) > 0 ? "nothing decided yet" : "no data");
+  } else {
+    const ratio = mirror.coverage_ratio[index];
+    lines.push(
+      `${format.percent(ratio, decided)} complete, missed ${format.nOfN(mirror.missed[index], decided)}`,
+    );
+  }
+  const parts: [string, Num | undefined][] = [
+    ["late", mirror.late[index]],
+    ["extra", mirror.extra[index]],
+    ["pending", mirror.pending[index]],
+    ["unknown", mirror.unknown[index]],
+  ];
+  const seen = parts.filter(([, n]) => (n ?? 0) > 0).map(([word, n]) => `${format.count(n)} ${word}`);
+  if (seen.length > 0) lines.push(seen.join(", "));
+  const p50 = mirror.lag_p50_ms[index] ?? null;
+  if (p50 !== null) {
+    lines.push(`lag p50 ${format.duration(p50)}, p95 ${format.duration(mirror.lag_p95_ms[index])}`);
+  }
+  if (history.impaired[index] === true) lines.push("observer impaired: part of this time is not counted");
+  if (status !== null)
+    lines.push(status === "open" || status === "settling" ? `${words(status)}, provisional` : words(status));
+  return lines;
+}
+
+/** The indices whose labels stand under the matrix: about `wanted` of them, on round times. */
+export function axisLabels(history: History, wanted: number): Map<number, string> {
+  const labels = new Map<number, string>();
+  const total = history.t_unix_ms.length;
+  if (total === 0) return labels;
+  const spanS = total * history.resolution_s;
+  const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+  const step =
+    steps.find((candidate) => candidate >= history.resolution_s && spanS / candidate <= wanted) ?? 86400;
+  history.t_unix_ms.forEach((t, index) => {
+    if (Math.round(t / 1000) % step === 0) labels.set(index, format.shortClock(t));
+  });
+  return labels;
+}
+
+/** When the interval that holds `nowMs` ends. */
+export function intervalEnd(nowMs: number, resolutionS: number): number {
+  const span = resolutionS * 1000;
+  return (Math.floor(nowMs / span) + 1) * span;
+}

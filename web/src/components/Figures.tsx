@@ -1,0 +1,169 @@
+import type { ComponentChildren } from "preact";
+import * as format from "../format";
+import { missTotals, slowest, worstCoverage } from "../rank";
+import type { Overview } from "../shapes";
+import { history } from "../state";
+import type { DEFINITIONS } from "../words";
+import { Info } from "./Info";
+import { Sparkline } from "./Sparkline";
+import { Value } from "./Value";
+
+interface FigureProps {
+  label: string;
+  about: keyof typeof DEFINITIONS;
+  href: string;
+  children: ComponentChildren;
+  detail: ComponentChildren;
+}
+
+function Figure({ label, about, href, children, detail }: FigureProps) {
+  return (
+    <div class="figure">
+      <dt>
+        {label} <Info about={about} label={label} />
+        <a class="json" href={href} title={`${label} as JSON`}>
+          JSON
+        </a>
+      </dt>
+      <dd class="big">{children}</dd>
+      <dd class="detail">{detail}</dd>
+    </div>
+  );
+}
+
+const NOTHING = { none: null };
+
+export function Figures({ data }: { data: Overview }) {
+  return (
+    <dl class="figures">
+      <WorstCoverage data={data} />
+      <Missed data={data} />
+      <SlowestLag data={data} />
+      <PrimaryRate data={data} />
+    </dl>
+  );
+}
+
+function WorstCoverage({ data }: { data: Overview }) {
+  const worst = worstCoverage(data.mirrors);
+  const counts = worst?.coverage.counts;
+  const decided = counts?.decided ?? 0;
+  return (
+    <Figure
+      label="Worst coverage, 6 h"
+      about="coverage"
+      href="/api/v1/analytics/coverage?window=6h"
+      detail={
+        worst === null ? (
+          "no operation is decided yet"
+        ) : (
+          <>
+            <b>{format.visible(worst.name)}</b> missed {format.nOfN(counts?.missed, decided)}
+          </>
+        )
+      }
+    >
+      {worst === null ? (
+        <Value of={NOTHING} name="none" figure="worst-coverage">
+          {null}
+        </Value>
+      ) : (
+        <Value of={worst.coverage} name="coverage_ratio" figure="worst-coverage">
+          {format.percent(worst.coverage.coverage_ratio, decided)}
+        </Value>
+      )}
+    </Figure>
+  );
+}
+
+function Missed({ data }: { data: Overview }) {
+  const totals = missTotals(data.mirrors);
+  const share =
+    totals === null
+      ? "no operation is decided yet"
+      : `of ${format.count(totals.decided)} judged at ${format.count(data.mirrors.length)} mirrors · ${format.count(totals.healed)} healed`;
+  return (
+    <Figure
+      label="Operations missed, 6 h"
+      about="missed"
+      href="/api/v1/analytics/misses?window=6h"
+      detail={share}
+    >
+      <Value of={totals ?? NOTHING} name={totals === null ? "none" : "missed"} figure="missed">
+        {totals !== null && totals.missed > 0 ? (
+          <span class="tone-missed">{format.count(totals.missed)}</span>
+        ) : (
+          format.count(totals?.missed)
+        )}
+      </Value>
+    </Figure>
+  );
+}
+
+function SlowestLag({ data }: { data: Overview }) {
+  const slow = slowest(data.mirrors);
+  return (
+    <Figure
+      label="Slowest p95 lag, 1 h"
+      about="lag"
+      href="/api/v1/analytics/lag?window=1h"
+      detail={
+        slow === null ? (
+          "no lag is measured yet"
+        ) : (
+          <>
+            <b>{format.visible(slow.name)}</b> {format.count(slow.lag.n)} operations
+          </>
+        )
+      }
+    >
+      {slow === null ? (
+        <Value of={NOTHING} name="none" figure="slowest-p95">
+          {null}
+        </Value>
+      ) : (
+        <>
+          <Value of={slow.lag} name="p95_ms" figure="slowest-p95">
+            {format.duration(slow.lag.p95_ms)}
+          </Value>
+          {slow.lag.uncertainty_ms === null ? null : (
+            <small> ± {format.duration(slow.lag.uncertainty_ms)}</small>
+          )}
+        </>
+      )}
+    </Figure>
+  );
+}
+
+function PrimaryRate({ data: { primary } }: { data: Overview }) {
+  const series = history.state.value.page?.data;
+  // The last interval is still filling: its rate would look like a fall.
+  const rates =
+    series?.primary.ops.slice(0, -1).map((ops) => (ops === null ? null : ops / series.resolution_s)) ?? [];
+  return (
+    <Figure
+      label="Primary rate"
+      about="rate"
+      href="/api/v1/overview"
+      detail={
+        <>
+          <b>{format.visible(primary.name)}</b>{" "}
+          <Value of={primary} name="received_ops" figure="primary-received">
+            {format.count(primary.received_ops)}
+          </Value>{" "}
+          received
+        </>
+      }
+    >
+      <span class="with-spark">
+        <span>
+          <Value of={primary} name="rate_ops_per_s" figure="primary-rate">
+            {format.rate(primary.rate_ops_per_s)}
+          </Value>
+          <small> ops/s</small>
+        </span>
+        <Sparkline values={rates} label="Primary rate in the last 6 h" />
+      </span>
+    </Figure>
+  );
+}

@@ -1,0 +1,31 @@
+import type { Meta } from "../shapes";
+
+const LINKS = [
+  ["overview", "/api/v1/overview"],
+  ["coverage", "/api/v1/analytics/coverage?window=6h"],
+  ["lag", "/api/v1/analytics/lag?window=1h"],
+  ["misses", "/api/v1/analytics/misses?window=6h"],
+  ["history", "/api/v1/analytics/history?window=6h"],
+  ["divergence", "/api/v1/analytics/divergence"],
+  ["methodology", "/api/v1/methodology"],
+  ["internals", "/api/v1/internals"],
+] as const;
+
+export function Footer({ meta }: { meta: Meta | null }) {
+  return (
+    <footer class="footer">
+      <nav aria-label="The same numbers as JSON">
+        JSON:{" "}
+        {LINKS.map(([name, href]) => (
+          <a key={name} href={href}>
+            {name}
+          </a>
+        ))}
+      </nav>
+      <p>
+        Unknown is a verdict of its own: no mirror is blamed for what this observer or the primary did.
+        {meta?.method_version ? ` Method ${meta.method_version}.` : ""}
+      </p>
+    </footer>
+  );
+}

@@ -1,0 +1,26 @@
+import { render } from "preact";
+import { App } from "./components/App";
+import { start } from "./state";
+import { startTheme, toggleTheme } from "./theme";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/page.css";
+import "./styles/mirrors.css";
+import "./styles/matrix.css";
+import "./styles/lag.css";
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
+}
+
+const root = document.getElementById("app");
+if (root !== null) {
+  startTheme();
+  start();
+  root.replaceChildren();
+  render(<App />, root);
+  addEventListener("keydown", (event) => {
+    if (event.key === "t" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target))
+      toggleTheme();
+  });
+}
