@@ -1,0 +1,194 @@
+//! The shape of the database file.
+//!
+//! Migrations are only ever appended; the number of those applied is SQLite's `user_version`. The table `meta` keeps
+//! its shape for ever, so that an older program can say which version wrote a file that it cannot read.
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+/// "MiWa", in the header of every file of ours.
+pub(super) const APPLICATION_ID: i32 = 0x4d69_5761;
+
+/// Version of this program, as it is written into the file.
+pub(super) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+
+/// A schema number above this is damage rather than a newer program.
+pub(super) const SCHEMA_PLAUSIBLE_MAX: i64 = 10_000;
+
+const STEPS: &[M<'static>] = &[M::up(FIRST)];
+
+/// The newest schema that this program knows.
+pub(super) const CURRENT: i64 = STEPS.len() as i64;
+
+const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+
+/// Every table with rows worth salvaging has an integer key, so that a salvage can step over a damaged page.
+const FIRST: &str = "
+CREATE TABLE meta (
+  key TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE heartbeat (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  tau_ns INTEGER NOT NULL,
+  utc_ms INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  anchor_tau_ns INTEGER NOT NULL,
+  anchor_utc_ms INTEGER NOT NULL,
+  closed INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE segments (
+  id INTEGER PRIMARY KEY,
+  first_op INTEGER NOT NULL,
+  last_op INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE intervals (
+  n INTEGER PRIMARY KEY,
+  tier INTEGER NOT NULL,
+  start_ms INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  is_final INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  UNIQUE (tier, start_ms, source)
+) STRICT;
+
+CREATE TABLE sources (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  url TEXT NOT NULL,
+  cursor INTEGER,
+  crc INTEGER NOT NULL,
+  state BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE sessions (
+  n INTEGER PRIMARY KEY,
+  source TEXT NOT NULL,
+  opened_ms INTEGER NOT NULL,
+  closed_ms INTEGER,
+  code INTEGER,
+  reason TEXT,
+  resumed_from INTEGER,
+  filled INTEGER NOT NULL,
+  UNIQUE (source, opened_ms)
+) STRICT;
+
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  source TEXT,
+  text TEXT NOT NULL,
+  detail TEXT
+) STRICT;
+CREATE INDEX events_by_time ON events (at_ms);
+
+CREATE TABLE misses (
+  n INTEGER PRIMARY KEY,
+  source TEXT NOT NULL,
+  did BLOB NOT NULL CHECK (length(did) = 15),
+  cid BLOB NOT NULL CHECK (length(cid) = 32),
+  seq INTEGER,
+  kind INTEGER NOT NULL,
+  verdict TEXT NOT NULL,
+  confirmation TEXT,
+  created_ms INTEGER NOT NULL,
+  primary_at_ms INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL,
+  healed INTEGER NOT NULL,
+  UNIQUE (source, did, cid)
+) STRICT;
+CREATE INDEX misses_by_time ON misses (source, primary_at_ms, did, cid);
+
+CREATE TABLE imported (
+  n INTEGER PRIMARY KEY,
+  ts_ms INTEGER NOT NULL,
+  source_url TEXT NOT NULL,
+  coverage REAL,
+  missed INTEGER NOT NULL,
+  ops INTEGER NOT NULL,
+  primary_ops INTEGER NOT NULL,
+  missed_listed INTEGER NOT NULL,
+  extra_listed INTEGER NOT NULL,
+  late_listed INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  UNIQUE (ts_ms, source_url)
+) STRICT;
+
+CREATE TABLE imported_totals (
+  n INTEGER PRIMARY KEY,
+  source_url TEXT NOT NULL UNIQUE,
+  ops INTEGER,
+  primary_ops INTEGER,
+  missed INTEGER,
+  detail TEXT NOT NULL
+) STRICT;
+";
+
+/// Tables whose rows a salvage copies, with their integer key, most precious first.
+pub(super) const SALVAGED: &[Table] = &[
+    Table { name: "sources", key: "n", noun: "cursors" },
+    Table { name: "intervals", key: "n", noun: "intervals" },
+    Table { name: "misses", key: "n", noun: "misses" },
+    Table { name: "segments", key: "id", noun: "journal segments" },
+    Table { name: "sessions", key: "n", noun: "sessions" },
+    Table { name: "events", key: "id", noun: "events" },
+    Table { name: "imported_totals", key: "n", noun: "imported totals" },
+    Table { name: "imported", key: "n", noun: "imported snapshots" },
+    Table { name: "heartbeat", key: "id", noun: "heartbeats" },
+];
+
+/// A table as a salvage sees it.
+pub(super) struct Table {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Its integer key.
+    pub(super) key: &'static str,
+    /// What a user calls its rows.
+    pub(super) noun: &'static str,
+}
+
+/// Brings `connection` to the newest schema, in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migration::Error> {
+    MIGRATIONS.to_latest(connection)
+}
+
+/// Settings of every connection that writes.
+///
+/// WAL with `synchronous=FULL` syncs the log at the end of each transaction, before it is acknowledged: that alone makes
+/// an acknowledged commit outlast a loss of power (`NORMAL` would sync at checkpoints only). The checkpoint is small
+/// (1 MiB), so that no single commit pays for many; the log is cut back after a transaction that was larger.
+pub(super) fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 256)?;
+    connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_valid_and_every_salvaged_table_has_its_key() {
+        MIGRATIONS.validate().unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        for table in SALVAGED {
+            let sql = format!("SELECT {} FROM {} NOT INDEXED", table.key, table.name);
+            assert!(connection.prepare(&sql).is_ok(), "{sql}");
+        }
+    }
+}
