@@ -191,8 +191,7 @@ pub fn parse_totals(bytes: &[u8]) -> Result<Vec<MirrorTotals>, Refusal> {
         .map(|(url, value)| {
             let path = quoted(url);
             let entry = object(&path, value)?;
-            let optional =
-                |key: &str| entry.get(key).map(|value| count(&format!("{path}.{key}"), value)).transpose();
+            let optional = |key: &str| entry.get(key).map(|value| count(&format!("{path}.{key}"), value)).transpose();
             let totals = MirrorTotals {
                 url: url.clone(),
                 ops: optional("ops")?.or(optional("totalEvents")?),
@@ -257,8 +256,8 @@ fn object_of(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::Empty);
     }
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| Refusal::BadJson { line: error.line(), column: error.column() })?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| Refusal::BadJson { line: error.line(), column: error.column() })?;
     match value {
         Value::Object(map) => Ok(map),
         Value::Null => Err(Refusal::Null),

@@ -17,6 +17,8 @@ mod recover;
 mod salvage;
 mod schema;
 pub mod sqlite;
+#[cfg(test)]
+mod tests;
 mod wal;
 mod write;
 

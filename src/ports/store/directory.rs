@@ -142,9 +142,8 @@ pub(super) fn sync(dir: &Path) -> Result<(), StoreError> {
 /// Space that the file system of `dir` has left for us, in kB; 0 when it does not say.
 #[must_use]
 pub fn free_kb(dir: &Path) -> u64 {
-    nix::sys::statvfs::statvfs(dir).map_or(0, |found| {
-        u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())) / 1024
-    })
+    nix::sys::statvfs::statvfs(dir)
+        .map_or(0, |found| u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())) / 1024)
 }
 
 /// One line about files in `dir` that are not ours, if there are any.

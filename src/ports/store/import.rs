@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::{StoreError, shown, shown_text};
+use super::schema::{IMPORTED, IMPORTED_TOTALS};
+use super::write::Upsert;
 use crate::domain::compare_plc::{
     FILE_BYTES_MAX, Kind, Listed, MirrorFigures, MirrorTotals, Snapshot, kind_of, parse_snapshot, parse_totals,
 };
@@ -214,33 +216,29 @@ fn keep_figures(tx: &Connection, ts_ms: i64, mirror: &MirrorFigures) -> rusqlite
         "extra": cids(&mirror.extra_cids),
         "late": cids(&mirror.late_cids),
     });
-    let sql = "INSERT INTO imported (ts_ms, source_url, coverage, missed, ops, primary_ops, missed_listed, extra_listed,
-                 late_listed, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    tx.prepare_cached(sql)?.execute(params![
-        ts_ms,
-        mirror.url,
-        mirror.coverage,
-        mirror.missed as i64,
-        mirror.ops as i64,
-        mirror.primary_ops as i64,
-        mirror.missed_cids.count as i64,
-        mirror.extra_cids.count as i64,
-        mirror.late_cids.count as i64,
-        detail.to_string()
+    Upsert::into(tx, &IMPORTED).row(&[
+        &ts_ms,
+        &mirror.url,
+        &mirror.coverage,
+        &(mirror.missed as i64),
+        &(mirror.ops as i64),
+        &(mirror.primary_ops as i64),
+        &(mirror.missed_cids.count as i64),
+        &(mirror.extra_cids.count as i64),
+        &(mirror.late_cids.count as i64),
+        &detail.to_string(),
     ])?;
     Ok(true)
 }
 
 fn keep_totals(db: &mut Connection, totals: &[MirrorTotals]) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO imported_totals (source_url, ops, primary_ops, missed, detail) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (source_url) DO UPDATE SET ops = excluded.ops, primary_ops = excluded.primary_ops,
-                 missed = excluded.missed, detail = excluded.detail";
     let tx = db.transaction()?;
+    let upsert = Upsert::into(&tx, &IMPORTED_TOTALS);
     for mirror in totals {
         let detail = serde_json::json!(mirror.numbers).to_string();
         let [ops, primary_ops, missed] =
             [mirror.ops, mirror.primary_ops, mirror.missed].map(|count| count.map(|count| count as i64));
-        tx.execute(sql, params![mirror.url, ops, primary_ops, missed, detail])?;
+        upsert.row(&[&mirror.url, &ops, &primary_ops, &missed, &detail])?;
     }
     tx.commit()
 }

@@ -15,7 +15,7 @@ use rusqlite::config::DbConfig;
 use super::directory::{self, BUILDING, COMPANIONS, DATABASE, QUARANTINE, RECOVERED, SCRATCH, beside, database};
 use super::error::{StoreError, shown, shown_text};
 use super::salvage::{self, Salvaged};
-use super::schema::{APPLICATION_ID, CURRENT, PROGRAM, SALVAGED, SCHEMA_PLAUSIBLE_MAX, migrate};
+use super::schema::{APPLICATION_ID, CURRENT, PROGRAM, READ_WRITE, SALVAGED, SCHEMA_PLAUSIBLE_MAX, migrate};
 use super::wal::{self, WalState};
 
 /// First bytes of every SQLite file.
@@ -92,12 +92,12 @@ fn damage(dir: &Path) -> Result<Option<String>, StoreError> {
 
 fn damaged_header(path: &Path) -> Result<Option<String>, StoreError> {
     let mut header = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(100).read_to_end(&mut header))
-        .map_err(|error| match error.kind() {
+    fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)).map_err(|error| {
+        match error.kind() {
             io::ErrorKind::PermissionDenied => directory::refused(path, error),
             _ => StoreError::from_io(path, "cannot read", error),
-        })?;
+        }
+    })?;
     Ok(if header.is_empty() {
         Some("it is empty".to_owned())
     } else if header.iter().all(|byte| *byte == 0) {
@@ -117,7 +117,7 @@ enum Health {
 
 /// Checks a database by SQLite's own means; leaves it and its log unchanged.
 fn check(path: &Path) -> rusqlite::Result<Health> {
-    let db = Connection::open(path)?;
+    let db = Connection::open_with_flags(path, READ_WRITE)?;
     let log_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |found| found.len());
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_bytes > 0)?;
     let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -136,7 +136,7 @@ fn check(path: &Path) -> rusqlite::Result<Health> {
         return Ok(Health::Damaged(shown_text(&line)));
     }
     for table in SALVAGED {
-        if db.prepare(&format!("SELECT {} FROM {}", table.key, table.name)).is_err() {
+        if db.prepare(&format!("SELECT {}, {}, crc FROM {}", table.key, table.columns, table.name)).is_err() {
             return Ok(Health::Damaged(format!("table {} is missing", table.name)));
         }
     }
@@ -148,9 +148,9 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => true,
         // A file that ends within a page; a failing disk is another matter.
-        Some(SystemIoFailure) => error
-            .sqlite_error()
-            .is_some_and(|found| found.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ),
+        Some(SystemIoFailure) => {
+            error.sqlite_error().is_some_and(|found| found.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
+        }
         _ => matches!(
             error,
             rusqlite::Error::FromSqlConversionFailure(..)
@@ -174,7 +174,7 @@ fn build<T>(
         made => made?,
     };
     let filled = (|| {
-        let mut db = Connection::open(&path)?;
+        let mut db = Connection::open_with_flags(&path, READ_WRITE)?;
         db.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
         db.pragma_update(None, "journal_mode", "OFF")?;
         db.pragma_update(None, "synchronous", "OFF")?;

@@ -4,7 +4,8 @@
 //! readable row of it is found or the attempts run out. The new database checks every row once more (types, lengths,
 //! keys, checksums). Reads the damaged file only.
 
-use rusqlite::{Connection, OpenFlags, params_from_iter, types::Value};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use super::schema::{SALVAGED, Table};
 
@@ -26,7 +27,7 @@ pub(super) struct Salvaged {
 
 /// Opens a database that may be damaged, for reading; its log is read with it and neither is changed.
 pub(super) fn open_damaged(path: &std::path::Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // SQLite refuses a file that is shorter than its header says, unless the schema may be written.
     db.pragma_update(None, "writable_schema", true)?;
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
@@ -37,14 +38,13 @@ pub(super) fn open_damaged(path: &std::path::Path) -> rusqlite::Result<Connectio
 pub(super) fn copy(from: &Connection, to: &mut Connection) -> rusqlite::Result<Vec<Salvaged>> {
     let tx = to.transaction()?;
     for table in SALVAGED {
-        Copier::new(&tx, from, table)?.run()?;
+        Copier::new(&tx, from, table).run()?;
     }
     for key in ["created_ms", "restarted_ms"] {
         if let Ok(Some(value)) = super::read::meta(from, key) {
             tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", [key, &value])?;
         }
     }
-    drop_disowned(&tx)?;
     let mut salvaged = Vec::new();
     for table in SALVAGED {
         let count = |db: &Connection| {
@@ -65,7 +65,7 @@ struct Copier<'a> {
     downwards: String,
     insert: String,
     columns: usize,
-    key_at: usize,
+    table: &'static Table,
     attempts_left: u32,
 }
 
@@ -78,24 +78,24 @@ enum End {
 }
 
 impl<'a> Copier<'a> {
-    fn new(to: &'a Connection, from: &'a Connection, table: &Table) -> rusqlite::Result<Copier<'a>> {
-        let Table { name, key, .. } = table;
-        let columns: Vec<String> =
-            to.prepare(&format!("SELECT * FROM {name}"))?.column_names().into_iter().map(str::to_owned).collect();
-        let list = columns.join(", ");
-        let marks = vec!["?"; columns.len()].join(", ");
+    fn new(to: &'a Connection, from: &'a Connection, table: &'static Table) -> Copier<'a> {
+        let Table { name, key, columns, .. } = table;
+        let count = columns.split(", ").count() + 1;
+        let marks = vec!["?"; count].join(", ");
         // NOT INDEXED: the rows themselves, for an index may be what is damaged.
-        let select = format!("SELECT {list} FROM {name} NOT INDEXED WHERE {key} >= ?1 AND {key} <= ?2 ORDER BY {key}");
-        Ok(Copier {
+        let select = format!(
+            "SELECT {key}, {columns}, crc FROM {name} NOT INDEXED WHERE {key} >= ?1 AND {key} <= ?2 ORDER BY {key}"
+        );
+        Copier {
             from,
             to,
             downwards: format!("{select} DESC"),
             upwards: select,
-            insert: format!("INSERT OR IGNORE INTO {name} ({list}) VALUES ({marks})"),
-            key_at: columns.iter().position(|column| column == key).unwrap_or(0),
-            columns: columns.len(),
+            insert: format!("INSERT OR IGNORE INTO {name} ({columns}, crc) VALUES ({marks})"),
+            columns: count,
+            table,
             attempts_left: ATTEMPTS_MAX,
-        })
+        }
     }
 
     fn run(&mut self) -> rusqlite::Result<()> {
@@ -140,15 +140,21 @@ impl<'a> Copier<'a> {
                 Ok(None) => return Ok(End::Whole),
                 Err(_) => return Ok(End::Broken(last)),
             };
-            let Ok(values) = (0..self.columns).map(|n| row.get::<_, Value>(n)).collect::<Result<Vec<_>, _>>() else {
-                return Ok(End::Broken(last));
-            };
-            let Some(Value::Integer(key)) = values.get(self.key_at) else { return Ok(End::Broken(last)) };
+            let Ok(key) = row.get::<_, i64>(0) else { return Ok(End::Broken(last)) };
             // A damaged tree can lead in circles: keys that do not go on are the end.
-            if last.is_some_and(|last| if up { *key <= last } else { *key >= last }) {
+            if last.is_some_and(|last| if up { key <= last } else { key >= last }) {
                 return Ok(End::Broken(last));
             }
-            last = Some(*key);
+            let values = match super::read::is_sound(row, 1, self.table) {
+                Ok(true) => (1..=self.columns).map(|n| row.get::<_, Value>(n)).collect::<Result<Vec<_>, _>>(),
+                Ok(false) => {
+                    last = Some(key);
+                    continue;
+                }
+                Err(error) => Err(error),
+            };
+            let Ok(values) = values else { return Ok(End::Broken(last)) };
+            last = Some(key);
             match insert.execute(params_from_iter(values)) {
                 Ok(_) => {}
                 Err(error) if is_about_the_row(&error) => {}
@@ -161,12 +167,4 @@ impl<'a> Copier<'a> {
 fn is_about_the_row(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
     matches!(error.sqlite_error_code(), Some(ConstraintViolation | TypeMismatch | TooBig))
-}
-
-/// Deletes rows whose checksum says that they are not what was written.
-fn drop_disowned(db: &Connection) -> rusqlite::Result<()> {
-    for (table, key) in super::read::disowned(db)? {
-        db.execute(&format!("DELETE FROM {table} WHERE rowid = ?1"), [key])?;
-    }
-    Ok(())
 }

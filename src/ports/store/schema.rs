@@ -3,7 +3,7 @@
 //! Migrations are only ever appended; the number of those applied is SQLite's `user_version`. The table `meta` keeps
 //! its shape for ever, so that an older program can say which version wrote a file that it cannot read.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 /// "MiWa", in the header of every file of ours.
@@ -36,15 +36,15 @@ CREATE TABLE heartbeat (
   boot_id TEXT NOT NULL,
   anchor_tau_ns INTEGER NOT NULL,
   anchor_utc_ms INTEGER NOT NULL,
-  closed INTEGER NOT NULL
+  crc INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE segments (
   id INTEGER PRIMARY KEY,
   first_op INTEGER NOT NULL,
   last_op INTEGER NOT NULL,
-  crc INTEGER NOT NULL,
-  blob BLOB NOT NULL
+  blob BLOB NOT NULL,
+  crc INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE intervals (
@@ -53,8 +53,8 @@ CREATE TABLE intervals (
   start_ms INTEGER NOT NULL,
   source TEXT NOT NULL,
   is_final INTEGER NOT NULL,
-  crc INTEGER NOT NULL,
   blob BLOB NOT NULL,
+  crc INTEGER NOT NULL,
   UNIQUE (tier, start_ms, source)
 ) STRICT;
 
@@ -63,8 +63,8 @@ CREATE TABLE sources (
   id TEXT NOT NULL UNIQUE,
   url TEXT NOT NULL,
   cursor INTEGER,
-  crc INTEGER NOT NULL,
-  state BLOB NOT NULL
+  state BLOB NOT NULL,
+  crc INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE sessions (
@@ -76,6 +76,7 @@ CREATE TABLE sessions (
   reason TEXT,
   resumed_from INTEGER,
   filled INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
   UNIQUE (source, opened_ms)
 ) STRICT;
 
@@ -85,7 +86,8 @@ CREATE TABLE events (
   kind TEXT NOT NULL,
   source TEXT,
   text TEXT NOT NULL,
-  detail TEXT
+  detail TEXT,
+  crc INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX events_by_time ON events (at_ms);
 
@@ -102,6 +104,7 @@ CREATE TABLE misses (
   primary_at_ms INTEGER NOT NULL,
   updated_ms INTEGER NOT NULL,
   healed INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
   UNIQUE (source, did, cid)
 ) STRICT;
 CREATE INDEX misses_by_time ON misses (source, primary_at_ms, did, cid);
@@ -118,6 +121,7 @@ CREATE TABLE imported (
   extra_listed INTEGER NOT NULL,
   late_listed INTEGER NOT NULL,
   detail TEXT NOT NULL,
+  crc INTEGER NOT NULL,
   UNIQUE (ts_ms, source_url)
 ) STRICT;
 
@@ -127,32 +131,94 @@ CREATE TABLE imported_totals (
   ops INTEGER,
   primary_ops INTEGER,
   missed INTEGER,
-  detail TEXT NOT NULL
+  detail TEXT NOT NULL,
+  crc INTEGER NOT NULL
 ) STRICT;
 ";
 
-/// Tables whose rows a salvage copies, with their integer key, most precious first.
-pub(super) const SALVAGED: &[Table] = &[
-    Table { name: "sources", key: "n", noun: "cursors" },
-    Table { name: "intervals", key: "n", noun: "intervals" },
-    Table { name: "misses", key: "n", noun: "misses" },
-    Table { name: "segments", key: "id", noun: "journal segments" },
-    Table { name: "sessions", key: "n", noun: "sessions" },
-    Table { name: "events", key: "id", noun: "events" },
-    Table { name: "imported_totals", key: "n", noun: "imported totals" },
-    Table { name: "imported", key: "n", noun: "imported snapshots" },
-    Table { name: "heartbeat", key: "id", noun: "heartbeats" },
-];
-
-/// A table as a salvage sees it.
+/// A table as reading, writing and salvaging see it; each has a column `crc` besides.
 pub(super) struct Table {
     /// Its name.
     pub(super) name: &'static str,
     /// Its integer key.
     pub(super) key: &'static str,
+    /// What `crc` covers, in this order; the integer key is among them where it is ours and not SQLite's.
+    pub(super) columns: &'static str,
+    /// What makes a row the same row, and the columns that then change.
+    pub(super) unique: &'static str,
     /// What a user calls its rows.
     pub(super) noun: &'static str,
 }
+
+/// See [`super::SourceRow`].
+pub(super) const SOURCES: Table =
+    Table { name: "sources", key: "n", columns: "id, url, cursor, state", unique: "id", noun: "cursors" };
+/// See [`super::IntervalRow`].
+pub(super) const INTERVALS: Table = Table {
+    name: "intervals",
+    key: "n",
+    columns: "tier, start_ms, source, is_final, blob",
+    unique: "tier, start_ms, source",
+    noun: "intervals",
+};
+/// See [`super::MissRow`].
+pub(super) const MISSES: Table = Table {
+    name: "misses",
+    key: "n",
+    columns: "source, did, cid, seq, kind, verdict, confirmation, created_ms, primary_at_ms, updated_ms, healed",
+    unique: "source, did, cid",
+    noun: "misses",
+};
+/// See [`super::Segment`].
+pub(super) const SEGMENTS: Table = Table {
+    name: "segments",
+    key: "id",
+    columns: "id, first_op, last_op, blob",
+    unique: "id",
+    noun: "journal segments",
+};
+/// See [`super::SessionRow`].
+pub(super) const SESSIONS: Table = Table {
+    name: "sessions",
+    key: "n",
+    columns: "source, opened_ms, closed_ms, code, reason, resumed_from, filled",
+    unique: "source, opened_ms",
+    noun: "sessions",
+};
+/// See [`super::EventRow`].
+pub(super) const EVENTS: Table =
+    Table { name: "events", key: "id", columns: "id, at_ms, kind, source, text, detail", unique: "id", noun: "events" };
+/// See [`super::ImportedTotals`].
+pub(super) const IMPORTED_TOTALS: Table = Table {
+    name: "imported_totals",
+    key: "n",
+    columns: "source_url, ops, primary_ops, missed, detail",
+    unique: "source_url",
+    noun: "imported totals",
+};
+/// See [`super::ImportedRow`].
+pub(super) const IMPORTED: Table = Table {
+    name: "imported",
+    key: "n",
+    columns: "ts_ms, source_url, coverage, missed, ops, primary_ops, missed_listed, extra_listed, late_listed, detail",
+    unique: "ts_ms, source_url",
+    noun: "imported snapshots",
+};
+/// See [`super::Heartbeat`]; one row.
+pub(super) const HEARTBEAT: Table = Table {
+    name: "heartbeat",
+    key: "id",
+    columns: "id, tau_ns, utc_ms, boot_id, anchor_tau_ns, anchor_utc_ms",
+    unique: "id",
+    noun: "heartbeats",
+};
+
+/// Tables whose rows a salvage copies, most precious first.
+pub(super) const SALVAGED: [&Table; 9] =
+    [&SOURCES, &INTERVALS, &MISSES, &SEGMENTS, &SESSIONS, &EVENTS, &IMPORTED_TOTALS, &IMPORTED, &HEARTBEAT];
+
+/// Flags of every connection that writes: the file is made beforehand, and its name is no URI.
+pub(super) const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Brings `connection` to the newest schema, in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migration::Error> {
@@ -187,7 +253,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         for table in SALVAGED {
-            let sql = format!("SELECT {} FROM {} NOT INDEXED", table.key, table.name);
+            let sql = format!("SELECT {}, {}, crc FROM {} NOT INDEXED", table.key, table.columns, table.name);
             assert!(connection.prepare(&sql).is_ok(), "{sql}");
         }
     }

@@ -117,7 +117,7 @@ impl SqliteStore {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let failed = self.failed(doing);
-        let mut run = || {
+        let run = || {
             let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&tx)?;
             tx.commit()?;
@@ -129,7 +129,7 @@ impl SqliteStore {
 
 fn connect(dir: &Path) -> Result<Connection, StoreError> {
     let failed = |error| StoreError::from_sqlite(dir, "opening", error);
-    let mut db = Connection::open(directory::database(dir)).map_err(failed)?;
+    let mut db = Connection::open_with_flags(directory::database(dir), schema::READ_WRITE).map_err(failed)?;
     schema::tune(&db).map_err(failed)?;
     schema::migrate(&mut db).map_err(|error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => failed(err),
@@ -165,7 +165,10 @@ impl Store for SqliteStore {
     }
 
     fn close(mut self: Box<Self>) -> Result<(), StoreError> {
-        let closed = self.transact("closing", |tx| tx.execute("UPDATE heartbeat SET closed = 1", []).map(drop));
+        let closed = self.transact("closing", |tx| {
+            let sql = "INSERT OR REPLACE INTO meta (key, value) SELECT 'closed_tau', tau_ns FROM heartbeat";
+            tx.execute(sql, []).map(drop)
+        });
         let failed = self.failed("closing");
         let ended = self.db.close().map_err(|(_, error)| failed(error));
         closed.and(ended)

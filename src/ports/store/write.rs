@@ -1,154 +1,158 @@
 //! Turns a commit into statements, and forgets what is too old.
 //!
-//! Every statement is an upsert by the row's key, so that a commit that was cut off may be tried again. Runs inside a
-//! transaction that the caller began; begins and ends none itself.
+//! Every statement is an upsert by the row's key, so that a commit that was cut off may be tried again, and every row
+//! carries a checksum of itself, which SQLite's pages do not have. Runs inside a transaction that the caller began;
+//! begins and ends none itself.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ToSql, params};
 
-use super::{Commit, Heartbeat, IntervalRow, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SourceRow, Tier};
+use super::schema::{EVENTS, HEARTBEAT, INTERVALS, MISSES, SEGMENTS, SESSIONS, SOURCES, Table};
+use super::{Commit, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Tier};
 
-/// Checksum (CRC-32) of the parts of a row: what SQLite itself does not have for its pages.
-pub(super) fn checksum(parts: &[&[u8]]) -> i64 {
-    let mut crc = flate2::Crc::new();
-    for part in parts {
-        crc.update(&(part.len() as u64).to_le_bytes());
-        crc.update(part);
+/// CRC-32 of a row's values, each with its type and length.
+#[derive(Default)]
+pub(super) struct Checksum(flate2::Crc);
+
+impl Checksum {
+    /// Adds the next value.
+    pub(super) fn add(&mut self, value: ValueRef<'_>) {
+        let number;
+        let (kind, bytes): (u8, &[u8]) = match value {
+            ValueRef::Null => (0, &[]),
+            ValueRef::Integer(value) => {
+                number = value.to_le_bytes();
+                (1, &number)
+            }
+            ValueRef::Real(value) => {
+                number = value.to_bits().to_le_bytes();
+                (2, &number)
+            }
+            ValueRef::Text(bytes) => (3, bytes),
+            ValueRef::Blob(bytes) => (4, bytes),
+        };
+        self.0.update(&[kind]);
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
     }
-    i64::from(crc.sum())
+
+    /// The checksum of what was added, as the column `crc` has it.
+    pub(super) fn sum(&self) -> i64 {
+        i64::from(self.0.sum())
+    }
 }
 
-/// Checksum of a segment.
-pub(super) fn segment_checksum(row: &Segment) -> i64 {
-    checksum(&[&row.id.to_le_bytes(), &row.first_op.to_le_bytes(), &row.last_op.to_le_bytes(), &row.blob])
+/// Inserts rows of one table, or changes those that are there.
+pub(super) struct Upsert<'a> {
+    tx: &'a Connection,
+    sql: String,
 }
 
-/// Checksum of an interval.
-pub(super) fn interval_checksum(row: &IntervalRow) -> i64 {
-    checksum(&[
-        &row.tier.code().to_le_bytes(),
-        &row.start_ms.to_le_bytes(),
-        row.source.as_bytes(),
-        &[u8::from(row.is_final)],
-        &row.blob,
-    ])
-}
+impl<'a> Upsert<'a> {
+    /// For rows of `table`.
+    pub(super) fn into(tx: &'a Connection, table: &Table) -> Upsert<'a> {
+        let columns: Vec<&str> = table.columns.split(", ").collect();
+        let unique: Vec<&str> = table.unique.split(", ").collect();
+        let marks = vec!["?"; columns.len() + 1].join(", ");
+        let changed: Vec<String> = columns
+            .iter()
+            .chain(&["crc"])
+            .filter(|column| !unique.contains(column))
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        let sql = format!(
+            "INSERT INTO {} ({}, crc) VALUES ({marks}) ON CONFLICT ({}) DO UPDATE SET {}",
+            table.name,
+            table.columns,
+            table.unique,
+            changed.join(", ")
+        );
+        Upsert { tx, sql }
+    }
 
-/// Checksum of a source.
-pub(super) fn source_checksum(row: &SourceRow) -> i64 {
-    let cursor = row.cursor.map_or([0; 9], |cursor| {
-        let mut bytes = [1; 9];
-        bytes.iter_mut().skip(1).zip(cursor.to_le_bytes()).for_each(|(to, from)| *to = from);
-        bytes
-    });
-    checksum(&[row.id.as_bytes(), row.url.as_bytes(), &cursor, &row.state])
+    /// Writes one row: the values of the table's columns, in their order.
+    pub(super) fn row(&self, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+        let mut checksum = Checksum::default();
+        let mut statement = self.tx.prepare_cached(&self.sql)?;
+        for (n, value) in values.iter().enumerate() {
+            match value.to_sql()? {
+                ToSqlOutput::Borrowed(value) => checksum.add(value),
+                ToSqlOutput::Owned(value) => checksum.add(ValueRef::from(&value)),
+                _ => checksum.add(ValueRef::from(&Value::Null)),
+            }
+            statement.raw_bind_parameter(n + 1, value)?;
+        }
+        statement.raw_bind_parameter(values.len() + 1, checksum.sum())?;
+        statement.raw_execute().map(drop)
+    }
 }
 
 /// Writes all rows of `commit`.
 pub(super) fn all(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
     if let Some(row) = &commit.segment {
-        segment(tx, row)?;
+        Upsert::into(tx, &SEGMENTS).row(&[&row.id, &row.first_op, &row.last_op, &row.blob])?;
     }
     if let Some(below) = commit.drop_segments_below {
         tx.prepare_cached("DELETE FROM segments WHERE id < ?1")?.execute([below])?;
     }
+    let intervals = Upsert::into(tx, &INTERVALS);
     for row in &commit.intervals {
-        interval(tx, row)?;
+        intervals.row(&[&row.tier.code(), &row.start_ms, &row.source, &row.is_final, &row.blob])?;
     }
+    let sources = Upsert::into(tx, &SOURCES);
     for row in &commit.sources {
-        source(tx, row)?;
+        sources.row(&[&row.id, &row.url, &row.cursor, &row.state])?;
     }
-    sessions(tx, commit)?;
-    events(tx, commit)?;
+    sessions_and_events(tx, commit)?;
     misses(tx, commit)?;
-    heartbeat(tx, &commit.heartbeat)
+    let row = &commit.heartbeat;
+    let id = 1_i64;
+    Upsert::into(tx, &HEARTBEAT).row(&[
+        &id,
+        &row.tau_ns,
+        &row.utc_ms,
+        &row.boot_id,
+        &row.anchor_tau_ns,
+        &row.anchor_utc_ms,
+    ])
 }
 
-fn heartbeat(tx: &Connection, row: &Heartbeat) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO heartbeat (id, tau_ns, utc_ms, boot_id, anchor_tau_ns, anchor_utc_ms, closed)
-               VALUES (1, ?1, ?2, ?3, ?4, ?5, 0)
-               ON CONFLICT (id) DO UPDATE SET tau_ns = excluded.tau_ns, utc_ms = excluded.utc_ms,
-                 boot_id = excluded.boot_id, anchor_tau_ns = excluded.anchor_tau_ns,
-                 anchor_utc_ms = excluded.anchor_utc_ms, closed = 0";
-    let values = params![row.tau_ns, row.utc_ms, row.boot_id, row.anchor_tau_ns, row.anchor_utc_ms];
-    tx.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn segment(tx: &Connection, row: &Segment) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO segments (id, first_op, last_op, crc, blob) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (id) DO UPDATE SET first_op = excluded.first_op, last_op = excluded.last_op,
-                 crc = excluded.crc, blob = excluded.blob";
-    let values = params![row.id, row.first_op, row.last_op, segment_checksum(row), row.blob];
-    tx.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn interval(tx: &Connection, row: &IntervalRow) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO intervals (tier, start_ms, source, is_final, crc, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-               ON CONFLICT (tier, start_ms, source) DO UPDATE SET is_final = excluded.is_final,
-                 crc = excluded.crc, blob = excluded.blob";
-    let values = params![row.tier.code(), row.start_ms, row.source, row.is_final, interval_checksum(row), row.blob];
-    tx.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn source(tx: &Connection, row: &SourceRow) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sources (id, url, cursor, crc, state) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (id) DO UPDATE SET url = excluded.url, cursor = excluded.cursor,
-                 crc = excluded.crc, state = excluded.state";
-    let values = params![row.id, row.url, row.cursor, source_checksum(row), row.state];
-    tx.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn sessions(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sessions (source, opened_ms, closed_ms, code, reason, resumed_from, filled)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-               ON CONFLICT (source, opened_ms) DO UPDATE SET closed_ms = excluded.closed_ms, code = excluded.code,
-                 reason = excluded.reason, resumed_from = excluded.resumed_from, filled = excluded.filled";
+fn sessions_and_events(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
+    let sessions = Upsert::into(tx, &SESSIONS);
     for row in &commit.sessions {
-        let values = params![
-            row.source,
-            row.opened_ms,
-            row.closed_ms,
-            row.code,
-            row.reason,
-            row.resumed_from,
-            row.filled
-        ];
-        tx.prepare_cached(sql)?.execute(values)?;
+        sessions.row(&[
+            &row.source,
+            &row.opened_ms,
+            &row.closed_ms,
+            &row.code,
+            &row.reason,
+            &row.resumed_from,
+            &row.filled,
+        ])?;
     }
-    Ok(())
-}
-
-fn events(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO events (id, at_ms, kind, source, text, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-               ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms, kind = excluded.kind,
-                 source = excluded.source, text = excluded.text, detail = excluded.detail";
+    let events = Upsert::into(tx, &EVENTS);
     for row in &commit.events {
-        let values = params![row.id, row.at_ms, row.kind, row.source, row.text, row.detail];
-        tx.prepare_cached(sql)?.execute(values)?;
+        events.row(&[&row.id, &row.at_ms, &row.kind, &row.source, &row.text, &row.detail])?;
     }
     Ok(())
 }
 
 fn misses(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO misses (source, did, cid, seq, kind, verdict, confirmation, created_ms, primary_at_ms,
-                 updated_ms, healed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-               ON CONFLICT (source, did, cid) DO UPDATE SET seq = excluded.seq, kind = excluded.kind,
-                 verdict = excluded.verdict, confirmation = excluded.confirmation, created_ms = excluded.created_ms,
-                 primary_at_ms = excluded.primary_at_ms, updated_ms = excluded.updated_ms, healed = excluded.healed";
+    let misses = Upsert::into(tx, &MISSES);
     for row in &commit.misses {
-        let values = params![
-            row.source,
-            row.did,
-            row.cid,
-            row.seq,
-            row.kind,
-            row.verdict,
-            row.confirmation,
-            row.created_ms,
-            row.primary_at_ms,
-            row.updated_ms,
-            row.healed
-        ];
-        tx.prepare_cached(sql)?.execute(values)?;
+        misses.row(&[
+            &row.source,
+            &row.did,
+            &row.cid,
+            &row.seq,
+            &row.kind,
+            &row.verdict,
+            &row.confirmation,
+            &row.created_ms,
+            &row.primary_at_ms,
+            &row.updated_ms,
+            &row.healed,
+        ])?;
     }
     Ok(())
 }
