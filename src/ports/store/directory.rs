@@ -23,7 +23,7 @@ pub(super) const BUILDING: &str = "mirrorwatch.db.building";
 pub(super) const RECOVERED: &str = "mirrorwatch.db.recovered";
 /// A repaired copy of a damaged database, to read from; never more than scratch.
 pub(super) const SCRATCH: &str = "mirrorwatch.db.scratch";
-/// What SQLite puts beside a database, by ending.
+/// What `SQLite` puts beside a database, by ending.
 pub(super) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Foreign files that a note names; more are counted.
@@ -143,7 +143,7 @@ pub(super) fn sync(dir: &Path) -> Result<(), StoreError> {
 #[must_use]
 pub fn free_kb(dir: &Path) -> u64 {
     nix::sys::statvfs::statvfs(dir)
-        .map_or(0, |found| u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())) / 1024)
+        .map_or(0, |found| found.blocks_available().saturating_mul(found.fragment_size()) / 1024)
 }
 
 /// One line about files in `dir` that are not ours, if there are any.
@@ -159,8 +159,8 @@ pub(super) fn foreign(dir: &Path) -> Option<String> {
         return None;
     }
     names.sort();
-    let named: Vec<String> = names.iter().take(FOREIGN_NAMED_MAX).map(|name| shown_text(name)).collect();
-    let more = match names.len().saturating_sub(named.len()) {
+    let shown_names: Vec<String> = names.iter().take(FOREIGN_NAMED_MAX).map(|name| shown_text(name)).collect();
+    let more = match names.len().saturating_sub(shown_names.len()) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
@@ -170,7 +170,12 @@ pub(super) fn foreign(dir: &Path) -> Option<String> {
         String::new()
     };
     let files = if names.len() == 1 { "file" } else { "files" };
-    Some(format!("state: {}: {} foreign {files} ignored: {}{more}{hint}", shown(dir), names.len(), named.join(", ")))
+    Some(format!(
+        "state: {}: {} foreign {files} ignored: {}{more}{hint}",
+        shown(dir),
+        names.len(),
+        shown_names.join(", ")
+    ))
 }
 
 fn is_ours(name: &str) -> bool {

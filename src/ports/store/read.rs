@@ -306,7 +306,7 @@ fn page(db: &Connection, query: &MissQuery, limit: usize, notes: &mut Notes) -> 
     Select::of(&MISSES, rest).some(db, values, limit, notes, miss)
 }
 
-/// A count, which SQLite keeps signed.
+/// A count, which `SQLite` keeps signed.
 pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|count| count.max(0) as u64)
 }

@@ -18,9 +18,9 @@ use super::salvage::{self, Salvaged};
 use super::schema::{APPLICATION_ID, CURRENT, PROGRAM, READ_WRITE, SALVAGED, SCHEMA_PLAUSIBLE_MAX, migrate};
 use super::wal::{self, WalState};
 
-/// First bytes of every SQLite file.
+/// First bytes of every `SQLite` file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// Bytes of a page of ours, SQLite's default.
+/// Bytes of a page of ours, `SQLite`'s default.
 const PAGE_BYTES: usize = 4096;
 
 /// What was found and done.
@@ -115,7 +115,7 @@ enum Health {
     Newer { theirs: String, their_schema: i64 },
 }
 
-/// Checks a database by SQLite's own means; leaves it and its log unchanged.
+/// Checks a database by `SQLite`'s own means; leaves it and its log unchanged.
 fn check(path: &Path) -> rusqlite::Result<Health> {
     let db = Connection::open_with_flags(path, READ_WRITE)?;
     let log_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |found| found.len());
@@ -130,7 +130,8 @@ fn check(path: &Path) -> rusqlite::Result<Health> {
         let theirs = theirs.map_or_else(|| "a newer one".to_owned(), |text| shown_text(&text));
         return Ok(Health::Newer { theirs, their_schema: schema });
     }
-    let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    // Not quick_check: an index that disagrees with its table would let a row in twice, and so count it twice.
+    let found: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
         let line = found.lines().filter(|line| !line.starts_with("***")).collect::<Vec<_>>().join("; ");
         return Ok(Health::Damaged(shown_text(&line)));
@@ -167,11 +168,11 @@ fn build<T>(
     fill: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
 ) -> Result<T, StoreError> {
     let path = dir.join(BUILDING);
-    let file = match directory::create_private(&path) {
+    let made = match directory::create_private(&path) {
         Err(StoreError::Create { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
             return Err(directory::refused(dir, source));
         }
-        made => made?,
+        created => created?,
     };
     let filled = (|| {
         let mut db = Connection::open_with_flags(&path, READ_WRITE)?;
@@ -191,11 +192,12 @@ fn build<T>(
         Ok(filled)
     })()
     .map_err(|error| StoreError::from_sqlite(dir, "building a new database", error))?;
-    file.sync_all().map_err(|error| StoreError::from_io(&path, "cannot sync", error))?;
+    made.sync_all().map_err(|error| StoreError::from_io(&path, "cannot sync", error))?;
     Ok(filled)
 }
 
-fn replace(dir: &Path, now_ms: i64, reason: &str, outcome: &mut Outcome) -> Result<(), StoreError> {
+/// Replaces the database by what can be read of it; no connection to it is open.
+pub(super) fn replace(dir: &Path, now_ms: i64, reason: &str, outcome: &mut Outcome) -> Result<(), StoreError> {
     let source = readable(dir, now_ms);
     let salvaged = build(dir, now_ms, |new| {
         let salvaged = match &source {
@@ -234,7 +236,7 @@ fn told(reason: &str, salvaged: &[Salvaged], moved: &Path, now_ms: i64) -> Strin
         .filter(|table| table.rows > 0 || table.of != Some(0))
         .map(|table| match table.of {
             Some(of) => format!("{} of {of} {}", table.rows, table.noun),
-            None => format!("{} of unknown many {}", table.rows, table.noun),
+            None => format!("{} {} (of how many cannot be told)", table.rows, table.noun),
         })
         .collect();
     format!(

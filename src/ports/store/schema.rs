@@ -1,12 +1,12 @@
 //! The shape of the database file.
 //!
-//! Migrations are only ever appended; the number of those applied is SQLite's `user_version`. The table `meta` keeps
+//! Migrations are only ever appended; the number of those applied is `SQLite`'s `user_version`. The table `meta` keeps
 //! its shape for ever, so that an older program can say which version wrote a file that it cannot read.
 
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-/// "MiWa", in the header of every file of ours.
+/// `MiWa`, in the header of every file of ours.
 pub(super) const APPLICATION_ID: i32 = 0x4d69_5761;
 
 /// Version of this program, as it is written into the file.
@@ -107,7 +107,7 @@ CREATE TABLE misses (
   crc INTEGER NOT NULL,
   UNIQUE (source, did, cid)
 ) STRICT;
-CREATE INDEX misses_by_time ON misses (source, primary_at_ms, did, cid);
+CREATE INDEX misses_by_time ON misses (source, primary_at_ms);
 
 CREATE TABLE imported (
   n INTEGER PRIMARY KEY,
@@ -142,7 +142,7 @@ pub(super) struct Table {
     pub(super) name: &'static str,
     /// Its integer key.
     pub(super) key: &'static str,
-    /// What `crc` covers, in this order; the integer key is among them where it is ours and not SQLite's.
+    /// What `crc` covers, in this order; the integer key is among them where it is ours and not `SQLite`'s.
     pub(super) columns: &'static str,
     /// What makes a row the same row, and the columns that then change.
     pub(super) unique: &'static str,
@@ -229,14 +229,14 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migrat
 ///
 /// WAL with `synchronous=FULL` syncs the log at the end of each transaction, before it is acknowledged: that alone makes
 /// an acknowledged commit outlast a loss of power (`NORMAL` would sync at checkpoints only). The checkpoint is small
-/// (1 MiB), so that no single commit pays for many; the log is cut back after a transaction that was larger.
+/// (512 KiB), so that no single commit pays for many; the log is cut back after a transaction that was larger.
 pub(super) fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(2))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 256)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 128)?;
     connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
-    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "cache_size", -8192)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_prepared_statement_cache_capacity(32);

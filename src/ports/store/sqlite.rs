@@ -1,10 +1,11 @@
-//! The store on disk: one SQLite file in the data directory, held by one lock and written by one thread.
+//! The store on disk: one `SQLite` file in the data directory, held by one lock and written by one thread.
 //!
 //! Opening takes the lock, then sees to it that the file is sound (or replaced by what can be read of it). A commit is
 //! one transaction, synced before it returns. Never deletes a damaged file and never begins anew without saying so.
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::directory;
@@ -76,6 +77,7 @@ pub struct OpenReport {
 pub struct SqliteStore {
     dir: PathBuf,
     db: Connection,
+    opened_ms: i64,
     limits: LoadLimits,
     _lock: DirectoryLock,
 }
@@ -94,7 +96,14 @@ impl SqliteStore {
         let mut notes = outcome.notes;
         notes.extend(directory::foreign(dir));
         let report = OpenReport { created: outcome.created, quarantined: outcome.quarantined, notes };
-        Ok((SqliteStore { dir: dir.to_path_buf(), db, limits: options.limits, _lock: lock }, report))
+        let store = SqliteStore {
+            dir: dir.to_path_buf(),
+            db,
+            opened_ms: options.now_utc_ms,
+            limits: options.limits,
+            _lock: lock,
+        };
+        Ok((store, report))
     }
 
     /// Takes over what compare-plc saved in `from`; doing it again changes nothing.
@@ -103,6 +112,21 @@ impl SqliteStore {
     /// When `from` cannot be listed or the store cannot be written; a file that is refused is in the report.
     pub fn import(&mut self, from: &Path) -> Result<ImportReport, StoreError> {
         import::import_directory(&self.dir, &mut self.db, from)
+    }
+
+    /// Loads once more, from what can be read of a file that passed the check and is damaged all the same.
+    fn load_recovered(&mut self, detail: &str) -> Result<Loaded, StoreError> {
+        let nothing = Connection::open_in_memory().map_err(self.failed("loading"))?;
+        let damaged = std::mem::replace(&mut self.db, nothing);
+        damaged.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(self.failed("loading"))?;
+        drop(damaged);
+        let mut outcome = recover::Outcome::default();
+        recover::replace(&self.dir, self.opened_ms, detail, &mut outcome)?;
+        self.db = connect(&self.dir)?;
+        let mut loaded = read::all(&self.db, &self.limits).map_err(self.failed("loading"))?;
+        outcome.notes.append(&mut loaded.notes);
+        loaded.notes = outcome.notes;
+        Ok(loaded)
     }
 
     fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
@@ -149,7 +173,11 @@ fn since(utc_ms: i64) -> String {
 
 impl Store for SqliteStore {
     fn load(&mut self) -> Result<Loaded, StoreError> {
-        read::all(&self.db, &self.limits).map_err(self.failed("loading"))
+        let failed = self.failed("loading");
+        match read::all(&self.db, &self.limits).map_err(failed) {
+            Err(StoreError::Damaged { detail, .. }) => self.load_recovered(&detail),
+            loaded => loaded,
+        }
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
-//! Reads a write-ahead log as the SQLite file format describes it (section 4), to tell damage from an ordinary crash.
+//! Reads a write-ahead log as the `SQLite` file format describes it (section 4), to tell damage from an ordinary crash.
 //!
-//! SQLite itself ignores everything from the first frame whose checksum is wrong, which is right for a transaction that
+//! `SQLite` itself ignores everything from the first frame whose checksum is wrong, which is right for a transaction that
 //! a crash cut off and would be silent loss for one that was acknowledged. Each acknowledged transaction was synced
 //! before the next began, so at most one unfinished transaction lies behind the break: two or more commit marks there,
 //! or a header that is no header, are damage. Writes nothing.

@@ -1,7 +1,7 @@
 //! Turns a commit into statements, and forgets what is too old.
 //!
 //! Every statement is an upsert by the row's key, so that a commit that was cut off may be tried again, and every row
-//! carries a checksum of itself, which SQLite's pages do not have. Runs inside a transaction that the caller began;
+//! carries a checksum of itself, which `SQLite`'s pages do not have. Runs inside a transaction that the caller began;
 //! begins and ends none itself.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
