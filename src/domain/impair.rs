@@ -102,7 +102,8 @@ impl PrimaryDelay {
             self.samples.push_back((at, delay_ms));
             self.kept_at = Some(at);
         }
-        while self.samples.len() > DELAYS_MAX || self.samples.front().is_some_and(|s| at.since(s.0) > DELAY_HORIZON_NS) {
+        while self.samples.len() > DELAYS_MAX || self.samples.front().is_some_and(|s| at.since(s.0) > DELAY_HORIZON_NS)
+        {
             self.samples.pop_front();
         }
         if self.computed_at.is_none_or(|c| at.since(c) >= SECOND) {

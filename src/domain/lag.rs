@@ -155,7 +155,12 @@ pub fn ms(us: f64) -> f64 {
 
 /// Writes the percentiles of `hist` into `out`, with the operations that never came, `lost`, counted as infinitely late;
 /// each value that cannot be told is `null` and its reason stands in `reasons`.
-pub fn write_percentiles(hist: &LagHistogram, lost: u64, out: &mut Map<String, Value>, reasons: &mut Map<String, Value>) {
+pub fn write_percentiles(
+    hist: &LagHistogram,
+    lost: u64,
+    out: &mut Map<String, Value>,
+    reasons: &mut Map<String, Value>,
+) {
     let arrived = hist.count();
     let n = arrived + lost;
     for (name, q) in QUANTILES {

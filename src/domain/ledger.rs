@@ -305,7 +305,8 @@ impl Ledger {
         }
         self.touch_interval(row.interval);
         let slot = self.slot_of(row.p);
-        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten() {
+        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
+        {
             if let Some(acc) = interval.acc_mut(m) {
                 acc.change(row.kind, &row.did, from, to);
             }
@@ -352,7 +353,8 @@ impl Ledger {
         let slot = self.slot_of(row.p);
         self.touch_interval(row.interval);
         let mirrors = self.mirrors.len();
-        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten() {
+        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
+        {
             interval.primary_ops = interval.primary_ops.wrapping_sub(1);
             for m in 0..mirrors {
                 if let (Some(cell), Some(acc)) = (self.ring.cell(number, m), interval.acc_mut(m)) {

@@ -266,7 +266,11 @@ mod tests {
     fn waits_double_with_full_jitter_and_start_anew_after_a_lasting_connection() {
         let mut l = Link::default();
         let fail = |l: &mut Link| {
-            l.on(LinkEvent::Failed { class: "tcp", text: String::new(), retry_after_ns: None, is_unsupported: false }, Tau(0), 1.0)
+            l.on(
+                LinkEvent::Failed { class: "tcp", text: String::new(), retry_after_ns: None, is_unsupported: false },
+                Tau(0),
+                1.0,
+            )
         };
         let waits: Vec<_> = (0..9).map(|_| fail(&mut l)).collect();
         assert_eq!(waits[..3], [LinkEffect::Wait(500 * MS), LinkEffect::Wait(SECOND), LinkEffect::Wait(2 * SECOND)]);

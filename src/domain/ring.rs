@@ -213,9 +213,8 @@ impl Ring {
     #[must_use]
     pub fn find(&self, cid: &Cid) -> Option<u64> {
         let hash = self.hasher.hash_one(cid.0);
-        let same = |n: &u32| {
-            row_at(&self.chunks, self.chunk_base, widen(*n, self.chunk_base)).is_some_and(|r| r.cid == *cid)
-        };
+        let same =
+            |n: &u32| row_at(&self.chunks, self.chunk_base, widen(*n, self.chunk_base)).is_some_and(|r| r.cid == *cid);
         self.index.find(hash, same).map(|&n| widen(n, self.chunk_base))
     }
 

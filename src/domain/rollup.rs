@@ -45,7 +45,8 @@ impl Rollups {
     /// Merges an hour anew from its intervals before `current`, and its day from the hours.
     pub fn rebuild(&mut self, hour: u32, intervals: &Series, current: u32) {
         let last = self.first_of(hour + 1).min(current);
-        let merged = merge(self.mirrors, intervals.between(self.first_of(hour), last.saturating_sub(1)).map(|i| &**i.1));
+        let merged =
+            merge(self.mirrors, intervals.between(self.first_of(hour), last.saturating_sub(1)).map(|i| &**i.1));
         if let Some(merged) = merged {
             self.hours.insert(hour, Arc::new(merged));
         }
@@ -122,7 +123,10 @@ mod tests {
         let mut series = Series::new(1);
         let mut rollups = Rollups::new(1, 300_000);
         let first = rollups.first_of(48);
-        assert_eq!((first, rollups.hour_of(first), rollups.hour_of(first + 11), rollups.hour_of(first + 12)), (576, 48, 48, 49));
+        assert_eq!(
+            (first, rollups.hour_of(first), rollups.hour_of(first + 11), rollups.hour_of(first + 12)),
+            (576, 48, 48, 49)
+        );
         for k in first..first + 24 {
             series.get_mut(k).unwrap().primary_ops = 1;
         }

@@ -179,12 +179,7 @@ impl Windows {
             last.state = GapState::Hole(to.max(last.end()));
             return;
         }
-        self.push(Gap {
-            start: at,
-            reopened: Some(to),
-            state: GapState::Hole(to),
-            cause: Reason::DroppedByUs as u8,
-        });
+        self.push(Gap { start: at, reopened: Some(to), state: GapState::Hole(to), cause: Reason::DroppedByUs as u8 });
     }
 
     /// What is known of the half-open span `[from, to)`, with the end proved too.

@@ -227,7 +227,8 @@ impl Ledger {
     /// A flag was set without a change of verdict: the counts of flags follow.
     fn recount_flags(&mut self, row: &Row, m: usize, from: Cell, to: Cell) {
         let slot = self.slot_of(row.p);
-        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten() {
+        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
+        {
             if let Some(acc) = interval.acc_mut(m) {
                 acc.change(row.kind, &row.did, from, to);
             }
@@ -260,7 +261,8 @@ impl Ledger {
     /// Whether a stamp at `at` means nothing for this mirror, because we, the primary's link or its own link were impaired.
     fn is_impaired(&self, source: SourceIx, at: Tau) -> bool {
         let Some(s) = self.source(source) else { return true };
-        let gaps = self.primary.windows.gaps().rev().take(IMPAIRED_GAPS).chain(s.windows.gaps().rev().take(IMPAIRED_GAPS));
+        let gaps =
+            self.primary.windows.gaps().rev().take(IMPAIRED_GAPS).chain(s.windows.gaps().rev().take(IMPAIRED_GAPS));
         self.late.contains(at) || gaps.into_iter().any(|g| g.impaired().contains(at))
     }
 
@@ -312,10 +314,12 @@ impl Ledger {
 
     fn count_sample(&mut self, number: u64, row: &Row, cell: Cell, m: usize) {
         let correction = self.mirrors.get(m).and_then(|mirror| mirror.corrections.at(cell.arrival(row.p)));
-        let raw_us = if self.is_mutant(Mutant::WallClock) { cell.raw_us() + row.created_ms % 50_000 } else { cell.raw_us() };
+        let raw_us =
+            if self.is_mutant(Mutant::WallClock) { cell.raw_us() + row.created_ms % 50_000 } else { cell.raw_us() };
         self.journal.sample(number, m, correction);
         let slot = self.slot_of(row.p);
-        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten() {
+        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
+        {
             if let Some(acc) = interval.acc_mut(m) {
                 acc.sample(raw_us, correction);
             }

@@ -258,10 +258,12 @@ impl Ledger {
     pub(super) fn judge_extras(&mut self) {
         let grace_ns = self.mirrors.iter().map(|m| m.params.grace_ns).min().unwrap_or(0);
         let due_before = self.now.plus(-grace_ns);
-        let due: Vec<(Tau, u16, Cid)> = self.foreigns.open.range(..(due_before, u16::MAX, Cid([0xff; 32]))).copied().collect();
+        let due: Vec<(Tau, u16, Cid)> =
+            self.foreigns.open.range(..(due_before, u16::MAX, Cid([0xff; 32]))).copied().collect();
         self.foreigns.chain_wanted = false;
         for (_, mirror, cid) in due {
-            let Some(s) = self.foreigns.keys.get(&cid).and_then(|f| f.iter().find(|s| s.mirror == mirror)).copied() else {
+            let Some(s) = self.foreigns.keys.get(&cid).and_then(|f| f.iter().find(|s| s.mirror == mirror)).copied()
+            else {
                 continue;
             };
             let (state, reason, is_closed) = self.judge_extra(&s);

@@ -78,8 +78,7 @@ impl Ledger {
     fn judge(&self, row: &Row, m: usize) -> Judgement {
         let Some(mirror) = self.mirrors.get(m) else { return Judgement::Wait };
         let grace_ns = if self.is_mutant(Mutant::NoGrace) { 0 } else { mirror.params.grace_ns };
-        let look_back_ns =
-            self.params.look_back_ns.saturating_add(i64::from(row.delay_ms) * crate::domain::time::MS);
+        let look_back_ns = self.params.look_back_ns.saturating_add(i64::from(row.delay_ms) * crate::domain::time::MS);
         let base = row.p.plus(grace_ns);
         let from = if self.is_mutant(Mutant::EdgeCut) { row.p.plus(grace_ns / 2) } else { row.p.plus(-look_back_ns) };
         let deadline = self.deadline(row, m, from, base);

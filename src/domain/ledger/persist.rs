@@ -104,9 +104,7 @@ impl Ledger {
         let days: BTreeSet<u32> = hours.iter().map(|h| h / 24).collect();
         let misses = std::mem::take(&mut self.persist.misses)
             .into_iter()
-            .filter_map(|(number, m)| {
-                Some((m, *self.ring.row(number)?, self.ring.cell(number, usize::from(m))?))
-            })
+            .filter_map(|(number, m)| Some((m, *self.ring.row(number)?, self.ring.cell(number, usize::from(m))?)))
             .collect();
         Prepared {
             segment,

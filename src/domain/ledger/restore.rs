@@ -159,7 +159,12 @@ impl Ledger {
         report
     }
 
-    fn replay(&mut self, saved: &Saved, ids: &[String], report: &mut RestoreReport) -> Vec<(u64, usize, Option<Correction>)> {
+    fn replay(
+        &mut self,
+        saved: &Saved,
+        ids: &[String],
+        report: &mut RestoreReport,
+    ) -> Vec<(u64, usize, Option<Correction>)> {
         let mut samples = Vec::new();
         let mut started = false;
         for segment in &saved.segments {
@@ -252,7 +257,8 @@ impl Ledger {
             if held.contains(&k) && interval.evicted_ops == 0 {
                 // Counted anew; only what cannot be counted is taken.
                 let mut fresh = Interval::new(ids.len());
-                (fresh.status, fresh.amendments, fresh.is_impaired) = (interval.status, interval.amendments, interval.is_impaired);
+                (fresh.status, fresh.amendments, fresh.is_impaired) =
+                    (interval.status, interval.amendments, interval.is_impaired);
                 interval = fresh;
             } else {
                 fixed.insert(k);
@@ -300,7 +306,12 @@ impl Ledger {
                 acc.change_extra(None, Some(s.state));
             }
         }
-        let unsettled: Vec<u32> = self.intervals.iter().filter(|i| matches!(i.1.status, Status::Open | Status::Settling)).map(|i| i.0).collect();
+        let unsettled: Vec<u32> = self
+            .intervals
+            .iter()
+            .filter(|i| matches!(i.1.status, Status::Open | Status::Settling))
+            .map(|i| i.0)
+            .collect();
         self.unsettled.extend(unsettled);
     }
 

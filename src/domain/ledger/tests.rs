@@ -107,7 +107,8 @@ fn an_extra_needs_the_primarys_window_its_range_and_a_chain() {
     }
     let k = l.interval_of(at(70_000));
     let extras = |l: &Ledger| {
-        [ExtraState::Pending, ExtraState::Extra, ExtraState::Unknown].map(|s| l.interval(k).unwrap().mirrors[0].extra(s))
+        [ExtraState::Pending, ExtraState::Extra, ExtraState::Unknown]
+            .map(|s| l.interval(k).unwrap().mirrors[0].extra(s))
     };
     assert_eq!((extras(&l), l.wants_chain()), ([1, 0, 0], true));
     l.chain(at(199_500), ChainOutcome::Complete);

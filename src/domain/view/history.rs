@@ -40,7 +40,9 @@ fn entries(picture: &Picture, window: WindowKind) -> (i64, Vec<(i64, Option<Arc<
     let first = last - count + 1;
     let mut merged: BTreeMap<i64, Arc<Interval>> = BTreeMap::new();
     if step == 3_600_000 && c.params.interval_ms < step {
-        merged.extend(c.rollups.hours(first.max(0) as u32, last.max(0) as u32).map(|(h, i)| (i64::from(h), Arc::clone(i))));
+        merged.extend(
+            c.rollups.hours(first.max(0) as u32, last.max(0) as u32).map(|(h, i)| (i64::from(h), Arc::clone(i))),
+        );
     } else {
         let per = (step / c.params.interval_ms).max(1);
         let (from, to) = (first * per, last * per + per - 1);

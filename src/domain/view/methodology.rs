@@ -5,19 +5,59 @@ use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
 const FORMULAS: [(&str, &str, &str); 14] = [
-    ("coverage", "(on_time + late + present) / (on_time + late + present + missed)", "Share of the decided operations that the mirror has. Undecided and unknown ones are in neither part."),
-    ("timely", "on_time / (on_time + late + missed)", "Share of the operations with known timing that came within the on-time limit."),
-    ("observed", "decided / (decided + unknown)", "How much of the time we were able to judge this mirror; printed with coverage."),
-    ("did_coverage", "1 − |DIDs with a miss| / |DIDs with a decided operation|", "By a mergeable sketch; its standard error stands beside it."),
+    (
+        "coverage",
+        "(on_time + late + present) / (on_time + late + present + missed)",
+        "Share of the decided operations that the mirror has. Undecided and unknown ones are in neither part.",
+    ),
+    (
+        "timely",
+        "on_time / (on_time + late + missed)",
+        "Share of the operations with known timing that came within the on-time limit.",
+    ),
+    (
+        "observed",
+        "decided / (decided + unknown)",
+        "How much of the time we were able to judge this mirror; printed with coverage.",
+    ),
+    (
+        "did_coverage",
+        "1 − |DIDs with a miss| / |DIDs with a decided operation|",
+        "By a mergeable sketch; its standard error stands beside it.",
+    ),
     ("confidence", "Wilson 95 %", "Interval of confidence of a share; 0 of n missing means at most 3/n."),
-    ("lag", "(a_mirror − a_primary) − (rtt_mirror − rtt_primary) / 2", "Signed; only pairs whose both arrivals were live and whose timing nothing voided."),
+    (
+        "lag",
+        "(a_mirror − a_primary) − (rtt_mirror − rtt_primary) / 2",
+        "Signed; only pairs whose both arrivals were live and whose timing nothing voided.",
+    ),
     ("uncertainty", "(rtt_mirror + rtt_primary) / 2", "A lag smaller than this is drawn as about zero."),
-    ("with_loss", "percentiles with every missed operation counted as infinitely late", "A mirror cannot improve its p99 by dropping slow operations."),
+    (
+        "with_loss",
+        "percentiles with every missed operation counted as infinitely late",
+        "A mirror cannot improve its p99 by dropping slow operations.",
+    ),
     ("percentile", "needs n·(1−q) ≥ 5", "Otherwise null with the reason low_n."),
-    ("rtt", "minimum of the last 10 minutes to the address the stream is connected to", "TCP connect (SYN to SYN-ACK); the live socket's own estimate stands beside it under its own name."),
-    ("freshness", "head_lag_ops = operations newer than the newest one the mirror has; head_age_s = age of the first of them", "Null while the mirror's window does not reach now."),
-    ("missed", "not delivered although the mirror's observation window covers [p − look-back, deadline] and is proved through it", "Never while we or the primary were not looking: that is unknown."),
-    ("extra", "only the mirror has it after the grace, the primary's window covers it and its /export does not have it", "Next to any hole it is extra_unknown."),
+    (
+        "rtt",
+        "minimum of the last 10 minutes to the address the stream is connected to",
+        "TCP connect (SYN to SYN-ACK); the live socket's own estimate stands beside it under its own name.",
+    ),
+    (
+        "freshness",
+        "head_lag_ops = operations newer than the newest one the mirror has; head_age_s = age of the first of them",
+        "Null while the mirror's window does not reach now.",
+    ),
+    (
+        "missed",
+        "not delivered although the mirror's observation window covers [p − look-back, deadline] and is proved through it",
+        "Never while we or the primary were not looking: that is unknown.",
+    ),
+    (
+        "extra",
+        "only the mirror has it after the grace, the primary's window covers it and its /export does not have it",
+        "Next to any hole it is extra_unknown.",
+    ),
     ("divergence", "operations on one side only for at least 1 s … 6 h of proved observation", "Both directions."),
 ];
 
@@ -25,8 +65,7 @@ const FORMULAS: [(&str, &str, &str); 14] = [
 #[must_use]
 pub fn page(picture: &Picture) -> Value {
     let p = &picture.capture.params;
-    let formulas: Vec<Value> =
-        FORMULAS.iter().map(|f| json!({ "id": f.0, "formula": f.1, "meaning": f.2 })).collect();
+    let formulas: Vec<Value> = FORMULAS.iter().map(|f| json!({ "id": f.0, "formula": f.1, "meaning": f.2 })).collect();
     let mirrors: Vec<Value> = picture
         .mirrors
         .iter()

@@ -68,7 +68,8 @@ pub fn page(picture: &Picture, m: usize, filter: &OpsFilter) -> OpsPage {
         }
         let entries = (first..).zip(chunk.rows().iter().zip(chunk.cells(m)));
         for (number, (row, &cell)) in entries.collect::<Vec<_>>().into_iter().rev() {
-            if number < c.held.base || filter.below.is_some_and(|b| number >= b) || !passes(picture, filter, row, cell) {
+            if number < c.held.base || filter.below.is_some_and(|b| number >= b) || !passes(picture, filter, row, cell)
+            {
                 continue;
             }
             if rows.len() == filter.limit {

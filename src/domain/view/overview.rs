@@ -66,7 +66,11 @@ pub fn state(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, recent: &A
         return State::Losing;
     }
     if !info.link.state.is_up() {
-        return if info.link.since == crate::domain::time::Tau::default() { State::Unknown } else { State::Disconnected };
+        return if info.link.since == crate::domain::time::Tau::default() {
+            State::Unknown
+        } else {
+            State::Disconnected
+        };
     }
     if picture.observer_flags().contains(&"primary_down") {
         return State::Unknown;
@@ -141,11 +145,17 @@ fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc:
     let missed = acc.verdict(Verdict::Missed);
     let extra = acc.extra(crate::domain::interval::ExtraState::Extra);
     let mut text = match state {
-        State::Losing => format!("{} of {} operations missed in 6 h ({} DIDs affected now)", missed, acc.decided(), m.dids_affected),
+        State::Losing => {
+            format!("{} of {} operations missed in 6 h ({} DIDs affected now)", missed, acc.decided(), m.dids_affected)
+        }
         State::Disconnected => format!("not connected since {}", picture.at(info.link.since)),
         State::Lagging => format!("{} operations behind", m.head_lag_ops),
-        State::Unsupported => info.link.last_error.as_ref().map_or_else(|| "offers no stream".to_owned(), |e| e.text.clone()),
-        State::Unknown if picture.observer_flags().contains(&"primary_down") => "not judged while the primary is not observed".to_owned(),
+        State::Unsupported => {
+            info.link.last_error.as_ref().map_or_else(|| "offers no stream".to_owned(), |e| e.text.clone())
+        }
+        State::Unknown if picture.observer_flags().contains(&"primary_down") => {
+            "not judged while the primary is not observed".to_owned()
+        }
         State::Unknown => "waiting for the first decided operation".to_owned(),
         State::Ok if missed > 0 => format!("{} of {} operations missed in 6 h", missed, acc.decided()),
         State::Ok => format!("complete: 0 of {} operations missed in 6 h", acc.decided()),
@@ -223,7 +233,8 @@ fn headline(picture: &Picture, rows: &[(State, u64, Value)], six: &Interval) -> 
     }
     let losing: Vec<&(State, u64, Value)> = rows.iter().filter(|r| r.0 == State::Losing).collect();
     if let Some((_, missed, row)) = losing.first() {
-        let others = if losing.len() > 1 { format!(", and {} more lose operations", losing.len() - 1) } else { String::new() };
+        let others =
+            if losing.len() > 1 { format!(", and {} more lose operations", losing.len() - 1) } else { String::new() };
         let (name, dids) = (row["name"].as_str().unwrap_or("a mirror"), &row["dids_affected"]);
         return format!("{name} is missing {missed} operations ({dids} DIDs) in 6 h{others}.");
     }

@@ -22,7 +22,13 @@ fn lag_stats(acc: &Acc) -> Value {
     json!({ "p50": rank(0.5), "p95": rank(0.95), "p99": rank(0.99), "mean": ms(mean), "min": ms(min as f64), "max": ms(max as f64), "n": n })
 }
 
-fn row(info: &SourceInfo, source: &SourceCapture, hour: &Interval, acc: Option<&Acc>, correction_us: Option<i64>) -> Value {
+fn row(
+    info: &SourceInfo,
+    source: &SourceCapture,
+    hour: &Interval,
+    acc: Option<&Acc>,
+    correction_us: Option<i64>,
+) -> Value {
     let decided = acc.map(Acc::decided);
     let missed = acc.map(|a| a.verdict(Verdict::Missed));
     let coverage = decided.zip(missed).and_then(|(d, m)| crate::domain::coverage::ratio(d - m, d));

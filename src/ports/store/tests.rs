@@ -1,0 +1,7 @@
+//! The store as a whole: what was acknowledged is there, once, whatever happened in between.
+
+mod damage;
+mod disk;
+mod import;
+mod round_trip;
+mod sample;
