@@ -264,7 +264,7 @@ mod tests {
         let full = cli("demo --rate 2.5 --seed 7 --duration 60 --grace 5 --listen 127.0.0.1:0 --data-dir d");
         assert_eq!(full.inputs(Vec::new()).file, FileChoice::None);
         let Command::Demo(demo) = full.command else { panic!("not the demo") };
-        assert_eq!((demo.rate_per_s, demo.seed, demo.duration), (2.5, 7, Some(Duration::from_secs(60))));
+        assert_eq!((demo.rate_per_s, demo.seed, demo.duration), (2.5, 7, Some(Duration::from_mins(1))));
         assert_eq!(demo.data_dir, Some("d".into()));
         let mut config = crate::config::load(&Inputs::default()).unwrap().config;
         demo.apply(&mut config);

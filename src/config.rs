@@ -22,6 +22,7 @@ mod rtt;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -40,7 +41,8 @@ pub use retention::Retention;
 pub use rtt::Rtt;
 pub use source::{SourceConfig, Transport};
 
-use reader::{Layers, Reader};
+use reader::Reader;
+use tree::Layers;
 
 /// The file that is read when it is there and none is asked for.
 pub const DEFAULT_FILE: &str = "config.json";

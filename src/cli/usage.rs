@@ -28,9 +28,9 @@ pub(super) fn from_clap(error: &clap::Error) -> UsageError {
     UsageError(match error.kind() {
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
             let similar = context(ContextKind::SuggestedArg).or_else(|| context(ContextKind::SuggestedSubcommand));
-            let advice = similar
-                .map(|similar| format!("a similar one exists: {}", quoted(&similar)))
-                .unwrap_or_else(|| "see \"mirrorwatch --help\"".to_owned());
+            let advice = similar.map_or("see \"mirrorwatch --help\"".to_owned(), |similar| {
+                format!("a similar one exists: {}", quoted(&similar))
+            });
             format!("unexpected argument {}; {advice}", quoted(flag))
         }
         ErrorKind::InvalidValue if value.is_empty() => format!("{flag}: needs a value"),

@@ -37,7 +37,7 @@ impl Judging {
             on_time: Duration::from_secs(1),
             grace: Duration::from_secs(2),
             look_back: Duration::from_secs(1),
-            revision: Duration::from_secs(3600),
+            revision: Duration::from_hours(1),
             interval: Duration::from_secs(10),
             settle: Duration::ZERO,
             fill_settle: Duration::ZERO,

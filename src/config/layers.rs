@@ -13,7 +13,7 @@ use ::config::{Case, Environment, FileFormat, Value};
 
 use super::position::{Entry, entries, line_of};
 use super::problem::{ConfigError, Origin, Problem, did_you_mean, quoted};
-use super::reader::Layers;
+use super::tree::Layers;
 use super::{RECOMPUTERS, known_paths};
 
 /// Largest configuration file, in bytes.
@@ -60,14 +60,14 @@ pub(super) fn merge(inputs: &Inputs) -> Result<Merged, ConfigError> {
     let mut builder = ::config::Config::builder();
     if let Some((file, text)) = read_file(&inputs.file)? {
         merged.layers.file.clone_from(&file);
-        match check_syntax(&file, &text) {
-            Ok(()) => {
+        match syntax_problem(&file, &text) {
+            None => {
                 merged.layers.entries = entries(&text);
                 let origin = |line| Origin::File { file: file.clone(), line, column: None };
                 merged.problems.extend(known.compare(&merged.layers.entries, origin));
                 builder = builder.add_source(::config::File::from_str(&text, FileFormat::Json));
             }
-            Err(problem) => merged.problems.push(problem),
+            Some(problem) => merged.problems.push(problem),
         }
     }
     let flags = [
@@ -136,8 +136,8 @@ fn shown(c: char) -> String {
     if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
 }
 
-/// Whether `text` is one JSON object.
-fn check_syntax(file: &str, text: &str) -> Result<(), Problem> {
+/// What keeps `text` from being one JSON object.
+fn syntax_problem(file: &str, text: &str) -> Option<Problem> {
     let problem = |line: usize, column: usize, why: String| Problem {
         origin: Origin::File { file: file.to_owned(), line: line as u32, column: Some(column as u32) },
         path: String::new(),
@@ -146,14 +146,14 @@ fn check_syntax(file: &str, text: &str) -> Result<(), Problem> {
         found: String::new(),
     };
     match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Object(_)) => Ok(()),
-        Ok(_) => Err(problem(1, 1, "expected an object; begin the file with `{`".to_owned())),
+        Ok(serde_json::Value::Object(_)) => None,
+        Ok(_) => Some(problem(1, 1, "expected an object; begin the file with `{`".to_owned())),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             let message = error.to_string();
             let why = message.rsplit_once(" at line ").map_or(message.as_str(), |(why, _)| why);
             let rest = text.lines().nth(line.saturating_sub(1)).and_then(|l| l.get(column.saturating_sub(1)..));
-            Err(match rest.and_then(|rest| rest.chars().next()) {
+            Some(match rest.and_then(|rest| rest.chars().next()) {
                 Some(found) if !error.is_eof() => problem(line, column, format!("{why}; found `{}`", shown(found))),
                 _ => problem(line, column, why.replace("EOF while", "the file ends while")),
             })

@@ -124,9 +124,8 @@ impl ConfigError {
     /// command line or the environment is wrong, else 78.
     pub fn exit_code(&self) -> u8 {
         match self {
-            ConfigError::NotFound { .. } => exit::NO_INPUT,
             ConfigError::Unreadable { is_permission: true, .. } => exit::NO_PERMISSION,
-            ConfigError::Unreadable { .. } => exit::NO_INPUT,
+            ConfigError::NotFound { .. } | ConfigError::Unreadable { .. } => exit::NO_INPUT,
             ConfigError::NotText { .. } => exit::CONFIG,
             ConfigError::Invalid(problems) => {
                 let outside = |p: &Problem| matches!(p.origin, Origin::Environment { .. } | Origin::CommandLine { .. });

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use ::config::{Value, ValueKind};
 
-use super::position::{Entry, line_of};
 use super::problem::{Origin, Problem, did_you_mean, quoted};
+use super::tree::{Layers, Lookup};
 
 /// One effective setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,72 +23,6 @@ pub struct Setting {
     pub value: String,
     /// Where it comes from.
     pub origin: Origin,
-}
-
-/// The merged layers, and what is known of where their values stood.
-pub(super) struct Layers {
-    /// All layers in one tree; [`ValueKind::Table`] at the top.
-    pub root: Value,
-    /// The file's name, as the user gave it.
-    pub file: String,
-    /// Where the file's keys stand; empty without a file.
-    pub entries: Vec<Entry>,
-    /// Keys that the command line or the environment sets, the stronger one first.
-    pub outside: Vec<(String, Origin)>,
-}
-
-impl Layers {
-    /// No layer but the defaults.
-    pub(super) fn none() -> Layers {
-        let root = Value::new(None, ValueKind::Table(::config::Map::default()));
-        Layers { root, file: String::new(), entries: Vec::new(), outside: Vec::new() }
-    }
-
-    /// Walks to `path`.
-    fn lookup<'p>(&self, path: &'p str) -> Lookup<'_, 'p> {
-        let mut value = &self.root;
-        let mut passed = 0;
-        for step in path.split_inclusive(['.', '[']) {
-            let name = step.trim_end_matches(['.', '[']);
-            let next = match (&value.kind, name.strip_suffix(']')) {
-                (ValueKind::Array(elements), Some(index)) => index.parse::<usize>().ok().and_then(|i| elements.get(i)),
-                (ValueKind::Table(table), None) => table.get(name),
-                _ => {
-                    let container = path.get(..passed).unwrap_or_default().trim_end_matches(['.', '[']);
-                    return Lookup::Blocked { container, value };
-                }
-            };
-            match next {
-                Some(next) => value = next,
-                None => return Lookup::Absent,
-            }
-            passed += step.len();
-        }
-        Lookup::Found(value)
-    }
-
-    /// Where the value of `path` comes from.
-    pub(super) fn origin(&self, path: &str) -> Origin {
-        let covers = |key: &str| path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('['));
-        if let Some((_, origin)) = self.outside.iter().find(|(key, _)| covers(key)) {
-            return origin.clone();
-        }
-        match line_of(&self.entries, path) {
-            Some(line) => Origin::File { file: self.file.clone(), line, column: None },
-            None => Origin::Default,
-        }
-    }
-}
-
-/// What stands at a path.
-enum Lookup<'v, 'p> {
-    Found(&'v Value),
-    Absent,
-    /// `container`, on the way, is neither an object nor a list.
-    Blocked {
-        container: &'p str,
-        value: &'v Value,
-    },
 }
 
 /// Reads a configuration key by key.
@@ -210,7 +144,7 @@ impl<'a> Reader<'a> {
             self.refuse(path, value, &expected, None);
             let meant = text.and_then(|text| did_you_mean(text, names.iter().copied()));
             if let (Some(meant), Some(problem)) = (meant, self.problems.last_mut()) {
-                problem.found.push_str(&format!("; did you mean {}?", quoted(meant)));
+                problem.found = format!("{}; did you mean {}?", problem.found, quoted(meant));
             }
         }
         self.note_default(path, &json(names.first().copied().unwrap_or_default()));
@@ -286,17 +220,14 @@ impl<'a> Reader<'a> {
         if matches!(value.kind, ValueKind::Nil) && !self.is_environment(path) {
             return None;
         }
-        match self.as_number(path, value).filter(|number| bounds.contains(number)) {
-            Some(number) => {
-                self.note(path, &number.to_string());
-                Some(number)
-            }
-            None => {
-                let expected = format!("a number from {} to {}", bounds.start(), bounds.end());
-                self.refuse(path, value, &expected, None);
-                None
-            }
+        let number = self.as_number(path, value).filter(|number| bounds.contains(number));
+        if let Some(number) = number {
+            self.note(path, &number.to_string());
+        } else {
+            let expected = format!("a number from {} to {}", bounds.start(), bounds.end());
+            self.refuse(path, value, &expected, None);
         }
+        number
     }
 
     /// A span given in seconds, within `bounds`.
@@ -402,5 +333,5 @@ pub(super) fn json(text: &str) -> String {
 }
 
 fn json_list<'t>(texts: impl Iterator<Item = &'t str>) -> String {
-    serde_json::Value::from_iter(texts).to_string()
+    texts.collect::<serde_json::Value>().to_string()
 }

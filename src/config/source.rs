@@ -258,15 +258,12 @@ fn is_local_name(name: &str) -> bool {
 
 /// Notes when `source` has the address, the name or the id of one seen before.
 fn refuse_twins(r: &mut Reader<'_>, path: &str, source: &SourceConfig, seen: &[(String, SourceConfig)]) {
-    let keys: [(&str, fn(&SourceConfig) -> String); 3] =
-        [("url", endpoint), ("name", |s| s.name.to_lowercase()), ("id", |s| s.id.clone())];
-    for (key, of) in keys {
-        if let Some((twin, earlier)) = seen.iter().find(|(_, earlier)| of(earlier) == of(source)) {
-            let value = match key {
-                "url" => earlier.url.as_str().trim_end_matches('/').to_owned(),
-                _ => of(earlier),
-            };
-            r.problem(&format!("{path}.{key}"), format!("same as {twin} ({})", quoted(&value)));
+    let keys = |s: &SourceConfig| [("url", endpoint(s)), ("name", s.name.to_lowercase()), ("id", s.id.clone())];
+    for (position, (key, value)) in keys(source).into_iter().enumerate() {
+        let is_twin = |earlier: &SourceConfig| keys(earlier).get(position).is_some_and(|(_, other)| *other == value);
+        if let Some((twin, earlier)) = seen.iter().find(|(_, earlier)| is_twin(earlier)) {
+            let shown = if key == "url" { earlier.url.as_str().trim_end_matches('/') } else { &value };
+            r.problem(&format!("{path}.{key}"), format!("same as {twin} ({})", quoted(shown)));
             return;
         }
     }
