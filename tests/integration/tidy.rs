@@ -84,13 +84,11 @@ fn collect(root: &Path, dir: &Path, sources: &mut Vec<Source>) {
     }
 }
 
-/// The Rust files of the library and the program.
+/// The Rust files of the library and the program, without those that hold tests alone.
 fn rust_sources() -> Vec<Source> {
-    let is_wanted = |path: &str| {
-        path.starts_with("src/")
-            && Path::new(path).extension().is_some_and(|e| e == "rs")
-            && !path.ends_with("/tests.rs")
-    };
+    let is_test = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/");
+    let is_rust = |path: &str| Path::new(path).extension().is_some_and(|extension| extension == "rs");
+    let is_wanted = |path: &str| path.starts_with("src/") && is_rust(path) && !is_test(path);
     project().into_iter().filter(|source| is_wanted(&source.path)).collect()
 }
 
