@@ -2,6 +2,7 @@
 //!
 //! Nothing below this module names an actor, a runtime, a file, a socket or a clock; the present is always an argument.
 
+pub mod address;
 pub mod cid;
 pub mod compare_plc;
 pub mod coverage;

@@ -1,1 +1,135 @@
-//! (to be written)
+//! The log: one subscriber on standard error, for people or for machines.
+//!
+//! Form and filter come from the configuration alone; `RUST_LOG` is not consulted, so that a forgotten variable cannot
+//! silence a service. What a source or a visitor sent goes into a log line only through [`Capped`].
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{DefaultFields, FmtSpan};
+
+use crate::config::{Log, LogFormat, did_you_mean, quoted};
+
+/// Most bytes of one foreign value in a log line.
+pub const FIELD_BYTES_MAX: usize = 200;
+
+/// The words that stand for a level.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Why there is no log.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// A bare word that is no level. It would be taken for the name of a module, and let everything of it through.
+    #[error("{} is no level; {advice}", quoted(.word))]
+    NoLevel {
+        /// The word.
+        word: String,
+        /// What it may be instead.
+        advice: String,
+    },
+    /// A part of the filter that cannot be understood.
+    #[error("{}: {reason}; use a level, or TARGET=LEVEL, comma-separated", quoted(.part))]
+    BadPart {
+        /// The part.
+        part: String,
+        /// What the parser said.
+        reason: String,
+    },
+    /// Another subscriber was installed before.
+    #[error("the log is already set up")]
+    AlreadySet,
+}
+
+/// Reads a filter such as `info` or `warn,mirrorwatch::actors=debug`.
+///
+/// # Errors
+/// [`TelemetryError::NoLevel`] and [`TelemetryError::BadPart`], for the first part that is wrong.
+pub fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    for part in filter.split(',').map(str::trim) {
+        let is_bare = !part.contains(['=', '[', ':']);
+        if is_bare && !LEVELS.contains(&part.to_ascii_lowercase().as_str()) {
+            let advice = match did_you_mean(part, LEVELS) {
+                Some(meant) => format!("did you mean {}?", quoted(meant)),
+                None => format!("use one of {}, or TARGET=LEVEL", LEVELS.join(", ")),
+            };
+            return Err(TelemetryError::NoLevel { word: part.to_owned(), advice });
+        }
+        if let Err(error) = part.parse::<tracing_subscriber::filter::Directive>() {
+            return Err(TelemetryError::BadPart { part: part.to_owned(), reason: error.to_string() });
+        }
+    }
+    EnvFilter::builder()
+        .parse(filter)
+        .map_err(|error| TelemetryError::BadPart { part: filter.to_owned(), reason: error.to_string() })
+}
+
+/// Installs the log for the whole process.
+///
+/// # Errors
+/// The filter is wrong, or a subscriber is there already.
+pub fn init(log: &Log) -> Result<(), TelemetryError> {
+    let filter = parse_filter(&log.filter)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE)
+        .fmt_fields(DefaultFields::new())
+        .with_ansi(std::io::stderr().is_terminal());
+    let installed = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+    };
+    installed.map_err(|_| TelemetryError::AlreadySet)
+}
+
+/// A foreign text in a log line: control and text-direction characters escaped, at most [`FIELD_BYTES_MAX`] bytes and
+/// an ellipsis. Nothing is allocated until the line is really written.
+#[derive(Copy, Clone, Debug)]
+pub struct Capped<'a>(pub &'a str);
+
+impl fmt::Display for Capped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = FIELD_BYTES_MAX;
+        for c in self.0.chars() {
+            let is_hidden = c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let bytes = if is_hidden { c.escape_default().len() } else { c.len_utf8() };
+            let Some(rest) = left.checked_sub(bytes) else { return f.write_str("…") };
+            left = rest;
+            if is_hidden {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                fmt::Write::write_char(f, c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_understood_or_refused_with_advice() {
+        for filter in ["info", "OFF", "warn,mirrorwatch::actors=debug", "mirrorwatch=trace,info", "actix_web=off"] {
+            assert!(parse_filter(filter).is_ok(), "{filter}");
+        }
+        let message = |filter: &str| parse_filter(filter).unwrap_err().to_string();
+        assert_eq!(message("inof"), r#""inof" is no level; did you mean "info"?"#);
+        assert!(message("mirrorwatch").contains("or TARGET=LEVEL"));
+        assert!(message("warn,mirrorwatch=loud").starts_with(r#""mirrorwatch=loud": "#));
+        assert!(parse_filter("").is_err());
+    }
+
+    #[test]
+    fn foreign_text_is_escaped_and_capped() {
+        assert_eq!(Capped("a\nb\u{1b}[0m\u{202e}c").to_string(), "a\\nb\\u{1b}[0m\\u{202e}c");
+        let long = "é".repeat(300);
+        let shown = Capped(&long).to_string();
+        assert_eq!(shown, format!("{}…", "é".repeat(100)));
+        assert_eq!(Capped("short").to_string(), "short");
+    }
+}

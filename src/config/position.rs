@@ -1,0 +1,201 @@
+//! Where each key of a JSON text stands.
+//!
+//! The parser of the layers keeps values and drops positions; this walks the same text once more and notes, for every
+//! key and every element of a list, its line. It runs only on text that the parser has accepted, so that it needs no
+//! errors of its own: what it cannot follow, it leaves out.
+
+/// One key or one element of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Path of the object or list that it stands in, empty at the top; as `mirrors[2]`.
+    pub container: String,
+    /// The key; `None` for an element of a list.
+    pub key: Option<String>,
+    /// Path of the entry itself, as `mirrors[2].url`.
+    pub path: String,
+    /// Line of the key or of the element's first character, from 1.
+    pub line: u32,
+}
+
+/// All entries of `text`, in the order of the text.
+pub(super) fn entries(text: &str) -> Vec<Entry> {
+    let mut scanner = Scanner { text, at: 0, line: 1, entries: Vec::new() };
+    scanner.value("");
+    scanner.entries
+}
+
+/// Line of the entry `path`, or of the nearest one around it; `None` when the file says nothing of it.
+pub(super) fn line_of(entries: &[Entry], path: &str) -> Option<u32> {
+    let mut path = path;
+    loop {
+        if let Some(entry) = entries.iter().rev().find(|entry| entry.path == path) {
+            return Some(entry.line);
+        }
+        path = path.get(..path.rfind(['.', '['])?)?;
+    }
+}
+
+/// The path of `key` in `container`.
+pub(super) fn join(container: &str, key: &str) -> String {
+    if container.is_empty() { key.to_owned() } else { format!("{container}.{key}") }
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    /// Byte offset of the next character.
+    at: usize,
+    /// Line of the next character, from 1.
+    line: u32,
+    entries: Vec<Entry>,
+}
+
+impl Scanner<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn bump(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        if byte == b'\n' {
+            self.line += 1;
+        }
+        Some(byte)
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.bump();
+        }
+    }
+
+    /// Passes a string and returns what it says.
+    fn string(&mut self) -> Option<String> {
+        let start = self.at;
+        self.bump();
+        loop {
+            match self.bump()? {
+                b'\\' => {
+                    self.bump();
+                }
+                b'"' => break,
+                _ => {}
+            }
+        }
+        serde_json::from_str(self.text.get(start..self.at)?).ok()
+    }
+
+    /// Passes a value; its depth is bounded by the parser's own limit of 128.
+    fn value(&mut self, path: &str) {
+        self.skip_space();
+        match self.peek() {
+            Some(b'{') => self.object(path),
+            Some(b'[') => self.list(path),
+            Some(b'"') => {
+                self.string();
+            }
+            _ => {
+                while !matches!(self.peek(), None | Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r')) {
+                    self.bump();
+                }
+            }
+        }
+    }
+
+    fn object(&mut self, container: &str) {
+        self.bump();
+        loop {
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => {
+                    self.bump();
+                }
+                Some(b'"') => {
+                    let line = self.line;
+                    let Some(key) = self.string() else { return };
+                    let path = join(container, &key);
+                    let entry = Entry { container: container.to_owned(), key: Some(key), path: path.clone(), line };
+                    self.entries.push(entry);
+                    self.skip_space();
+                    self.bump();
+                    self.value(&path);
+                }
+                _ => {
+                    self.bump();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, container: &str) {
+        self.bump();
+        let mut index = 0_usize;
+        loop {
+            self.skip_space();
+            match self.peek() {
+                Some(b',') => {
+                    self.bump();
+                }
+                None | Some(b']') => {
+                    self.bump();
+                    return;
+                }
+                Some(_) => {
+                    let path = format!("{container}[{index}]");
+                    let (container, line) = (container.to_owned(), self.line);
+                    self.entries.push(Entry { container, key: None, path: path.clone(), line });
+                    self.value(&path);
+                    index += 1;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "{\n  \"listen\": \"127.0.0.1:1\",\n  \"mirrors\": [\n    { \"url\": \"wss://a\" },\n    {\n      \
+                        \"na\\u006de\": \"b\\\"}]\",\n      \"url\": \"wss://b\"\n    }\n  ],\n  \"rtt\": {}, \"x\": [1, \
+                        [true]]\n}\n";
+
+    #[test]
+    fn every_entry_has_its_line() {
+        serde_json::from_str::<serde_json::Value>(TEXT).unwrap();
+        let found: Vec<(String, u32)> = entries(TEXT).into_iter().map(|entry| (entry.path, entry.line)).collect();
+        let expected = [
+            ("listen", 2),
+            ("mirrors", 3),
+            ("mirrors[0]", 4),
+            ("mirrors[0].url", 4),
+            ("mirrors[1]", 5),
+            ("mirrors[1].name", 6),
+            ("mirrors[1].url", 7),
+            ("rtt", 10),
+            ("x", 10),
+            ("x[0]", 10),
+            ("x[1]", 10),
+            ("x[1][0]", 10),
+        ];
+        assert_eq!(found, expected.map(|(path, line)| (path.to_owned(), line)));
+    }
+
+    #[test]
+    fn an_absent_key_has_the_line_of_what_it_is_missing_from() {
+        let entries = entries(TEXT);
+        assert_eq!(line_of(&entries, "mirrors[1].url"), Some(7));
+        assert_eq!(line_of(&entries, "mirrors[1].transport"), Some(5));
+        assert_eq!(line_of(&entries, "rtt.timeoutSeconds"), Some(10));
+        assert_eq!(line_of(&entries, "judging.graceSeconds"), None);
+    }
+
+    #[test]
+    fn damaged_text_ends_the_scan_quietly() {
+        for cut in 0..TEXT.len() {
+            entries(&TEXT[..cut]);
+        }
+        entries("{\"a\" \"b\" :: ]]");
+    }
+}

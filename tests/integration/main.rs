@@ -1,0 +1,12 @@
+//! The integration tests, in one binary so that they are linked once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
+)]
+
+mod tidy;
+mod usage;
