@@ -82,8 +82,12 @@ function smallest(values) {
 
 /** The four figures above the table. */
 export function expectedFigures({ mirrors, primary }) {
-  const covered = mirrors.filter((m) => m.coverage.coverage_ratio !== null).map((mirror) => ({ mirror, key: mirror.coverage.coverage_ratio }));
-  const timed = mirrors.filter((m) => m.lag.p95_ms !== null).map((mirror) => ({ mirror, key: -mirror.lag.p95_ms }));
+  const covered = mirrors
+    .filter((m) => m.coverage.coverage_ratio !== null)
+    .map((mirror) => ({ mirror, key: mirror.coverage.coverage_ratio }));
+  const timed = mirrors
+    .filter((m) => m.lag.p95_ms !== null)
+    .map((mirror) => ({ mirror, key: -mirror.lag.p95_ms }));
   const worst = smallest(covered)?.mirror.coverage;
   const slow = smallest(timed)?.mirror.lag;
   const sum = (name) => mirrors.reduce((total, mirror) => total + (mirror.coverage.counts[name] ?? 0), 0);
@@ -101,7 +105,10 @@ export function expectedRow({ coverage, lag: lags, rtt, link, freshness }) {
   const head = freshness.head_lag_ops;
   const behind = whole(head);
   if (behind !== NONE) {
-    behind.text = head === 0 ? "0 ops" : `${behind.text} ops / ${freshness.head_age_s === null ? "—" : span(freshness.head_age_s * 1000)}`;
+    behind.text =
+      head === 0
+        ? "0 ops"
+        : `${behind.text} ops / ${freshness.head_age_s === null ? "—" : span(freshness.head_age_s * 1000)}`;
   }
   return {
     coverage: share(coverage.coverage_ratio, coverage.counts.decided ?? 0),

@@ -29,7 +29,8 @@ async function open(browser, { width, height, colorScheme = "light" }) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
   const page = await context.newPage();
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") problems.push(`console ${message.type()}: ${message.text()}`);
+    if (message.type() === "error" || message.type() === "warning")
+      problems.push(`console ${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
   await page.addInitScript(() => {
@@ -58,7 +59,8 @@ async function atOneRevision(page, url, selector, attribute, read) {
         const envelope = await (await fetch(url, { cache: "no-store" })).json();
         const shown = () => Number(document.querySelector(selector)?.getAttribute(attribute));
         const end = performance.now() + 3_000;
-        while (shown() < envelope.meta.revision && performance.now() < end) await new Promise((r) => setTimeout(r, 5));
+        while (shown() < envelope.meta.revision && performance.now() < end)
+          await new Promise((r) => setTimeout(r, 5));
         if (shown() !== envelope.meta.revision) return null;
         const text = (element) => element.textContent.replace(/\u202f/g, " ").trim();
         const visible = (element) => {
@@ -68,15 +70,25 @@ async function atOneRevision(page, url, selector, attribute, read) {
         };
         const figures = (root) =>
           Object.fromEntries(
-            [...root.querySelectorAll("[data-figure]")].map((e) => [e.dataset.figure, { raw: e.dataset.value, text: visible(e) }]),
+            [...root.querySelectorAll("[data-figure]")].map((e) => [
+              e.dataset.figure,
+              { raw: e.dataset.value, text: visible(e) },
+            ]),
           );
         return {
           envelope,
           top: figures(document.querySelector(".figures")),
           headline: text(document.querySelector("h1 [data-figure=headline]")),
           observer: document.querySelector("[data-figure=observer]").dataset.value,
-          rows: [...document.querySelectorAll("tr[data-source]")].map((row) => ({ id: row.dataset.source, figures: figures(row) })),
-          cells: [...document.querySelectorAll(".matrix [data-cell]")].map((cell) => [cell.dataset.mirror, Number(cell.dataset.t), cell.dataset.value]),
+          rows: [...document.querySelectorAll("tr[data-source]")].map((row) => ({
+            id: row.dataset.source,
+            figures: figures(row),
+          })),
+          cells: [...document.querySelectorAll(".matrix [data-cell]")].map((cell) => [
+            cell.dataset.mirror,
+            Number(cell.dataset.t),
+            cell.dataset.value,
+          ]),
         };
       },
       { url, selector, attribute },
@@ -92,32 +104,53 @@ function compare(where, expected, shown) {
   for (const [name, { raw, text }] of Object.entries(expected)) {
     const got = shown[name];
     if (got === undefined) wrong.push(`${name} is not on the page`);
-    else if (got.raw !== raw || got.text !== text) wrong.push(`${name}: API ${raw} "${text}", page ${got.raw} "${got.text}"`);
+    else if (got.raw !== raw || got.text !== text)
+      wrong.push(`${name}: API ${raw} "${text}", page ${got.raw} "${got.text}"`);
   }
-  check(wrong.length === 0, `${where}: ${Object.keys(expected).length} figures equal the API's ${wrong.join("; ")}`);
+  check(
+    wrong.length === 0,
+    `${where}: ${Object.keys(expected).length} figures equal the API's ${wrong.join("; ")}`,
+  );
 }
 
 async function numbersEqual(page) {
-  await atOneRevision(page, "/api/v1/overview", "main", "data-revision", ({ envelope, top, headline, observer, rows }) => {
-    const { data } = envelope;
-    check(headline === data.headline, `headline is the API's: "${headline}"`);
-    check(observer === data.observer.state, `observer is ${observer}`);
-    compare("four figures", expectedFigures(data), top);
-    check(rows[0]?.id === data.primary.id, "the primary is the first row");
-    check(rows.length === data.mirrors.length + 1, `${rows.length - 1} mirrors are in the table`);
-    for (const mirror of data.mirrors) {
-      compare(mirror.id, expectedRow(mirror), rows.find((row) => row.id === mirror.id)?.figures ?? {});
-    }
-  });
-  await atOneRevision(page, HISTORY, "[data-history-revision]", "data-history-revision", ({ envelope, cells }) => {
-    const { data } = envelope;
-    const shown = new Map(cells.map(([id, t, value]) => [`${id} ${t}`, value]));
-    const wrong = data.mirrors.flatMap((mirror) =>
-      data.t_unix_ms.filter((t, i) => shown.get(`${mirror.id} ${t}`) !== String(mirror.coverage_ratio[i] ?? null)),
-    );
-    const total = data.mirrors.length * data.t_unix_ms.length;
-    check(total > 0 && cells.length === total && wrong.length === 0, `matrix: ${cells.length} cells equal the API's (${wrong.length} differ)`);
-  });
+  await atOneRevision(
+    page,
+    "/api/v1/overview",
+    "main",
+    "data-revision",
+    ({ envelope, top, headline, observer, rows }) => {
+      const { data } = envelope;
+      check(headline === data.headline, `headline is the API's: "${headline}"`);
+      check(observer === data.observer.state, `observer is ${observer}`);
+      compare("four figures", expectedFigures(data), top);
+      check(rows[0]?.id === data.primary.id, "the primary is the first row");
+      check(rows.length === data.mirrors.length + 1, `${rows.length - 1} mirrors are in the table`);
+      for (const mirror of data.mirrors) {
+        compare(mirror.id, expectedRow(mirror), rows.find((row) => row.id === mirror.id)?.figures ?? {});
+      }
+    },
+  );
+  await atOneRevision(
+    page,
+    HISTORY,
+    "[data-history-revision]",
+    "data-history-revision",
+    ({ envelope, cells }) => {
+      const { data } = envelope;
+      const shown = new Map(cells.map(([id, t, value]) => [`${id} ${t}`, value]));
+      const wrong = data.mirrors.flatMap((mirror) =>
+        data.t_unix_ms.filter(
+          (t, i) => shown.get(`${mirror.id} ${t}`) !== String(mirror.coverage_ratio[i] ?? null),
+        ),
+      );
+      const total = data.mirrors.length * data.t_unix_ms.length;
+      check(
+        total > 0 && cells.length === total && wrong.length === 0,
+        `matrix: ${cells.length} cells equal the API's (${wrong.length} differ)`,
+      );
+    },
+  );
 }
 
 async function updatesLive(page) {
@@ -127,9 +160,17 @@ async function updatesLive(page) {
   });
   await page.waitForSelector("[data-live=live]", { timeout: WAIT_MS });
   const moved = await page
-    .waitForFunction((rev) => Number(document.querySelector("main").dataset.revision) > rev, before, { timeout: WAIT_MS })
-    .then(() => true, () => false);
-  check(moved && (await page.evaluate(() => window.sameDocument === true)), "a new revision arrives without a reload");
+    .waitForFunction((rev) => Number(document.querySelector("main").dataset.revision) > rev, before, {
+      timeout: WAIT_MS,
+    })
+    .then(
+      () => true,
+      () => false,
+    );
+  check(
+    moved && (await page.evaluate(() => window.sameDocument === true)),
+    "a new revision arrives without a reload",
+  );
 }
 
 async function keyboardMoves(page) {
@@ -148,14 +189,20 @@ async function keyboardMoves(page) {
   check((await press("Home")) === "0:0", "Home leads to the oldest interval");
   check((await press("End")) === `0:${columns - 1}`, "End leads to the newest interval");
   check((await press("ArrowLeft")) === `0:${Math.max(0, columns - 2)}`, "ArrowLeft moves one interval back");
-  check((await press("ArrowDown")) === `${Math.min(1, rows - 1)}:${Math.max(0, columns - 2)}`, "ArrowDown moves to the next mirror");
+  check(
+    (await press("ArrowDown")) === `${Math.min(1, rows - 1)}:${Math.max(0, columns - 2)}`,
+    "ArrowDown moves to the next mirror",
+  );
   check(await page.locator(".tip").isVisible(), "the focused cell explains itself");
   await page.keyboard.press("Escape");
   check((await page.locator(".tip").count()) === 0, "Escape closes the explanation");
 }
 
 async function fits(page, name) {
-  const [wide, view] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  const [wide, view] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
   check(wide <= view, `${name}: no sideways scrolling of the page (${wide} of ${view} px)`);
 }
 
@@ -172,14 +219,29 @@ async function losesTheSocket(browser) {
   await page.routeWebSocket(/\/api\/v1\/live$/, (socket) => void socket.close({ code: 1013 }));
   await page.goto(BASE_URL);
   const said = await page
-    .waitForFunction(() => /Last update .* ago — reconnecting \(\d+\)/.test(document.querySelector("[data-age]")?.textContent ?? ""), null, { timeout: WAIT_MS })
-    .then(() => true, () => false);
+    .waitForFunction(
+      () =>
+        /Last update .* ago — reconnecting \(\d+\)/.test(
+          document.querySelector("[data-age]")?.textContent ?? "",
+        ),
+      null,
+      { timeout: WAIT_MS },
+    )
+    .then(
+      () => true,
+      () => false,
+    );
   check(said, "without a live socket the page says that it is reconnecting");
   const revision = () => page.evaluate(() => Number(document.querySelector("main")?.dataset.revision));
   const before = await revision();
   const polled = await page
-    .waitForFunction((rev) => Number(document.querySelector("main").dataset.revision) > rev, before, { timeout: WAIT_MS })
-    .then(() => true, () => false);
+    .waitForFunction((rev) => Number(document.querySelector("main").dataset.revision) > rev, before, {
+      timeout: WAIT_MS,
+    })
+    .then(
+      () => true,
+      () => false,
+    );
   check(polled, "without a live socket the page polls");
   await context.close();
 }
@@ -188,7 +250,16 @@ async function main() {
   mkdirSync(OUT_DIR, { recursive: true });
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
   try {
     const light = await open(browser, { width: 1440, height: 1000 });
@@ -225,5 +296,9 @@ try {
 } catch (error) {
   problems.push(error instanceof Error ? error.message : String(error));
 }
-console.log(problems.length === 0 ? "overview: all checks hold" : `overview: ${problems.length} problems\n  ${problems.join("\n  ")}`);
+console.log(
+  problems.length === 0
+    ? "overview: all checks hold"
+    : `overview: ${problems.length} problems\n  ${problems.join("\n  ")}`,
+);
 process.exit(problems.length === 0 ? 0 : 1);

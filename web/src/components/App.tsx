@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { worstFirst } from "../rank";
-import type { Envelope, Overview } from "../shapes";
+import type { Envelope, History, Overview } from "../shapes";
 import { history, overview, stale } from "../state";
 import { Banners } from "./Banners";
 import { Figures } from "./Figures";
@@ -67,10 +67,18 @@ function HistoryPanels({ names }: { names: ReadonlyMap<string, string> }) {
       </section>
     );
   }
-  return (
-    <div data-history-revision={page.meta.revision} class="history">
-      <Matrix history={page.data} names={names} />
-      <LagChart history={page.data} names={names} />
-    </div>
+  return <Panels page={page} names={names} />;
+}
+
+/** The overview moves every second, these only with their own page: the same inputs give the same, untouched tree. */
+function Panels({ page, names }: { page: Envelope<History>; names: ReadonlyMap<string, string> }) {
+  return useMemo(
+    () => (
+      <div data-history-revision={page.meta.revision} class="history">
+        <Matrix history={page.data} names={names} />
+        <LagChart history={page.data} names={names} />
+      </div>
+    ),
+    [page, names],
   );
 }

@@ -18,7 +18,8 @@ export function Banners({ data }: { data: Overview }) {
 function Impaired({ data: { observer } }: { data: Overview }) {
   const flags =
     observer.flags.length > 0 ? observer.flags.map(flagText).join(". ") : "This observer is impaired";
-  const since = observer.since_at === null ? "" : ` since ${format.clock(Date.parse(observer.since_at))} UTC`;
+  const since =
+    observer.since_at === null ? "" : ` (since ${format.clock(Date.parse(observer.since_at))} UTC)`;
   return (
     <p class="banner amber" role="status">
       <span aria-hidden="true">▲ </span>

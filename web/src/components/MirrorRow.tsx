@@ -112,7 +112,9 @@ function CoverageText({ mirror: { coverage } }: { mirror: Mirror }) {
         )}
       </span>
       <span class="coverage-line">
-        <span class="sub-inline">missed {format.nOfN(coverage.counts.missed, coverage.counts.decided)}</span>
+        <span class="sub-inline">
+          {decided === 0 ? "nothing decided yet" : `missed ${format.nOfN(coverage.counts.missed, decided)}`}
+        </span>
         {observed !== null && observed < 1 ? (
           <span
             class={observed < LITTLE_OBSERVED ? "sub-inline tone-late" : "sub-inline"}
