@@ -1,1 +1,12 @@
-//! (to be written)
+//! The actix shell, thin: each actor moves messages between a door and the pure half, and decides nothing itself.
+//!
+//! Actors hold a `Recipient` of whom they tell, never another actor's address; one recipient for each producer, made once,
+//! because every clone has a slot of its own in the mailbox. Who talks to whom is put together in `app` alone.
+
+pub mod collector;
+pub mod message;
+pub mod mirror_stream;
+pub mod reader;
+pub mod rtt_pinger;
+pub mod snapshot_writer;
+pub mod watchdog;

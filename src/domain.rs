@@ -15,6 +15,7 @@ pub mod lag;
 pub mod ledger;
 pub mod link;
 pub mod op;
+pub mod proof;
 pub mod ring;
 pub mod rollup;
 pub mod rtt;

@@ -6,14 +6,22 @@
 //!
 //! Nothing here runs on a reader's request, and nothing here holds what a reader needs.
 
+pub mod coverage;
+pub mod divergence;
 pub mod driver;
+pub mod history;
+pub mod lag;
+pub mod misses;
+pub mod overview;
+pub mod rtt;
+pub mod stats;
 pub mod status;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::publish::WindowMeta;
+use crate::publish::{WindowMeta, WindowStatus};
 
 pub use driver::{Driver, DriverOptions, StopReport};
 pub use status::{RecomputerStatus, StatusBoard};
@@ -82,4 +90,18 @@ impl<C> Clone for Captured<C> {
 pub trait CaptureSource<C>: Send + Sync + 'static {
     /// The truth now. Must be cheap for its owner: it is asked once per run of each recomputer.
     fn capture(&self) -> BoxFuture<'static, Result<Captured<C>, CaptureError>>;
+}
+
+/// A page without a window.
+fn draft(key: String, data: &serde_json::Value) -> Result<Draft, ComputeError> {
+    let data =
+        serde_json::to_vec(data).map_err(|source| ComputeError::Serialise { what: key.clone(), source })?;
+    Ok(Draft { key, data, window: None })
+}
+
+/// A page with the bounds of its window, which ends with the open interval and so is provisional.
+fn windowed(key: String, page: &(serde_json::Value, i64, i64)) -> Result<Draft, ComputeError> {
+    let mut draft = draft(key, &page.0)?;
+    draft.window = Some(WindowMeta { from_at_ms: page.1, to_at_ms: page.2, status: WindowStatus::Provisional });
+    Ok(draft)
 }

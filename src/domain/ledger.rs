@@ -11,9 +11,9 @@ mod extra;
 pub mod journal;
 mod judge;
 mod mutant;
-mod persist;
+pub mod persist;
 mod range;
-mod restore;
+pub mod restore;
 pub mod series;
 mod state;
 
@@ -274,6 +274,12 @@ impl Ledger {
         self.judge_extras();
         self.evict_old();
         self.advance_intervals();
+    }
+
+    /// Length of an interval, milliseconds.
+    #[must_use]
+    pub fn interval_ms(&self) -> i64 {
+        self.params.interval_ms
     }
 
     /// The newest instant that the ledger was told of.

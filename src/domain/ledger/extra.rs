@@ -75,7 +75,7 @@ impl Foreign {
 pub(super) struct Foreigns {
     keys: HashMap<Cid, Foreign, foldhash::fast::RandomState>,
     open: BTreeSet<(Tau, u16, Cid)>,
-    chain_wanted: bool,
+    chain_wanted: Option<Tau>,
     chain_done: Option<Tau>,
     has_no_export: bool,
 }
@@ -163,9 +163,9 @@ impl Foreigns {
 }
 
 impl Ledger {
-    /// Whether a chain of the primary's `/export` is needed to settle what waits.
+    /// Since when a chain of the primary's `/export` must list its operations to settle what waits; none when nothing does.
     #[must_use]
-    pub fn wants_chain(&self) -> bool {
+    pub fn wants_chain(&self) -> Option<Tau> {
         self.foreigns.chain_wanted
     }
 
@@ -260,7 +260,7 @@ impl Ledger {
         let due_before = self.now.plus(-grace_ns);
         let due: Vec<(Tau, u16, Cid)> =
             self.foreigns.open.range(..(due_before, u16::MAX, Cid([0xff; 32]))).copied().collect();
-        self.foreigns.chain_wanted = false;
+        self.foreigns.chain_wanted = None;
         for (_, mirror, cid) in due {
             let Some(s) = self.foreigns.keys.get(&cid).and_then(|f| f.iter().find(|s| s.mirror == mirror)).copied()
             else {
@@ -316,7 +316,9 @@ impl Ledger {
         if is_settled {
             return (ExtraState::Extra, Reason::None, true);
         }
-        self.foreigns.chain_wanted = true;
+        let published = self.ranges.instant_of(s.created_ms).map_or(s.q, |at| at.min(s.q));
+        let wanted = self.foreigns.chain_wanted.map_or(published, |since| since.min(published));
+        self.foreigns.chain_wanted = Some(wanted);
         if self.now > base.plus(GAP_LIMIT_NS) { (ExtraState::Unknown, Reason::NoChain, false) } else { wait }
     }
 }

@@ -138,6 +138,12 @@ impl Journal {
         Some(Segment { first_op: self.first_op.take(), last_op: self.last_op.take(), bytes })
     }
 
+    /// Bytes that wait for a transaction.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn name(&mut self, number: u64) {
         self.first_op = Some(self.first_op.map_or(number, |n| n.min(number)));
         self.last_op = self.last_op.max(Some(number));

@@ -118,6 +118,12 @@ impl Ledger {
         }
     }
 
+    /// Bytes of the journal that wait for a transaction.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.journal.len()
+    }
+
     /// What was prepared is on disk: only now are its intervals shown as final.
     pub fn committed(&mut self, finals: &[u32]) {
         for &k in finals {

@@ -1,0 +1,368 @@
+//! The collector: the only writer of the ledger, and the one place that knows how every link stands.
+//!
+//! It applies what sources tell in the order in which they tell it, lets the ledger decide at each tick, hands out
+//! pictures, and sends what must last to the writer: one transaction under way, one a second.
+
+mod events;
+mod picture;
+mod save;
+
+pub use save::{Restored, restore};
+
+use super::message::{AskChain, FromSource, Keep, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
+use crate::domain::fill::Anchor;
+use crate::domain::ledger::Ledger;
+use crate::domain::link::Link;
+use crate::domain::sessions::Sessions;
+use crate::domain::source::SourceIx;
+use crate::domain::time::{Labels, MS, SECOND, Tau};
+use crate::domain::view::{Imported, Picture};
+use crate::ports::clock::Clock;
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture};
+use events::EventLog;
+use save::Saver;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Mailbox places: each source has one message under way, pingers and readers of pages one each.
+const MAILBOX: usize = 1_024;
+/// Between two ticks.
+const TICK: Duration = Duration::from_millis(100);
+/// Between two chains of the primary's export.
+const CHAIN_EVERY_NS: i64 = 2 * SECOND;
+/// A chain that was never answered is asked for again after this.
+const CHAIN_LOST_NS: i64 = 120 * SECOND;
+/// Between two logged samples of refused frames of one source.
+const REJECT_LOG_NS: i64 = 60 * SECOND;
+/// A step of the wall clock that is told as an event, milliseconds.
+const CLOCK_STEP_MS: i64 = 250;
+
+/// Who a source is, as configured.
+#[derive(Clone, Debug)]
+pub struct SourceIdentity {
+    /// Stable slug.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// As configured.
+    pub url: String,
+    /// How operations are taken from it.
+    pub transport: String,
+}
+
+/// What the collector knows of a source beside the ledger.
+#[derive(Clone, Debug)]
+struct Known {
+    who: SourceIdentity,
+    link: Link,
+    sessions: Sessions,
+    opened_ms: Option<i64>,
+    anchor: Option<Anchor>,
+    rejects: BTreeMap<String, u64>,
+    last_reject: Option<(String, Tau)>,
+    logged_reject_at: Option<Tau>,
+}
+
+/// What the collector is made of.
+pub struct CollectorParts {
+    /// The ledger, restored.
+    pub ledger: Ledger,
+    /// The primary and the mirrors, in the order of their numbers.
+    pub sources: Vec<SourceIdentity>,
+    /// Anchors from a run before, in the same order.
+    pub anchors: Vec<Option<Anchor>>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// How instants become labels.
+    pub labels: Labels,
+    /// Names this boot.
+    pub boot_id: String,
+    /// Keeps transactions.
+    pub writer: Recipient<Keep>,
+    /// The largest segment and event ids that are kept.
+    pub last_ids: (i64, i64),
+    /// Segments that are kept already: id and newest operation named.
+    pub kept_segments: Vec<(i64, i64)>,
+    /// Notes of the start, for the list of events.
+    pub notes: Vec<(String, String)>,
+    /// Imported snapshots.
+    pub imported: Arc<Vec<Imported>>,
+    /// Recomputers and limits, as their owners tell them.
+    pub internals: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// The longest grace of any mirror, nanoseconds.
+    pub grace_max_ns: i64,
+}
+
+/// The actor.
+pub struct Collector {
+    ledger: Ledger,
+    sources: Vec<Known>,
+    clock: Arc<dyn Clock>,
+    labels: Labels,
+    started: Tau,
+    ticked: Tau,
+    clock_offset_ms: Option<i64>,
+    primary: Option<Recipient<AskChain>>,
+    chain_asked: Option<Tau>,
+    chain_ended: Option<Tau>,
+    events: EventLog,
+    saver: Saver,
+    imported: Arc<Vec<Imported>>,
+    internals: Arc<dyn Fn() -> Value + Send + Sync>,
+    grace_max_ns: i64,
+}
+
+impl Collector {
+    /// A collector over a restored ledger.
+    #[must_use]
+    pub fn new(parts: CollectorParts) -> Collector {
+        let now = parts.clock.now();
+        let known = |(who, anchor): (SourceIdentity, Option<Anchor>)| Known {
+            who,
+            link: Link { since: now, ..Link::default() },
+            sessions: Sessions::default(),
+            opened_ms: None,
+            anchor,
+            rejects: BTreeMap::new(),
+            last_reject: None,
+            logged_reject_at: None,
+        };
+        let mut collector = Collector {
+            ledger: parts.ledger,
+            sources: parts.sources.into_iter().zip(parts.anchors).map(known).collect(),
+            started: now,
+            ticked: now,
+            clock: parts.clock,
+            labels: parts.labels,
+            clock_offset_ms: None,
+            primary: None,
+            chain_asked: None,
+            chain_ended: None,
+            events: EventLog::new(parts.last_ids.1),
+            saver: Saver::new(parts.writer, parts.last_ids.0, parts.kept_segments, parts.boot_id),
+            imported: parts.imported,
+            internals: parts.internals,
+            grace_max_ns: parts.grace_max_ns,
+        };
+        for (kind, text) in parts.notes {
+            collector.note(&kind, None, text);
+        }
+        collector
+    }
+
+    fn note(&mut self, kind: &str, source: Option<String>, text: String) {
+        let at_ms = self.labels.utc_ms(self.clock.now());
+        self.events.add(at_ms, kind, source, text);
+    }
+
+    fn known(&mut self, source: SourceIx) -> Option<&mut Known> {
+        self.sources.get_mut(usize::from(source.0))
+    }
+
+    fn apply(&mut self, source: SourceIx, event: SourceEvent) {
+        match event {
+            SourceEvent::Arrived(op, at, mode) => self.ledger.arrive(source, &op, at, mode),
+            SourceEvent::Rejected(reason, text, at) => self.rejected(source, reason, text, at),
+            SourceEvent::Opened(at) => self.ledger.open(source, at),
+            SourceEvent::Proved(through) => self.ledger.prove(source, through),
+            SourceEvent::Closed => self.ledger.close(source),
+            SourceEvent::Filled(at) => {
+                self.ledger.filled(source, at);
+                self.note_of(source, "gap_filled", "the gap before the stream was filled".to_owned());
+            }
+            SourceEvent::Hole(at, why) => {
+                self.ledger.give_up(source, at);
+                self.note_of(source, "gap_not_filled", why);
+            }
+            SourceEvent::Link(link) => self.linked(source, *link),
+            SourceEvent::Anchored(anchor) => {
+                if let Some(known) = self.known(source) {
+                    known.anchor = Some(anchor);
+                }
+            }
+            SourceEvent::Chain(asked_at, outcome) => {
+                self.chain_asked = None;
+                self.chain_ended = Some(self.clock.now());
+                self.ledger.chain(asked_at, outcome);
+            }
+            SourceEvent::TcpInfoRtt(at, peer, rtt_ns) => self.ledger.tcp_info_rtt(source, at, peer, rtt_ns),
+        }
+    }
+
+    fn note_of(&mut self, source: SourceIx, kind: &str, text: String) {
+        let id = self.known(source).map(|k| k.who.id.clone());
+        self.note(kind, id, text);
+    }
+
+    fn rejected(&mut self, source: SourceIx, reason: &'static str, text: String, at: Tau) {
+        self.ledger.reject(source);
+        let Some(known) = self.known(source) else { return };
+        *known.rejects.entry(reason.to_owned()).or_default() += 1;
+        if known.logged_reject_at.is_none_or(|logged| at.since(logged) >= REJECT_LOG_NS) {
+            known.logged_reject_at = Some(at);
+            tracing::warn!(source = %known.who.id, reason = %crate::telemetry::Capped(&text), "frame refused");
+        }
+        known.last_reject = Some((text, at));
+    }
+
+    fn linked(&mut self, source: SourceIx, link: Link) {
+        let (now, utc_ms) = (self.clock.now(), self.labels.utc_ms(self.clock.now()));
+        let Some(known) = self.known(source) else { return };
+        let (was, is) = (known.link.state, link.state);
+        match (was.is_up(), is.is_up()) {
+            (false, true) => {
+                known.sessions.up(now);
+                known.opened_ms = Some(utc_ms);
+            }
+            (true, false) => known.sessions.down(now),
+            _ => known.sessions.watch(now),
+        }
+        let session = events::session(known, &link, was.is_up() && !is.is_up(), utc_ms);
+        known.link = link;
+        let (id, text) = (known.who.id.clone(), events::link_text(known));
+        self.saver.session(session);
+        if was != is {
+            self.note(&format!("link_{}", events::state_word(is)), Some(id), text);
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        self.ticked = now;
+        self.ledger.tick(now);
+        self.watch_wall_clock(now);
+        self.ask_for_chain(now);
+        self.save(now, ctx);
+    }
+
+    /// Tells a step of the wall clock; no verdict depends on it.
+    fn watch_wall_clock(&mut self, now: Tau) {
+        let offset_ms = self.clock.utc_ms() - now.0 / MS;
+        if let Some(before) = self.clock_offset_ms.replace(offset_ms)
+            && (offset_ms - before).abs() > CLOCK_STEP_MS
+        {
+            self.note("clock_step", None, format!("the system's clock was moved by {} ms", offset_ms - before));
+        }
+    }
+
+    fn ask_for_chain(&mut self, now: Tau) {
+        let Some(since) = self.ledger.wants_chain() else { return };
+        let is_under_way = self.chain_asked.is_some_and(|at| now.since(at) < CHAIN_LOST_NS);
+        let is_early = self.chain_ended.is_some_and(|at| now.since(at) < CHAIN_EVERY_NS);
+        if is_under_way || is_early {
+            return;
+        }
+        let ask = AskChain { since: since.plus(-self.grace_max_ns) };
+        if self.primary.as_ref().is_some_and(|p| p.try_send(ask).is_ok()) {
+            self.chain_asked = Some(now);
+        }
+    }
+}
+
+impl Actor for Collector {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(TICK, Self::tick);
+    }
+}
+
+impl Handler<FromSource> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: FromSource, ctx: &mut Self::Context) {
+        for event in msg.events {
+            self.apply(msg.source, event);
+        }
+        // A busy mailbox is drained before timers run: the tick must not wait for that.
+        if self.clock.now().since(self.ticked) >= TICK.as_nanos() as i64 {
+            self.tick(ctx);
+        }
+    }
+}
+
+impl Handler<RttSample> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: RttSample, _: &mut Self::Context) {
+        self.ledger.rtt(msg.source, msg.at, msg.peer, msg.rtt_ns);
+    }
+}
+
+impl Handler<ReaderLate> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: ReaderLate, _: &mut Self::Context) {
+        self.ledger.late_reader(msg.from, msg.to);
+        if let Some(to) = msg.to {
+            self.note("reader_late", None, format!("our reading was late for {} ms", to.since(msg.from) / MS));
+        }
+    }
+}
+
+impl Handler<TakePicture> for Collector {
+    type Result = MessageResult<TakePicture>;
+
+    fn handle(&mut self, _: TakePicture, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Arc::new(self.picture()))
+    }
+}
+
+/// To the collector: whom to ask for chains.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct PrimaryIs(pub Recipient<AskChain>);
+
+impl Handler<PrimaryIs> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: PrimaryIs, _: &mut Self::Context) {
+        self.primary = Some(msg.0);
+        self.chain_asked = None;
+    }
+}
+
+impl Handler<super::message::Flush> for Collector {
+    type Result = actix::ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: super::message::Flush, _: &mut Self::Context) -> Self::Result {
+        self.ledger.tick(self.clock.now());
+        self.flush()
+    }
+}
+
+impl Handler<Stop> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Collector {
+    /// Sends the next transaction when its time has come.
+    fn save(&mut self, now: Tau, ctx: &mut Context<Self>) {
+        if !self.saver.is_due(now) {
+            return;
+        }
+        let sending = self.send_commit(now);
+        ctx.spawn(sending.into_actor(self).map(|result, act, _| act.kept(result)));
+    }
+
+    /// Keeps everything that is left, after the transaction that is under way.
+    fn flush(&mut self) -> actix::ResponseActFuture<Self, ()> {
+        let waiting = self.saver.idle();
+        Box::pin(waiting.into_actor(self).then(|(), act: &mut Self, _| {
+            let now = act.clock.now();
+            let sending = act.send_commit(now);
+            sending.into_actor(act).map(|result, act: &mut Self, _| act.kept(result))
+        }))
+    }
+
+    fn picture(&self) -> Picture {
+        picture::picture(self)
+    }
+}

@@ -1,0 +1,96 @@
+//! The list of events, and what a link's change says.
+
+use super::Known;
+use crate::domain::link::{Link, LinkState};
+use crate::domain::view::event::{EVENTS_MAX, Event};
+use crate::ports::store::{EventRow, SessionRow};
+use std::collections::VecDeque;
+
+/// Events that wait to be kept; more than these between two transactions are shown but not kept.
+const WAITING_MAX: usize = 1_000;
+
+/// The latest events, and those that wait to be kept.
+#[derive(Debug)]
+pub(super) struct EventLog {
+    next_id: u64,
+    latest: VecDeque<Event>,
+    waiting: Vec<EventRow>,
+}
+
+impl EventLog {
+    pub(super) fn new(last_id: i64) -> EventLog {
+        EventLog { next_id: last_id.max(0) as u64 + 1, latest: VecDeque::new(), waiting: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, at_ms: i64, kind: &str, source: Option<String>, text: String) {
+        let event = Event { id: self.next_id, at_ms, kind: kind.to_owned(), source, text };
+        self.next_id += 1;
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push(EventRow {
+                id: event.id as i64,
+                at_ms,
+                kind: event.kind.clone(),
+                source: event.source.clone(),
+                text: event.text.clone(),
+                detail: None,
+            });
+        }
+        self.latest.push_front(event);
+        self.latest.truncate(EVENTS_MAX);
+    }
+
+    pub(super) fn latest(&self) -> Vec<Event> {
+        self.latest.iter().cloned().collect()
+    }
+
+    pub(super) fn take_waiting(&mut self) -> Vec<EventRow> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// The word of a state in an event's kind.
+pub(super) const fn state_word(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Disconnected => "disconnected",
+        LinkState::Waiting => "waiting",
+        LinkState::Connecting => "connecting",
+        LinkState::CatchingUp => "catching_up",
+        LinkState::Synchronized => "synchronized",
+        LinkState::Unsupported => "unsupported",
+    }
+}
+
+/// One line about how a link stands now.
+pub(super) fn link_text(known: &Known) -> String {
+    let link = &known.link;
+    match link.state {
+        LinkState::Waiting | LinkState::Unsupported => {
+            let close = link.last_close.as_ref().filter(|c| c.at == link.since);
+            match (close, &link.last_error) {
+                (Some(c), _) if !c.reason.is_empty() => format!("closed by {}: {} ({})", known.who.name, c.reason, c.code),
+                (Some(c), _) => format!("closed by {} ({})", known.who.name, c.code),
+                (None, Some(e)) => e.text.clone(),
+                (None, None) => "not connected".to_owned(),
+            }
+        }
+        LinkState::Disconnected => "not connected".to_owned(),
+        LinkState::Connecting => format!("connecting to {}", known.who.url),
+        LinkState::CatchingUp => "connected; filling the gap before the stream".to_owned(),
+        LinkState::Synchronized => "connected; nothing is missing before the stream".to_owned(),
+    }
+}
+
+/// The session that a change belongs to, as it is kept; none before the first.
+pub(super) fn session(known: &Known, link: &Link, is_closing: bool, utc_ms: i64) -> Option<SessionRow> {
+    let opened_ms = known.opened_ms?;
+    let close = link.last_close.as_ref().filter(|_| is_closing);
+    Some(SessionRow {
+        source: known.who.id.clone(),
+        opened_ms,
+        closed_ms: is_closing.then_some(utc_ms),
+        code: close.map(|c| c.code),
+        reason: close.map(|c| c.reason.clone()),
+        resumed_from: known.anchor.map(|a| a.seq as i64),
+        filled: link.state == LinkState::Synchronized,
+    })
+}

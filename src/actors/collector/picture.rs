@@ -1,0 +1,36 @@
+//! The picture that views are made of.
+
+use super::{Collector, Known};
+use crate::domain::time::{SECOND, Span, Tau};
+use crate::domain::view::{Picture, SourceInfo};
+
+/// The time over which a link's share is told.
+const SHARE_NS: i64 = 6 * 3_600 * SECOND;
+
+pub(super) fn picture(c: &Collector) -> Picture {
+    let capture = c.ledger.capture(true);
+    let mut impaired = capture.late.clone();
+    impaired.extend(capture.late_since.map(|from| Span { from, to: Tau::MAX }));
+    let info = |known: &Known| SourceInfo {
+        id: known.who.id.clone(),
+        name: known.who.name.clone(),
+        url: known.who.url.clone(),
+        transport: known.who.transport.clone(),
+        link: known.link.clone(),
+        connected_ratio: known.sessions.connected_ratio(capture.now, SHARE_NS, &impaired),
+        cursor: known.anchor.map(|a| a.seq),
+        rejects: known.rejects.clone(),
+        last_reject: known.last_reject.clone(),
+    };
+    let mut sources = c.sources.iter().map(info);
+    Picture {
+        primary: sources.next().unwrap_or_default(),
+        mirrors: sources.collect(),
+        capture,
+        started: c.started,
+        events: c.events.latest(),
+        degraded: c.saver.degraded(),
+        internals: (c.internals)(),
+        imported: c.imported.clone(),
+    }
+}

@@ -1,0 +1,361 @@
+//! What is kept: one transaction a second, and what a start makes of it.
+
+use super::Collector;
+use crate::actors::message::{Keep, KeepError};
+use crate::domain::cid::Cid;
+use crate::domain::did::Did;
+use crate::domain::fill::Anchor;
+use crate::domain::interval::Acc;
+use crate::domain::ledger::restore::{Counters, IntervalHead, LedgerState, SavedInterval};
+use crate::domain::ledger::{Saved, persist::Prepared};
+use crate::domain::op::OpKey;
+use crate::domain::source::SourceIx;
+use crate::domain::time::{SECOND, Tau, rfc3339_ms};
+use crate::domain::verdict::Verdict;
+use crate::domain::window::Windows;
+use crate::ports::store::{
+    Commit, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier,
+};
+use actix::Recipient;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Between two transactions.
+const SAVE_EVERY_NS: i64 = SECOND;
+/// Journal that waits in memory while nothing can be kept; beyond it is let go, and a restart begins behind it.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Sessions that wait to be kept.
+const SESSIONS_MAX: usize = 4_096;
+/// The row that holds the ledger's own state.
+const LEDGER_ROW: &str = "#ledger";
+/// What follows a source's id in the row that holds its window.
+const WINDOW_ROW: &str = "#window";
+/// The source of an interval's header.
+const HEAD: &str = "";
+
+/// A source's small state.
+#[derive(Debug, Serialize, Deserialize)]
+struct SourceState {
+    counters: Counters,
+    anchor: Option<(u64, [u8; 15], [u8; 32])>,
+    rejects: BTreeMap<String, u64>,
+}
+
+/// How a transaction ended.
+pub(super) struct Sent {
+    result: Result<(), KeepError>,
+    commit: Arc<Commit>,
+    finals: Vec<u32>,
+    versions: Vec<u64>,
+}
+
+/// Sends transactions and remembers what is kept.
+#[derive(Debug)]
+pub(super) struct Saver {
+    writer: Recipient<Keep>,
+    next_segment: i64,
+    kept_segments: VecDeque<(i64, i64)>,
+    boot_id: String,
+    sessions: Vec<SessionRow>,
+    /// Versions of the windows that are kept, by source.
+    versions: Vec<u64>,
+    /// A transaction that failed, to be sent again as it was.
+    failed: Option<(Arc<Commit>, Vec<u32>, Vec<u64>)>,
+    is_under_way: bool,
+    idle: Arc<Notify>,
+    sent_at: Option<Tau>,
+    trouble: Option<(KeepError, i64)>,
+}
+
+impl Saver {
+    pub(super) fn new(writer: Recipient<Keep>, last_segment: i64, kept: Vec<(i64, i64)>, boot_id: String) -> Saver {
+        Saver {
+            writer,
+            next_segment: last_segment + 1,
+            kept_segments: kept.into(),
+            boot_id,
+            sessions: Vec::new(),
+            versions: Vec::new(),
+            failed: None,
+            is_under_way: false,
+            idle: Arc::new(Notify::new()),
+            sent_at: None,
+            trouble: None,
+        }
+    }
+
+    pub(super) fn session(&mut self, session: Option<SessionRow>) {
+        if self.sessions.len() < SESSIONS_MAX {
+            self.sessions.extend(session);
+        }
+    }
+
+    pub(super) fn is_due(&self, now: Tau) -> bool {
+        !self.is_under_way && self.sent_at.is_none_or(|at| now.since(at) >= SAVE_EVERY_NS)
+    }
+
+    /// Ends when no transaction is under way.
+    pub(super) fn idle(&self) -> impl Future<Output = ()> + use<> {
+        let (idle, is_under_way) = (Arc::clone(&self.idle), self.is_under_way);
+        async move {
+            if is_under_way {
+                idle.notified().await;
+            }
+        }
+    }
+
+    /// What is wrong with keeping, for people.
+    pub(super) fn degraded(&self) -> Vec<String> {
+        let told = |(e, since): &(KeepError, i64)| format!("{} since {}: {}", e.class, rfc3339_ms(*since), e.text);
+        self.trouble.iter().map(told).collect()
+    }
+
+    fn drop_below(&mut self, oldest_op: u64) -> Option<i64> {
+        let mut below = None;
+        while self.kept_segments.len() > 1 && self.kept_segments.front().is_some_and(|s| s.1 < oldest_op as i64) {
+            self.kept_segments.pop_front();
+            below = self.kept_segments.front().map(|s| s.0);
+        }
+        below
+    }
+}
+
+impl Collector {
+    /// Sends the next transaction: the one that failed before, or everything new.
+    pub(super) fn send_commit(&mut self, now: Tau) -> impl Future<Output = Sent> + use<> {
+        self.saver.is_under_way = true;
+        self.saver.sent_at = Some(now);
+        let (commit, finals, versions) = match self.saver.failed.take() {
+            Some(again) => {
+                self.bound_waiting();
+                again
+            }
+            None => self.next_commit(now),
+        };
+        let writer = self.saver.writer.clone();
+        async move {
+            let result = match writer.send(Keep(Arc::clone(&commit))).await {
+                Ok(result) => result,
+                Err(e) => Err(KeepError { class: "other", text: format!("state: the writer is gone: {e}") }),
+            };
+            Sent { result, commit, finals, versions }
+        }
+    }
+
+    /// Lets the waiting journal go when nothing could be kept for so long that it would grow without bound.
+    fn bound_waiting(&mut self) {
+        if self.ledger.waiting_bytes() > WAITING_BYTES_MAX {
+            let ids = self.mirror_ids();
+            drop(self.ledger.prepare(&ids));
+            let text = "nothing can be kept for so long that the waiting journal was let go; a restart will begin behind it";
+            self.note("journal_dropped", None, text.to_owned());
+        }
+    }
+
+    fn mirror_ids(&self) -> Vec<String> {
+        self.sources.iter().skip(1).map(|k| k.who.id.clone()).collect()
+    }
+
+    fn next_commit(&mut self, now: Tau) -> (Arc<Commit>, Vec<u32>, Vec<u64>) {
+        let ids = self.mirror_ids();
+        let prepared = self.ledger.prepare(&ids);
+        let finals = prepared.finals().to_vec();
+        let mut commit = Commit::of(Heartbeat {
+            tau_ns: now.0,
+            utc_ms: self.labels.utc_ms(now),
+            boot_id: self.saver.boot_id.clone(),
+            anchor_tau_ns: self.labels.anchor_tau.0,
+            anchor_utc_ms: self.labels.anchor_utc_ms,
+        });
+        if let Some(segment) = &prepared.segment {
+            let (first_op, last_op) =
+                (segment.first_op.map_or(-1, |n| n as i64), segment.last_op.map_or(-1, |n| n as i64));
+            let id = self.saver.next_segment;
+            self.saver.next_segment += 1;
+            commit.segment = Some(Segment { id, first_op, last_op, blob: segment.bytes.clone() });
+            self.saver.kept_segments.push_back((id, last_op));
+        }
+        commit.drop_segments_below = self.saver.drop_below(prepared.oldest_op);
+        commit.intervals = interval_rows(&prepared, self.ledger.interval_ms(), &ids);
+        commit.misses = self.miss_rows(&prepared, now);
+        commit.events = self.events.take_waiting();
+        commit.sessions = std::mem::take(&mut self.saver.sessions);
+        let versions = self.source_rows(&mut commit);
+        (Arc::new(commit), finals, versions)
+    }
+
+    fn source_rows(&self, commit: &mut Commit) -> Vec<u64> {
+        let row = |id: String, url: &str, state: Vec<u8>, cursor: Option<i64>| SourceRow { id, url: url.to_owned(), state, cursor };
+        commit.sources.push(row(LEDGER_ROW.to_owned(), "", encode(&self.ledger.save_state()), None));
+        let mut versions = Vec::new();
+        for (i, known) in self.sources.iter().enumerate() {
+            let ix = SourceIx(i as u16);
+            let anchor = known.anchor.map(|a| (a.seq, a.key.did.0, a.key.cid.0));
+            let state =
+                SourceState { counters: self.ledger.save_counters(ix), anchor, rejects: known.rejects.clone() };
+            let cursor = known.anchor.map(|a| a.seq as i64);
+            commit.sources.push(row(known.who.id.clone(), &known.who.url, encode(&state), cursor));
+            let Some(source) = self.ledger.source(ix) else { continue };
+            versions.push(source.windows_version);
+            if self.saver.versions.get(i) != Some(&source.windows_version) {
+                let id = format!("{}{WINDOW_ROW}", known.who.id);
+                commit.sources.push(row(id, &known.who.url, encode(&source.windows), None));
+            }
+        }
+        versions
+    }
+
+    fn miss_rows(&self, prepared: &Prepared, now: Tau) -> Vec<MissRow> {
+        let utc_ms = self.labels.utc_ms(now);
+        let of = |m: u16| self.sources.get(usize::from(m) + 1).map_or_else(String::new, |k| k.who.id.clone());
+        let misses = prepared.misses.iter().map(|(m, row, cell)| MissRow {
+            source: of(*m),
+            did: row.did.0,
+            cid: row.cid.0,
+            seq: row.seq().map(|s| s as i64),
+            kind: row.kind as u8,
+            verdict: cell.verdict().name().to_owned(),
+            confirmation: None,
+            created_ms: row.created_ms,
+            primary_at_ms: self.labels.utc_ms(row.p),
+            updated_ms: utc_ms,
+            healed: cell.verdict() != Verdict::Missed,
+        });
+        let extras = prepared.extras.iter().map(|s| MissRow {
+            source: of(s.mirror),
+            did: s.key.did.0,
+            cid: s.key.cid.0,
+            seq: None,
+            kind: s.kind as u8,
+            verdict: "extra".to_owned(),
+            confirmation: None,
+            created_ms: s.created_ms,
+            primary_at_ms: self.labels.utc_ms(s.q),
+            updated_ms: utc_ms,
+            healed: false,
+        });
+        misses.chain(extras).collect()
+    }
+
+    /// Takes note of how a transaction ended.
+    pub(super) fn kept(&mut self, sent: Sent) {
+        self.saver.is_under_way = false;
+        self.saver.idle.notify_one();
+        match sent.result {
+            Ok(()) => {
+                self.ledger.committed(&sent.finals);
+                self.saver.versions = sent.versions;
+                if self.saver.trouble.take().is_some() {
+                    self.note("state_recovered", None, "saving works again".to_owned());
+                }
+            }
+            Err(error) => {
+                self.saver.failed = Some((sent.commit, sent.finals, sent.versions));
+                if self.saver.trouble.is_none() {
+                    tracing::error!(%error, "nothing can be kept; measuring goes on and saving is tried again");
+                    let since = self.labels.utc_ms(self.clock.now());
+                    self.note("state_degraded", None, error.text.clone());
+                    self.saver.trouble = Some((error, since));
+                }
+            }
+        }
+    }
+}
+
+/// Serialises state of our own making, which cannot fail; an empty blob reads as nothing kept.
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_ipld_dagcbor::to_vec(value).unwrap_or_default()
+}
+
+fn interval_rows(prepared: &Prepared, interval_ms: i64, ids: &[String]) -> Vec<IntervalRow> {
+    let tiers = [
+        (Tier::Interval, interval_ms, &prepared.intervals),
+        (Tier::Hour, 3_600_000, &prepared.hours),
+        (Tier::Day, 86_400_000, &prepared.days),
+    ];
+    let mut rows = Vec::new();
+    for (tier, step_ms, intervals) in tiers {
+        for (k, interval) in intervals {
+            let start_ms = i64::from(*k) * step_ms;
+            let is_final = prepared.finals().contains(k);
+            let mut row = |source: &str, blob: Vec<u8>| {
+                rows.push(IntervalRow { tier, start_ms, source: source.to_owned(), is_final, blob });
+            };
+            row(HEAD, encode(&IntervalHead::of(interval)));
+            for (id, acc) in ids.iter().zip(&interval.mirrors) {
+                row(id, encode(&**acc));
+            }
+        }
+    }
+    rows
+}
+
+/// What a start gets back.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// For the ledger.
+    pub saved: Saved,
+    /// Where each source is resumed, by id.
+    pub anchors: HashMap<String, Anchor>,
+    /// The largest segment and event ids.
+    pub last_ids: (i64, i64),
+    /// Segments that are kept: id and newest operation named.
+    pub kept_segments: Vec<(i64, i64)>,
+    /// Rows that could not be read.
+    pub unreadable: usize,
+}
+
+/// Makes of what was kept what the ledger takes; `is_rebooted` when the machine was started anew since.
+#[must_use]
+pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
+    let mut r = Restored::default();
+    r.saved.is_rebooted = is_rebooted;
+    r.last_ids.0 = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
+    r.last_ids.1 = loaded.events.iter().map(|e| e.id).max().unwrap_or(0);
+    r.kept_segments = loaded.segments.iter().map(|s| (s.id, s.last_op)).collect();
+    r.saved.segments = loaded.segments.into_iter().map(|s| s.blob).collect();
+    for row in loaded.sources {
+        let is_read = if row.id == LEDGER_ROW {
+            decode::<LedgerState>(&row.state).map(|s| r.saved.state = Some(s)).is_some()
+        } else if let Some(id) = row.id.strip_suffix(WINDOW_ROW) {
+            decode::<Windows>(&row.state).map(|w| r.saved.windows.insert(id.to_owned(), w)).is_some()
+        } else {
+            decode::<SourceState>(&row.state).map(|s| take_source(&mut r, row.id, s)).is_some()
+        };
+        r.unreadable += usize::from(!is_read);
+    }
+    let mut by_place: BTreeMap<(i64, i64), (Option<IntervalHead>, Vec<(String, Acc)>)> = BTreeMap::new();
+    for row in loaded.intervals {
+        let entry = by_place.entry((row.tier.code(), row.start_ms)).or_default();
+        let is_read = if row.source == HEAD {
+            decode(&row.blob).map(|head| entry.0 = Some(head)).is_some()
+        } else {
+            decode(&row.blob).map(|acc| entry.1.push((row.source, acc))).is_some()
+        };
+        r.unreadable += usize::from(!is_read);
+    }
+    for ((tier, start_ms), (head, mirrors)) in by_place {
+        let Some(head) = head else { continue };
+        let saved = SavedInterval { start_ms, head, mirrors };
+        match Tier::from_code(tier) {
+            Some(Tier::Interval) => r.saved.intervals.push(saved),
+            Some(Tier::Hour) => r.saved.hours.push(saved),
+            Some(Tier::Day) => r.saved.days.push(saved),
+            None => {}
+        }
+    }
+    r
+}
+
+fn take_source(r: &mut Restored, id: String, state: SourceState) {
+    if let Some((seq, did, cid)) = state.anchor {
+        r.anchors.insert(id.clone(), Anchor { seq, key: OpKey { did: Did(did), cid: Cid(cid) } });
+    }
+    r.saved.counters.insert(id, state.counters);
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(blob: &[u8]) -> Option<T> {
+    serde_ipld_dagcbor::from_slice(blob).ok()
+}

@@ -1,0 +1,146 @@
+//! What actors tell each other.
+
+use crate::domain::fill::Anchor;
+use crate::domain::ledger::ChainOutcome;
+use crate::domain::link::Link;
+use crate::domain::op::Op;
+use crate::domain::source::SourceIx;
+use crate::domain::time::Tau;
+use crate::domain::verdict::Mode;
+use crate::domain::view::Picture;
+use crate::ports::store::Commit;
+use crate::ports::stream_reader::{Arrived, StreamEnd};
+use actix::Message;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Something that a source's stream found, in the order in which it happened.
+#[derive(Clone, Debug)]
+pub enum SourceEvent {
+    /// An operation came.
+    Arrived(Op, Tau, Mode),
+    /// A frame was refused: the stable word, and a line for people.
+    Rejected(&'static str, String, Tau),
+    /// The stream is open since then.
+    Opened(Tau),
+    /// Everything published until then has reached us.
+    Proved(Tau),
+    /// The stream is gone.
+    Closed,
+    /// A continuous fill closed the gap behind the stream at this instant.
+    Filled(Tau),
+    /// Nothing will fill the gap behind the stream, and why.
+    Hole(Tau, String),
+    /// The link changed.
+    Link(Box<Link>),
+    /// The last operation up to which nothing is missing.
+    Anchored(Anchor),
+    /// A chain of the primary's `/export` that was asked for then ended so.
+    Chain(Tau, ChainOutcome),
+    /// The kernel's round trip of the live socket, nanoseconds.
+    TcpInfoRtt(Tau, SocketAddr, i64),
+}
+
+/// What a source's stream tells the collector; the answer means that the ledger has it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FromSource {
+    /// Which source.
+    pub source: SourceIx,
+    /// In order.
+    pub events: Vec<SourceEvent>,
+}
+
+/// What the reader of a connection tells its stream actor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Read {
+    /// Which connection; an older one's are let go.
+    pub epoch: u64,
+    /// Messages in the order of the stream.
+    pub messages: Vec<Arrived>,
+    /// Everything sent before this instant is in this or an earlier message.
+    pub proved: Option<Tau>,
+    /// The connection's first ping was acknowledged at this instant.
+    pub alive_at: Option<Tau>,
+    /// The kernel's round trip, nanoseconds.
+    pub tcp_info_rtt: Option<(Tau, i64)>,
+    /// How the stream ended, with the last message.
+    pub end: Option<ReadEnd>,
+}
+
+/// Why a reader stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadEnd {
+    /// The stream ended.
+    Stream(StreamEnd),
+    /// Our bytes were not acknowledged.
+    Dead,
+}
+
+/// To a pinger: measure to this address from now on, or to none.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct PeerIs(pub Option<SocketAddr>);
+
+/// A round trip by TCP connect.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct RttSample {
+    /// Which source.
+    pub source: SourceIx,
+    /// When.
+    pub at: Tau,
+    /// To which address.
+    pub peer: SocketAddr,
+    /// Nanoseconds.
+    pub rtt_ns: i64,
+}
+
+/// Our readers were late.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct ReaderLate {
+    /// Since when.
+    pub from: Tau,
+    /// Until when; none while it goes on.
+    pub to: Option<Tau>,
+}
+
+/// To the primary's stream: settle what waits by a chain of `/export` from what was known at this instant.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct AskChain {
+    /// Operations published since then must be in the chain.
+    pub since: Tau,
+}
+
+/// To the collector: a picture for whoever computes views.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Arc<Picture>")]
+pub struct TakePicture;
+
+/// To the collector: keep everything that is known, then answer. The last message it gets.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+/// To the writer: keep this; the answer is what went wrong, in words.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), KeepError>")]
+pub struct Keep(pub Arc<Commit>);
+
+/// Why something was not kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct KeepError {
+    /// Stable word for the page: `disk_full`, `read_only`, `io`, `other`.
+    pub class: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+/// To an actor: end now.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Stop;

@@ -1,0 +1,307 @@
+//! The stream of one source: connects, resumes without loss, and tells the collector what arrived.
+//!
+//! Which state follows which event is decided by [`Link`]; when a gap is closed by [`Fill`]; here both are joined to a
+//! dialer, a reader and an export. The live stream is always opened without a cursor, so that what comes on it is live by
+//! construction; the gap before it is paged through `/export`, or, where a source has none, read from a second connection
+//! with `cursor=` until that meets the live stream.
+
+mod chain;
+mod filling;
+mod reading;
+
+use super::message::{AskChain, FromSource, PeerIs, Read, ReaderLate, SourceEvent, Stop};
+use super::reader::{ReaderTask, Readers};
+use crate::domain::fill::{Anchor, Fill};
+use crate::domain::frame::FormCache;
+use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
+use crate::domain::source::SourceIx;
+use crate::domain::time::{SECOND, Tau};
+use crate::ports::clock::Clock;
+use crate::ports::dial::{DialRequest, Dialed, Dialer};
+use crate::ports::dial_error::{DialClass, DialError};
+use crate::ports::export::ExportClient;
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Mailbox places.
+const MAILBOX: usize = 64;
+/// Where a stream is.
+const STREAM_PATH: &str = "/export/stream";
+/// Anchors remembered for chains, one a second at most.
+const ANCHORS_MAX: usize = 8_192;
+
+/// What a stream is told at construction.
+#[derive(Clone)]
+pub struct StreamSettings {
+    /// Which source.
+    pub source: SourceIx,
+    /// Its id, for the log.
+    pub id: String,
+    /// Its origin.
+    pub url: Url,
+    /// Whether its address may be private.
+    pub allow_private: bool,
+    /// A closing page is asked for this long after the open, nanoseconds.
+    pub fill_settle_ns: i64,
+    /// The last operation up to which nothing is missing, from a run before.
+    pub anchor: Option<Anchor>,
+    /// Whether the source was observed before, so that there is a gap before the first connection.
+    pub was_observed: bool,
+}
+
+/// The doors that a stream uses.
+#[derive(Clone)]
+pub struct StreamDoors {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Opens streams.
+    pub dialer: Arc<dyn Dialer>,
+    /// Pages exports.
+    pub export: Arc<dyn ExportClient>,
+    /// The forms of operations that are proved already, shared by all sources.
+    pub forms: Arc<Mutex<FormCache>>,
+    /// The notes of all readers.
+    pub readers: Readers,
+}
+
+/// Whom a stream tells.
+#[derive(Clone)]
+pub struct StreamListeners {
+    /// What arrived.
+    pub collector: Recipient<FromSource>,
+    /// Where to measure round trips.
+    pub pinger: Recipient<PeerIs>,
+    /// That our own parts made reading wait.
+    pub late: Recipient<ReaderLate>,
+}
+
+/// The actor.
+pub struct MirrorStream {
+    settings: StreamSettings,
+    doors: StreamDoors,
+    to: StreamListeners,
+    link: Link,
+    /// Number of the present connection; whatever belongs to an older one is let go.
+    epoch: u64,
+    connection: CancellationToken,
+    anchor: Option<Anchor>,
+    /// Newest operation of the present connection's live stream.
+    live_high: Option<Anchor>,
+    anchors: VecDeque<(Tau, Anchor)>,
+    fill: Option<Fill>,
+    fill_attempts: u32,
+    has_export: bool,
+    chain: Option<chain::Chain>,
+    was_observed: bool,
+    peer: Option<std::net::SocketAddr>,
+}
+
+impl MirrorStream {
+    /// A stream that connects when it is started.
+    #[must_use]
+    pub fn new(settings: StreamSettings, doors: StreamDoors, to: StreamListeners) -> MirrorStream {
+        MirrorStream {
+            anchor: settings.anchor,
+            was_observed: settings.was_observed,
+            settings,
+            doors,
+            to,
+            link: Link::default(),
+            epoch: 0,
+            connection: CancellationToken::new(),
+            live_high: None,
+            anchors: VecDeque::new(),
+            fill: None,
+            fill_attempts: 0,
+            has_export: true,
+            chain: None,
+            peer: None,
+        }
+    }
+
+    fn now(&self) -> Tau {
+        self.doors.clock.now()
+    }
+
+    /// Gives the link an event and does what follows; what the collector must know is added to `events`.
+    fn step(&mut self, event: LinkEvent, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        let (before, was_open) = (self.link.clone(), self.link.is_open());
+        let now = self.now();
+        let effect = self.link.on(event, now, rand::random());
+        if was_open && !self.link.is_open() {
+            events.push(SourceEvent::Closed);
+        }
+        if self.link.state != before.state || self.link.last_error != before.last_error || self.link.last_close != before.last_close {
+            events.push(SourceEvent::Link(Box::new(self.link.clone())));
+            self.log_change(before.state);
+        }
+        match effect {
+            LinkEffect::Dial => self.dial(ctx),
+            LinkEffect::Wait(ns) => {
+                self.drop_connection();
+                ctx.run_later(Duration::from_nanos(ns.max(0) as u64), |act, ctx| {
+                    let mut events = Vec::new();
+                    act.step(LinkEvent::Waited, &mut events, ctx);
+                    act.tell(events, ctx);
+                });
+            }
+            LinkEffect::Fill => self.start_fill(events, ctx),
+            LinkEffect::Gap => self.drop_connection(),
+            LinkEffect::None => {}
+        }
+    }
+
+    fn log_change(&self, before: LinkState) {
+        if self.link.state != before {
+            let error = self.link.last_error.as_ref().map(|e| e.text.as_str()).unwrap_or_default();
+            tracing::info!(source = %self.settings.id, state = ?self.link.state, error, "link");
+        }
+    }
+
+    fn drop_connection(&mut self) {
+        self.connection.cancel();
+        self.epoch += 1;
+        self.fill = None;
+        self.peer = None;
+        if self.to.pinger.try_send(PeerIs(None)).is_err() {
+            tracing::debug!(source = %self.settings.id, "the pinger was not told that the connection is gone");
+        }
+    }
+
+    fn dial(&mut self, ctx: &mut Context<Self>) {
+        self.epoch += 1;
+        self.connection = CancellationToken::new();
+        let epoch = self.epoch;
+        let request = DialRequest {
+            url: self.settings.url.clone(),
+            path_and_query: STREAM_PATH.to_owned(),
+            allow_private: self.settings.allow_private,
+            prefer: None,
+        };
+        let dialer = Arc::clone(&self.doors.dialer);
+        let dialing = async move { dialer.dial(request).await };
+        ctx.spawn(dialing.into_actor(self).map(move |result, act, ctx| {
+            if act.epoch != epoch {
+                return;
+            }
+            let mut events = Vec::new();
+            match result {
+                Ok(dialed) => act.dialed(dialed, &mut events, ctx),
+                Err(error) => act.step(failed(&error), &mut events, ctx),
+            }
+            act.tell(events, ctx);
+        }));
+    }
+
+    fn dialed(&mut self, dialed: Dialed, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        self.step(LinkEvent::Upgraded, events, ctx);
+        self.live_high = None;
+        self.peer = Some(dialed.peer);
+        if self.to.pinger.try_send(PeerIs(Some(dialed.peer))).is_err() {
+            tracing::warn!(source = %self.settings.id, "the pinger was not told where to measure to");
+        }
+        let task = ReaderTask {
+            epoch: self.epoch,
+            reader: dialed.reader,
+            tcp: dialed.tcp,
+            to: ctx.address().recipient(),
+            late: self.to.late.clone(),
+            clock: Arc::clone(&self.doors.clock),
+            readers: self.doors.readers.clone(),
+            stop: self.connection.clone(),
+        };
+        actix_rt::spawn(task.run());
+    }
+
+    /// Sends events to the collector in their order: nothing else is handled until it has them.
+    fn tell(&self, events: Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        if !events.is_empty() {
+            ctx.wait(self.telling(events).into_actor(self));
+        }
+    }
+
+    fn telling(&self, events: Vec<SourceEvent>) -> impl Future<Output = ()> + use<> {
+        let request = self.to.collector.send(FromSource { source: self.settings.source, events });
+        async move {
+            if request.await.is_err() {
+                tracing::debug!("the collector has gone");
+            }
+        }
+    }
+
+    /// Notes that everything up to `anchor` is known.
+    fn anchored(&mut self, anchor: Anchor, events: &mut Vec<SourceEvent>) {
+        self.anchor = Some(anchor);
+        let now = self.now();
+        if self.anchors.back().is_none_or(|last| now.since(last.0) >= SECOND) {
+            if self.anchors.len() == ANCHORS_MAX {
+                self.anchors.pop_front();
+            }
+            self.anchors.push_back((now, anchor));
+        }
+        events.push(SourceEvent::Anchored(anchor));
+    }
+}
+
+/// What a failed dial means for the link.
+fn failed(error: &DialError) -> LinkEvent {
+    let (class, retry_after_ns, is_unsupported) = match error.class {
+        DialClass::Dns => ("dns", None, false),
+        DialClass::RefusedPrivate => ("refused", None, false),
+        DialClass::Tcp => ("tcp", None, false),
+        DialClass::Tls => ("tls", None, false),
+        DialClass::Http { status, retry_after_s } => {
+            ("http", retry_after_s.map(|s| i64::from(s) * SECOND), matches!(status, 404 | 405 | 410 | 426 | 501))
+        }
+        DialClass::Ws => ("ws", None, false),
+        DialClass::Timeout { .. } => ("timeout", None, false),
+        DialClass::Local => ("local", None, false),
+    };
+    LinkEvent::Failed { class, text: error.text.clone(), retry_after_ns, is_unsupported }
+}
+
+impl Actor for MirrorStream {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let mut events = Vec::new();
+        self.step(LinkEvent::Start, &mut events, ctx);
+        self.tell(events, ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.connection.cancel();
+    }
+}
+
+impl Handler<Read> for MirrorStream {
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, msg: Read, ctx: &mut Self::Context) -> Self::Result {
+        let events = if msg.epoch == self.epoch { self.read(msg, ctx) } else { Vec::new() };
+        AtomicResponse::new(Box::pin(self.telling(events).into_actor(self)))
+    }
+}
+
+impl Handler<AskChain> for MirrorStream {
+    type Result = ();
+
+    fn handle(&mut self, msg: AskChain, ctx: &mut Self::Context) {
+        self.start_chain(msg.since, ctx);
+    }
+}
+
+impl Handler<Stop> for MirrorStream {
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) -> Self::Result {
+        let mut events = Vec::new();
+        self.step(LinkEvent::Stop, &mut events, ctx);
+        AtomicResponse::new(Box::pin(self.telling(events).into_actor(self).map(|(), _, ctx| ctx.stop())))
+    }
+}

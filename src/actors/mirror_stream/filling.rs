@@ -1,0 +1,306 @@
+//! Filling the gap before a stream, through `/export` or a second connection with a cursor.
+
+use super::MirrorStream;
+use super::reading::rejected;
+use crate::actors::message::SourceEvent;
+use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS};
+use crate::domain::frame::{Form, Reject, parse};
+use crate::domain::link::LinkEvent;
+use crate::domain::op::{Op, OpKey};
+use crate::domain::time::{MS, SECOND, Tau};
+use crate::domain::verdict::Mode;
+use crate::ports::dial::DialRequest;
+use crate::ports::dial_error::{DialClass, DialError};
+use crate::ports::export::{ExportPage, ExportTarget};
+use crate::ports::export_error::{ExportClass, ExportError};
+use crate::ports::stream_reader::{Arrived, Payload, StreamEnd};
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// The first wait after a page that could not be had.
+const RETRY_NS: i64 = SECOND;
+/// The longest such wait.
+const RETRY_MAX_NS: i64 = 30 * SECOND;
+/// Messages of a replay taken at once.
+const REPLAY_MAX: usize = 256;
+
+/// What one look at a replay brought.
+struct Replayed {
+    messages: Vec<Arrived>,
+    end: Option<Result<StreamEnd, DialError>>,
+}
+
+impl MirrorStream {
+    /// Begins to fill the gap before the stream that was just opened.
+    pub(super) fn start_fill(&mut self, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        let now = self.now();
+        self.fill_attempts = 0;
+        let Some(anchor) = self.anchor else {
+            self.hole("no operation of this source is known to resume from".to_owned(), events, ctx);
+            return;
+        };
+        let fill = Fill::new(anchor, now.plus(self.settings.fill_settle_ns));
+        let first = fill.first();
+        self.fill = Some(fill);
+        if self.has_export {
+            self.follow(first, events, ctx);
+        } else {
+            self.replay(ctx);
+        }
+    }
+
+    /// Does what a fill says next.
+    fn follow(&mut self, step: FillStep, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        match step {
+            FillStep::Ask { after, not_before } => {
+                let wait_ns = if not_before == Tau::MIN { 0 } else { not_before.since(self.now()).max(0) };
+                self.ask_page(after, wait_ns, ctx);
+            }
+            FillStep::Closed => {
+                let now = self.now();
+                events.push(SourceEvent::Filled(now));
+                self.fill = None;
+                if let Some(high) = self.live_high {
+                    self.anchored(high, events);
+                }
+                self.step(LinkEvent::CaughtUp, events, ctx);
+            }
+            FillStep::Hole(why) => self.hole(why, events, ctx),
+        }
+    }
+
+    fn hole(&mut self, why: String, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        tracing::warn!(source = %self.settings.id, %why, "the gap before the stream stays a hole");
+        self.fill = None;
+        self.anchor = self.live_high;
+        events.push(SourceEvent::Hole(self.now(), why));
+        if let Some(high) = self.live_high {
+            self.anchored(high, events);
+        }
+        self.step(LinkEvent::CaughtUp, events, ctx);
+    }
+
+    /// Where the source's export is.
+    pub(super) fn export_target(&self) -> ExportTarget {
+        ExportTarget { base: self.settings.url.clone(), allow_private: self.settings.allow_private }
+    }
+
+    fn ask_page(&mut self, after: u64, wait_ns: i64, ctx: &mut Context<Self>) {
+        let (epoch, export, target) = (self.epoch, Arc::clone(&self.doors.export), self.export_target());
+        let asking = async move {
+            tokio::time::sleep(Duration::from_nanos(wait_ns.max(0) as u64)).await;
+            export.page(&target, after, PAGE_OPS as u32).await
+        };
+        ctx.spawn(asking.into_actor(self).map(move |result, act, ctx| {
+            if act.epoch != epoch || act.fill.is_none() {
+                return;
+            }
+            let mut events = Vec::new();
+            match result {
+                Ok(page) => act.page(&page, &mut events, ctx),
+                Err(error) => act.page_failed(&error, after, &mut events, ctx),
+            }
+            act.tell(events, ctx);
+        }));
+    }
+
+    fn page(&mut self, page: &ExportPage, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        self.fill_attempts = 0;
+        let ops = self.take_lines(page, events);
+        let is_short = page.lines.len() < PAGE_OPS;
+        let step = match &mut self.fill {
+            Some(fill) => fill.page(&ops, page.asked_at, is_short),
+            None => return,
+        };
+        if let (FillStep::Closed, Some(&(seq, key))) = (&step, ops.last())
+            && self.live_high.is_none_or(|high| seq > high.seq)
+        {
+            self.live_high = Some(Anchor { seq, key });
+        }
+        self.follow(step, events, ctx);
+    }
+
+    /// Parses a page's lines; what passes is told as filled.
+    pub(super) fn take_lines(&self, page: &ExportPage, events: &mut Vec<SourceEvent>) -> Vec<(u64, OpKey)> {
+        let mut ops = Vec::new();
+        let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in &page.lines {
+            let parsed = std::str::from_utf8(line)
+                .map_err(|e| Reject::BadJson(e.valid_up_to()))
+                .and_then(|line| parse(line, Form::Line, &mut forms));
+            match parsed {
+                Ok(op) => {
+                    ops.extend(op.seq.map(|seq| (seq, op.key)));
+                    events.push(SourceEvent::Arrived(op, page.received_at, Mode::Filled));
+                }
+                Err(reject) => events.push(rejected(&reject, page.received_at)),
+            }
+        }
+        ops
+    }
+
+    fn page_failed(&mut self, error: &ExportError, after: u64, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        if error.class == ExportClass::NotSupported {
+            tracing::info!(source = %self.settings.id, %error, "no export: filling from the stream's own replay");
+            self.has_export = false;
+            self.replay(ctx);
+            return;
+        }
+        self.link.last_error = Some(crate::domain::link::LinkError {
+            class: "export".to_owned(),
+            text: error.to_string(),
+            at: self.now(),
+        });
+        events.push(SourceEvent::Link(Box::new(self.link.clone())));
+        let backoff_ns = RETRY_MAX_NS.min(RETRY_NS << self.fill_attempts.min(8));
+        self.fill_attempts += 1;
+        let asked_ns = retry_after_ns(error);
+        self.ask_page(after, backoff_ns.max(asked_ns), ctx);
+    }
+
+    /// Opens a second connection with the cursor before the last known operation and reads it until it meets the live
+    /// stream.
+    fn replay(&mut self, ctx: &mut Context<Self>) {
+        let (Some(fill), epoch) = (&self.fill, self.epoch) else { return };
+        let request = DialRequest {
+            url: self.settings.url.clone(),
+            path_and_query: format!("{}?cursor={}", super::STREAM_PATH, fill.last_seq()),
+            allow_private: self.settings.allow_private,
+            prefer: None,
+        };
+        let (dialer, stop, address) = (Arc::clone(&self.doors.dialer), self.connection.clone(), ctx.address());
+        actix_rt::spawn(async move {
+            let mut reader = match dialer.dial(request).await {
+                Ok(dialed) => dialed.reader,
+                Err(error) => {
+                    let last = Replayed { messages: Vec::new(), end: Some(Err(error)) };
+                    let _ = address.send(Replay { epoch, replayed: last }).await;
+                    return;
+                }
+            };
+            loop {
+                let batch = tokio::select! {
+                    () = stop.cancelled() => return,
+                    batch = reader.next_batch(REPLAY_MAX) => batch,
+                };
+                let end = batch.end.map(Ok);
+                let is_over = end.is_some();
+                let replayed = Replayed { messages: batch.messages, end };
+                let is_wanted = address.send(Replay { epoch, replayed }).await.unwrap_or(false);
+                if is_over || !is_wanted {
+                    reader.close(1000, Duration::from_millis(200)).await;
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Takes what a replay brought; whether more is wanted.
+    fn replayed(&mut self, replayed: Replayed, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) -> bool {
+        let asked_at = self.now();
+        let mut ops: Vec<(u64, OpKey)> = Vec::new();
+        for message in &replayed.messages {
+            if let Some(op) = self.take_replayed(message, events) {
+                ops.extend(op.seq.map(|seq| (seq, op.key)));
+            }
+        }
+        if !ops.is_empty()
+            && let Some(fill) = &mut self.fill
+        {
+            self.fill_attempts = 0;
+            match fill.page(&ops, asked_at, false) {
+                FillStep::Ask { .. } => {}
+                step => {
+                    self.follow(step, events, ctx);
+                    return false;
+                }
+            }
+        }
+        match replayed.end {
+            None => true,
+            Some(end) => {
+                self.replay_ended(&end, events, ctx);
+                false
+            }
+        }
+    }
+
+    fn take_replayed(&self, message: &Arrived, events: &mut Vec<SourceEvent>) -> Option<Op> {
+        let Payload::Text(text) = &message.payload else { return None };
+        let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        match parse(text, Form::Stream, &mut forms) {
+            Ok(op) => {
+                events.push(SourceEvent::Arrived(op, message.at, Mode::Filled));
+                Some(op)
+            }
+            Err(reject) => {
+                events.push(rejected(&reject, message.at));
+                None
+            }
+        }
+    }
+
+    fn replay_ended(
+        &mut self,
+        end: &Result<StreamEnd, DialError>,
+        events: &mut Vec<SourceEvent>,
+        ctx: &mut Context<Self>,
+    ) {
+        let refusal = match end {
+            Ok(StreamEnd::Closed { reason, .. }) if reason == "OutdatedCursor" || reason == "FutureCursor" => {
+                Some(format!("closed by the source: {reason}"))
+            }
+            Err(DialError { class: DialClass::Http { status: 400, .. }, text }) => Some(text.clone()),
+            _ => None,
+        };
+        if let Some(why) = refusal {
+            self.hole(why, events, ctx);
+            return;
+        }
+        // Anything else may pass: the replay is taken up where it ended.
+        let wait_ns = RETRY_MAX_NS.min(RETRY_NS << self.fill_attempts.min(8)) + 50 * MS;
+        self.fill_attempts += 1;
+        let epoch = self.epoch;
+        ctx.run_later(Duration::from_nanos(wait_ns as u64), move |act, ctx| {
+            if act.epoch == epoch && act.fill.is_some() {
+                act.replay(ctx);
+            }
+        });
+    }
+}
+
+/// How long the source asked us to stay away.
+fn retry_after_ns(error: &ExportError) -> i64 {
+    match error.class {
+        ExportClass::Http { retry_after_s: Some(s), .. } | ExportClass::Paused { retry_after_s: s } => i64::from(s) * SECOND,
+        _ => 0,
+    }
+}
+
+/// From a replay's reader to its stream actor; the answer is whether more is wanted.
+#[derive(actix::Message)]
+#[rtype(result = "bool")]
+struct Replay {
+    epoch: u64,
+    replayed: Replayed,
+}
+
+impl actix::Handler<Replay> for MirrorStream {
+    type Result = actix::AtomicResponse<Self, bool>;
+
+    fn handle(&mut self, msg: Replay, ctx: &mut Context<Self>) -> Self::Result {
+        let mut events = Vec::new();
+        let is_wanted =
+            msg.epoch == self.epoch && self.fill.is_some() && self.replayed(msg.replayed, &mut events, ctx);
+        let telling = self.telling(events);
+        actix::AtomicResponse::new(Box::pin(
+            async move {
+                telling.await;
+                is_wanted
+            }
+            .into_actor(self),
+        ))
+    }
+}
+

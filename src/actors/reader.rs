@@ -1,0 +1,162 @@
+//! The reader of one connection: takes what arrives, in batches, pings, and proves silence.
+//!
+//! Not an actor: a mailbox is drained completely before an actor's timers run, and a stamp must not wait for that. It has
+//! one message under way at a time, so that a stream actor that is busy stops the reading, and the socket fills instead
+//! of our memory; when that takes long, our stamps are late and the span is told as such.
+
+use super::message::{Read, ReadEnd, ReaderLate};
+use crate::domain::proof::{PingProof, Pulse};
+use crate::domain::time::{MS, Tau, US};
+use crate::ports::clock::Clock;
+use crate::ports::stamped::ReadStamps;
+use crate::ports::stream_reader::{Batch, StreamReader};
+use crate::ports::tcp_info::TcpHandle;
+use actix::Recipient;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Messages taken at once.
+const BATCH_MAX: usize = 256;
+/// How often a connection is looked at.
+const PULSE: Duration = Duration::from_millis(250);
+/// The same while it is young, so that its window opens soon.
+const PULSE_YOUNG: Duration = Duration::from_millis(20);
+/// How long a connection is young, in pulses.
+const YOUNG_PULSES: u32 = 50;
+/// A wait for our own parts beyond which what was stamped in it is late, nanoseconds.
+const LATE_NS: i64 = 200 * MS;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(200);
+
+/// The notes of every live reader, for whoever must know when all have caught up.
+#[derive(Clone, Debug, Default)]
+pub struct Readers(Arc<Mutex<Vec<Weak<ReadStamps>>>>);
+
+impl Readers {
+    fn add(&self, stamps: &Arc<ReadStamps>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|s| s.strong_count() > 0);
+        all.push(Arc::downgrade(stamps));
+    }
+
+    /// Whether every live reader has found nothing more to read since `since`.
+    #[must_use]
+    pub fn are_drained_since(&self, since: Tau) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(Weak::upgrade).all(|s| {
+            // A reader that has read nothing since has nothing to catch up with either.
+            s.emptied().is_some_and(|at| at >= since) || s.last_read().is_none_or(|at| at < since)
+        })
+    }
+}
+
+/// What a reader needs.
+pub struct ReaderTask {
+    /// Number of the connection.
+    pub epoch: u64,
+    /// The connection.
+    pub reader: StreamReader,
+    /// Its socket.
+    pub tcp: TcpHandle,
+    /// Its stream actor.
+    pub to: Recipient<Read>,
+    /// Told when our own parts made the reading wait.
+    pub late: Recipient<ReaderLate>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The notes of all readers.
+    pub readers: Readers,
+    /// Ends the connection.
+    pub stop: CancellationToken,
+}
+
+impl ReaderTask {
+    /// Reads until the stream ends or is told to stop.
+    pub async fn run(mut self) {
+        self.readers.add(self.reader.stamps());
+        let mut proof = PingProof::default();
+        let mut pulses = 0_u32;
+        let mut next_pulse = tokio::time::Instant::now();
+        loop {
+            let is_over = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    self.reader.close(1001, GOODBYE).await;
+                    return;
+                }
+                () = tokio::time::sleep_until(next_pulse) => {
+                    next_pulse = tokio::time::Instant::now() + if pulses < YOUNG_PULSES { PULSE_YOUNG } else { PULSE };
+                    pulses = pulses.saturating_add(1);
+                    self.pulse(&mut proof).await
+                }
+                batch = self.reader.next_batch(BATCH_MAX) => self.pass_on(batch).await,
+            };
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    /// Passes a batch on; whether it was the last.
+    async fn pass_on(&mut self, batch: Batch) -> bool {
+        let is_over = batch.end.is_some();
+        // A batch that was cut proves only what is in it: up to its last message.
+        let proved = if batch.drained_at.is_some() { batch.last_read } else { batch.messages.last().map(|m| m.at.plus(-1)) };
+        let read = Read {
+            epoch: self.epoch,
+            messages: batch.messages,
+            proved,
+            alive_at: None,
+            tcp_info_rtt: None,
+            end: batch.end.map(ReadEnd::Stream),
+        };
+        self.send(read).await || is_over
+    }
+
+    /// One look at the connection; whether it is over.
+    async fn pulse(&mut self, proof: &mut PingProof) -> bool {
+        let now = self.clock.now();
+        let info = if proof.is_waiting() { self.tcp.info() } else { None };
+        let is_acked = info.as_ref().is_some_and(crate::ports::tcp_info::TcpInfo::all_acked);
+        let mut read = Read {
+            epoch: self.epoch,
+            messages: Vec::new(),
+            proved: None,
+            alive_at: None,
+            tcp_info_rtt: None,
+            end: None,
+        };
+        match proof.pulse(now, is_acked, self.reader.prove_drained().is_some()) {
+            Pulse::Rest => return false,
+            Pulse::Ping => match self.reader.send_ping() {
+                Ok(sent) => {
+                    proof.pinged(sent.unwrap_or(now));
+                    return false;
+                }
+                Err(end) => read.end = Some(ReadEnd::Stream(end)),
+            },
+            Pulse::Alive => read.alive_at = Some(now),
+            Pulse::Proved(through) => read.proved = Some(through),
+            Pulse::Dead => read.end = Some(ReadEnd::Dead),
+        }
+        read.tcp_info_rtt = info.filter(|i| i.rtt_us > 0).map(|i| (now, i64::from(i.rtt_us) * US));
+        let is_over = read.end.is_some();
+        self.send(read).await || is_over
+    }
+
+    /// Sends and waits until it is in the ledger; whether nobody listens any more.
+    async fn send(&self, read: Read) -> bool {
+        let begun = self.clock.now();
+        let result = self.to.send(read).await;
+        let ended = self.clock.now();
+        if ended.since(begun) > LATE_NS {
+            // What arrived meanwhile is stamped when it is read, which is after this.
+            let told = self.late.try_send(ReaderLate { from: begun, to: Some(ended.plus(LATE_NS)) });
+            if told.is_err() {
+                tracing::warn!(late_ms = ended.since(begun) / MS, "the collector is too busy to be told that it is late");
+            }
+        }
+        result.is_err()
+    }
+}

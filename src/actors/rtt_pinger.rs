@@ -1,0 +1,90 @@
+//! The round-trip pinger of one source: a TCP connect every few seconds to the very address that the stream uses.
+//!
+//! An actor of its own, because a busy mailbox starves an actor's timers.
+
+use super::message::{PeerIs, RttSample, Stop};
+use crate::domain::source::SourceIx;
+use crate::ports::clock::Clock;
+use crate::ports::probe::{Probe, ProbeError};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Mailbox places.
+const MAILBOX: usize = 16;
+
+/// The pinger.
+pub struct RttPinger {
+    /// Whose round trip it is.
+    pub source: SourceIx,
+    /// Between two connects.
+    pub interval: Duration,
+    /// The longest that one may take.
+    pub timeout: Duration,
+    /// How to connect.
+    pub probe: Arc<dyn Probe>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub collector: Recipient<RttSample>,
+    /// Where to; none while the stream is not connected.
+    pub peer: Option<SocketAddr>,
+    /// Whether a connect is under way.
+    pub is_busy: bool,
+}
+
+impl RttPinger {
+    fn ping(&mut self, ctx: &mut Context<Self>) {
+        let Some(peer) = self.peer else { return };
+        if std::mem::replace(&mut self.is_busy, true) {
+            return;
+        }
+        let (probe, timeout) = (Arc::clone(&self.probe), self.timeout);
+        let measure = async move { probe.tcp_connect(peer, timeout).await };
+        ctx.spawn(measure.into_actor(self).map(move |result, act, _| {
+            act.is_busy = false;
+            match result {
+                // A connect that had to be repeated measures the kernel's patience, not the path.
+                Ok(sample) if sample.retransmitted => {}
+                Ok(sample) if act.peer == Some(peer) => {
+                    let told = RttSample { source: act.source, at: act.clock.now(), peer, rtt_ns: sample.rtt_ns() };
+                    if act.collector.try_send(told).is_err() {
+                        tracing::debug!(source = act.source.0, "a round trip was let go: the collector is busy");
+                    }
+                }
+                Ok(_) => {}
+                Err(ProbeError::Local(why)) => tracing::warn!(%why, "no round trip"),
+                Err(why) => tracing::debug!(%why, "no round trip"),
+            }
+        }));
+    }
+}
+
+impl Actor for RttPinger {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(self.interval, Self::ping);
+    }
+}
+
+impl Handler<PeerIs> for RttPinger {
+    type Result = ();
+
+    fn handle(&mut self, msg: PeerIs, ctx: &mut Self::Context) {
+        if self.peer != msg.0 {
+            self.peer = msg.0;
+            self.ping(ctx);
+        }
+    }
+}
+
+impl Handler<Stop> for RttPinger {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}

@@ -1,0 +1,116 @@
+//! The watchdog of the thread that reads: notices that it was not running, and restarts what panicked.
+//!
+//! It lives on the arbiter of the streams, so that its own lateness is theirs. A supervisor of the framework's would not do:
+//! it does not survive a panic and knows no backoff.
+
+use super::message::{ReaderLate, Stop};
+use super::reader::Readers;
+use crate::domain::time::{MS, SECOND, Tau};
+use crate::ports::clock::Clock;
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Recipient};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Mailbox places.
+const MAILBOX: usize = 4;
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(100);
+/// A tick that is this much late was not running, nanoseconds.
+const LATE_NS: i64 = 200 * MS;
+/// The longest that a late span waits for readers that never run dry: a flood is no freeze.
+const CATCH_UP_MAX_NS: i64 = 5 * SECOND;
+/// The longest wait before a part that keeps failing is restarted.
+const BACKOFF_MAX_NS: i64 = 30 * SECOND;
+
+/// A part that must be there.
+pub struct Child {
+    /// For the log.
+    pub name: String,
+    /// Whether it is there.
+    pub is_alive: Box<dyn Fn() -> bool>,
+    /// Makes it anew.
+    pub restart: Box<dyn FnMut()>,
+}
+
+struct Watched {
+    child: Child,
+    failures: u32,
+    not_before: Tau,
+}
+
+/// The actor.
+pub struct Watchdog {
+    clock: Arc<dyn Clock>,
+    readers: Readers,
+    late: Recipient<ReaderLate>,
+    children: Vec<Watched>,
+    due: Option<Tau>,
+    late_since: Option<(Tau, Tau)>,
+}
+
+impl Watchdog {
+    /// A watchdog over these parts.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, readers: Readers, late: Recipient<ReaderLate>, children: Vec<Child>) -> Watchdog {
+        let children =
+            children.into_iter().map(|child| Watched { child, failures: 0, not_before: Tau::MIN }).collect();
+        Watchdog { clock, readers, late, children, due: None, late_since: None }
+    }
+
+    fn tick(&mut self, _: &mut Context<Self>) {
+        let now = self.clock.now();
+        if let Some(due) = self.due
+            && now.since(due) > LATE_NS
+        {
+            tracing::warn!(late_ms = now.since(due) / MS, "the reading thread was not running");
+            let from = self.late_since.map_or(due, |(from, _)| from.min(due));
+            self.late_since = Some((from, now));
+            self.tell(ReaderLate { from, to: None });
+        }
+        self.due = Some(now.plus(TICK.as_nanos() as i64));
+        if let Some((from, woken)) = self.late_since
+            && now > woken
+            && (self.readers.are_drained_since(woken) || now.since(woken) > CATCH_UP_MAX_NS)
+        {
+            self.late_since = None;
+            self.tell(ReaderLate { from, to: Some(now) });
+        }
+        self.look_after(now);
+    }
+
+    fn tell(&self, late: ReaderLate) {
+        if self.late.try_send(late).is_err() {
+            tracing::warn!("the collector is too busy to be told that readers were late");
+        }
+    }
+
+    fn look_after(&mut self, now: Tau) {
+        for watched in &mut self.children {
+            if (watched.child.is_alive)() || now < watched.not_before {
+                continue;
+            }
+            watched.failures = watched.failures.saturating_add(1);
+            let wait_ns = BACKOFF_MAX_NS.min(SECOND << watched.failures.min(8));
+            watched.not_before = now.plus(wait_ns);
+            tracing::error!(part = %watched.child.name, restarts = watched.failures, "a part ended by itself and is restarted");
+            (watched.child.restart)();
+        }
+    }
+}
+
+impl Actor for Watchdog {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(TICK, Self::tick);
+    }
+}
+
+impl Handler<Stop> for Watchdog {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}

@@ -1,0 +1,31 @@
+//! The real doors to the sources.
+
+use super::parts::Outside;
+use crate::config::Config;
+use crate::domain::address::is_private;
+use crate::ports::clock::Clock;
+use crate::ports::dial::{DialOptions, TcpDialer};
+use crate::ports::export::{ExportOptions, HttpExport};
+use crate::ports::probe::TcpProbe;
+use crate::ports::resolve::{DnsResolver, Resolve};
+use crate::ports::tls::{Tls, TlsRoots};
+use std::sync::Arc;
+
+/// Where a source's operator reads who is asking.
+const CONTACT: &str = "https://github.com/mirrorwatch/mirrorwatch";
+
+/// Doors over the network.
+pub fn network(config: &Config, clock: &Arc<dyn Clock>) -> Result<Outside, String> {
+    let agent = crate::ports::user_agent(CONTACT);
+    let resolver: Arc<dyn Resolve> = Arc::new(DnsResolver::new());
+    let tls = Tls::new(&TlsRoots::System);
+    let mut dialing = DialOptions::new(agent.clone(), is_private);
+    dialing.frame_bytes_max = config.limits.frame_bytes;
+    let export = HttpExport::new(Arc::clone(clock), &resolver, &tls, ExportOptions::new(agent, is_private))
+        .map_err(|e| e.to_string())?;
+    Ok(Outside {
+        dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
+        export: Arc::new(export),
+        probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
+    })
+}

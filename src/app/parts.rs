@@ -1,0 +1,413 @@
+//! Putting the parts together, and taking them apart in order.
+
+use super::details::Details;
+use super::pictures::Pictures;
+use super::state::Opened;
+use crate::actors::collector::{Collector, CollectorParts, PrimaryIs, SourceIdentity};
+use crate::actors::message::{Flush, Stop};
+use crate::actors::mirror_stream::{MirrorStream, StreamDoors, StreamListeners, StreamSettings};
+use crate::actors::reader::Readers;
+use crate::actors::rtt_pinger::RttPinger;
+use crate::actors::snapshot_writer::SnapshotWriter;
+use crate::actors::watchdog::{Child, Watchdog};
+use crate::config::{Config, SourceConfig};
+use crate::domain::frame::{FORMS_MAX, FormCache};
+use crate::domain::source::SourceIx;
+use crate::domain::view::Picture;
+use crate::http::{HttpOptions, HttpParts, HttpState, page_specs};
+use crate::ports::clock::Clock;
+use crate::ports::dial::Dialer;
+use crate::ports::export::ExportClient;
+use crate::ports::probe::Probe;
+use crate::ports::store::PrunePlan;
+use crate::publish::{Pages, UtcNow};
+use crate::recompute::{
+    Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
+};
+use actix::{Actor, Addr, Arbiter};
+use actix_web::web;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The time that a stop has in all.
+const STOP_WITHIN: Duration = Duration::from_millis(2_800);
+/// The time that recomputers have to end.
+const REAP_WITHIN: Duration = Duration::from_millis(1_500);
+/// Computations at once.
+const COMPUTES_MAX: usize = 2;
+
+/// The doors to the sources.
+#[derive(Clone)]
+pub struct Outside {
+    /// Opens streams.
+    pub dialer: Arc<dyn Dialer>,
+    /// Pages exports.
+    pub export: Arc<dyn ExportClient>,
+    /// Measures round trips.
+    pub probe: Arc<dyn Probe>,
+}
+
+/// Why it did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address to listen on.
+    #[error("mirrorwatch: listen: {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The first computation of the pages.
+    #[error("mirrorwatch: {0}")]
+    Prime(String),
+    /// The server.
+    #[error("mirrorwatch: http: {0}")]
+    Server(std::io::Error),
+}
+
+type StreamSlot = Arc<Mutex<Addr<MirrorStream>>>;
+
+/// A running mirrorwatch.
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The finished pages.
+    pub pages: Arc<Pages>,
+    driver: Arc<Driver<Picture>>,
+    shutdown: CancellationToken,
+    is_ready: Arc<AtomicBool>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    assembled: Assembled,
+}
+
+/// The actors.
+pub struct Assembled {
+    collector: Addr<Collector>,
+    writer: Addr<SnapshotWriter>,
+    streams: Vec<StreamSlot>,
+    pingers: Vec<Addr<RttPinger>>,
+    watchdog: Addr<Watchdog>,
+    arbiters: Vec<Arbiter>,
+    /// Where pictures come from.
+    pub pictures: Pictures,
+}
+
+impl App {
+    /// Starts everything. Must run on an actix system.
+    pub async fn start(config: &Config, opened: Opened, outside: Outside) -> Result<App, StartError> {
+        let clock = Arc::clone(&opened.clock);
+        let labels = opened.labels;
+        let snapshot_id = ulid::Ulid::from_parts(clock.utc_ms().max(0) as u64, rand::random()).to_string();
+        let utc_now: UtcNow = {
+            let clock = Arc::clone(&clock);
+            Arc::new(move || labels.utc_ms(clock.now()))
+        };
+        let board = StatusBoard::default();
+        let assembled = assemble(config, opened, outside, &board, &utc_now);
+        let ids: Vec<String> = config.mirrors.iter().map(|m| m.id.clone()).collect();
+        let pages = Arc::new(Pages::new(&snapshot_id, page_specs(&ids)));
+        let driver = driver(config, &assembled.pictures, &pages, board, &utc_now);
+        driver.prime().await.map_err(|e| StartError::Prime(e.to_string()))?;
+        driver.start();
+
+        let listener = crate::http::bind(config.listen).map_err(|e| StartError::Listen(config.listen, e))?;
+        let address = listener.local_addr().map_err(StartError::Server)?;
+        let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
+        let readiness = Arc::clone(&is_ready);
+        let state = web::Data::new(HttpState::new(HttpParts {
+            pages: Arc::clone(&pages),
+            mirror_ids: ids,
+            detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
+            readiness: Arc::new(move || {
+                if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
+            }),
+            utc_now_ms: utc_now,
+            options: http_options(config),
+            shutdown: shutdown.clone(),
+        }));
+        let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
+        let server = actix_rt::spawn(server);
+        Ok(App { address, pages, driver: Arc::new(driver), shutdown, is_ready, server, assembled })
+    }
+
+    /// Where pictures come from, for whoever compares them with the truth.
+    #[must_use]
+    pub fn pictures(&self) -> &Pictures {
+        &self.assembled.pictures
+    }
+
+    /// Stops everything in order: not ready; sockets and server; streams; what is known to the store; recomputers; the
+    /// store. Under one deadline; whatever is left then ends with the process.
+    pub async fn stop(self) {
+        self.is_ready.store(false, Ordering::Relaxed);
+        self.shutdown.cancel();
+        let driver = Arc::clone(&self.driver);
+        let stopping = async move {
+            if let Err(e) = self.server.await {
+                tracing::warn!(error = %e, "the server ended badly");
+            }
+            self.assembled.stop_sources().await;
+            self.assembled.flush().await;
+            let report = driver.stop(REAP_WITHIN).await;
+            if report.overdue > 0 {
+                tracing::warn!(overdue = report.overdue, "recomputers did not end in time");
+            }
+            self.assembled.close().await;
+        };
+        if tokio::time::timeout(STOP_WITHIN, stopping).await.is_err() {
+            tracing::warn!("stopping took too long; what was committed is safe");
+        }
+    }
+}
+
+impl Assembled {
+    async fn stop_sources(&self) {
+        self.watchdog.send(Stop).await.unwrap_or_default();
+        for pinger in &self.pingers {
+            pinger.send(Stop).await.unwrap_or_default();
+        }
+        for slot in &self.streams {
+            let stream = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            stream.send(Stop).await.unwrap_or_default();
+        }
+    }
+
+    async fn flush(&self) {
+        if let Err(e) = self.collector.send(Flush).await {
+            tracing::warn!(error = %e, "the last second was not kept");
+        }
+    }
+
+    async fn close(self) {
+        self.collector.send(Stop).await.unwrap_or_default();
+        self.writer.send(Stop).await.unwrap_or_default();
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}
+
+fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, board: StatusBoard, now: &UtcNow) -> Driver<Picture> {
+    let options = DriverOptions { concurrent_max: COMPUTES_MAX, utc_now_ms: Arc::clone(now), board };
+    let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
+    let listed = config.limits.listed_misses;
+    let recomputers: [Arc<dyn Recompute<Picture>>; 8] = [
+        Arc::new(coverage::Coverage),
+        Arc::new(lag::Lag),
+        Arc::new(misses::Misses { listed }),
+        Arc::new(rtt::Rtt),
+        Arc::new(history::History),
+        Arc::new(divergence::Divergence),
+        Arc::new(stats::Stats),
+        Arc::new(overview::Overview),
+    ];
+    for recomputer in recomputers {
+        let interval = config.analytics.interval(recomputer.name());
+        driver.add(recomputer, interval);
+    }
+    driver
+}
+
+fn identity(source: &SourceConfig) -> SourceIdentity {
+    SourceIdentity {
+        id: source.id.clone(),
+        name: source.name.clone(),
+        url: source.url.as_str().trim_end_matches('/').to_owned(),
+        transport: "stream".to_owned(),
+    }
+}
+
+fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoard, now: &UtcNow) -> Assembled {
+    let (streams_arbiter, collector_arbiter) = (Arbiter::new(), Arbiter::new());
+    let writer = {
+        let (store, plan) = (opened.store, prune_plan(config, now));
+        SnapshotWriter::start_in_arbiter(&collector_arbiter.handle(), move |_| SnapshotWriter::new(store, plan))
+    };
+    let sources: Vec<&SourceConfig> = std::iter::once(&config.primary).chain(&config.mirrors).collect();
+    let anchors: Vec<_> = sources.iter().map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
+    let observed: Vec<bool> = (0..sources.len())
+        .map(|i| opened.ledger.source(SourceIx(i as u16)).is_some_and(|s| s.windows.first().is_some()))
+        .collect();
+    let parts = CollectorParts {
+        ledger: opened.ledger,
+        sources: sources.iter().map(|s| identity(s)).collect(),
+        anchors: anchors.clone(),
+        clock: Arc::clone(&opened.clock),
+        labels: opened.labels,
+        boot_id: opened.boot,
+        writer: writer.clone().recipient(),
+        last_ids: opened.restored.last_ids,
+        kept_segments: opened.restored.kept_segments,
+        notes: opened.notes,
+        imported: opened.imported,
+        internals: internals(config, board.clone(), Arc::clone(now)),
+        grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
+    };
+    let collector = Collector::start_in_arbiter(&collector_arbiter.handle(), move |_| Collector::new(parts));
+    let readers = Readers::default();
+    let doors = StreamDoors {
+        clock: Arc::clone(&opened.clock),
+        dialer: outside.dialer,
+        export: outside.export,
+        forms: Arc::new(Mutex::new(FormCache::new(FORMS_MAX, rand::random()))),
+        readers: readers.clone(),
+    };
+    let (mut streams, mut pingers, mut children) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, source) in sources.iter().enumerate() {
+        let ix = SourceIx(i as u16);
+        let pinger = start_pinger(config, ix, &outside.probe, &opened.clock, &collector, &streams_arbiter);
+        let settings = StreamSettings {
+            source: ix,
+            id: source.id.clone(),
+            url: source.url.clone(),
+            allow_private: source.allow_private,
+            fill_settle_ns: config.judging.fill_settle.as_nanos() as i64,
+            anchor: anchors.get(i).copied().flatten(),
+            was_observed: observed.get(i).copied().unwrap_or(false),
+        };
+        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &streams_arbiter);
+        streams.push(slot);
+        pingers.push(pinger);
+        children.push(child);
+    }
+    let late = collector.clone().recipient();
+    let clock = Arc::clone(&opened.clock);
+    let watchdog = Watchdog::start_in_arbiter(&streams_arbiter.handle(), move |_| {
+        let children = children.into_iter().map(ChildParts::child).collect();
+        Watchdog::new(clock, readers, late, children)
+    });
+    let pictures = Pictures(collector.clone().recipient());
+    Assembled {
+        pictures,
+        collector,
+        writer,
+        streams,
+        pingers,
+        watchdog,
+        arbiters: vec![streams_arbiter, collector_arbiter],
+    }
+}
+
+fn start_pinger(
+    config: &Config,
+    source: SourceIx,
+    probe: &Arc<dyn Probe>,
+    clock: &Arc<dyn Clock>,
+    collector: &Addr<Collector>,
+    arbiter: &Arbiter,
+) -> Addr<RttPinger> {
+    let pinger = RttPinger {
+        source,
+        interval: config.rtt.interval,
+        timeout: config.rtt.timeout,
+        probe: Arc::clone(probe),
+        clock: Arc::clone(clock),
+        collector: collector.clone().recipient(),
+        peer: None,
+        is_busy: false,
+    };
+    RttPinger::start_in_arbiter(&arbiter.handle(), move |_| pinger)
+}
+
+/// What makes a stream anew after a panic; goes to the arbiter of the streams.
+struct ChildParts {
+    settings: StreamSettings,
+    doors: StreamDoors,
+    to: StreamListeners,
+    collector: Addr<Collector>,
+    slot: StreamSlot,
+}
+
+impl ChildParts {
+    fn child(self) -> Child {
+        let slot = Arc::clone(&self.slot);
+        Child {
+            name: format!("stream of {}", self.settings.id),
+            is_alive: Box::new(move || slot.lock().unwrap_or_else(PoisonError::into_inner).connected()),
+            restart: Box::new(move || {
+                // What the panicked stream knew is gone: the gap begins at the last proof and cannot be resumed.
+                let settings = StreamSettings { anchor: None, was_observed: true, ..self.settings.clone() };
+                let fresh = MirrorStream::new(settings, self.doors.clone(), self.to.clone()).start();
+                if self.settings.source == SourceIx::PRIMARY
+                    && self.collector.try_send(PrimaryIs(fresh.clone().recipient())).is_err()
+                {
+                    tracing::warn!("the collector was not told of the primary's new stream");
+                }
+                *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+            }),
+        }
+    }
+}
+
+fn start_stream(
+    settings: StreamSettings,
+    doors: &StreamDoors,
+    pinger: &Addr<RttPinger>,
+    collector: &Addr<Collector>,
+    arbiter: &Arbiter,
+) -> (StreamSlot, ChildParts) {
+    let to = StreamListeners {
+        collector: collector.clone().recipient(),
+        pinger: pinger.clone().recipient(),
+        late: collector.clone().recipient(),
+    };
+    let stream = MirrorStream::new(settings.clone(), doors.clone(), to.clone());
+    let address = MirrorStream::start_in_arbiter(&arbiter.handle(), move |_| stream);
+    if settings.source == SourceIx::PRIMARY && collector.try_send(PrimaryIs(address.clone().recipient())).is_err() {
+        tracing::warn!("the collector was not told of the primary's stream");
+    }
+    let slot = Arc::new(Mutex::new(address));
+    let parts = ChildParts { settings, doors: doors.clone(), to, collector: collector.clone(), slot: Arc::clone(&slot) };
+    (slot, parts)
+}
+
+fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> PrunePlan + Send + Sync> {
+    const DAY_MS: i64 = 86_400_000;
+    let (retention, now) = (config.retention.clone(), Arc::clone(now));
+    Arc::new(move || {
+        let before = |days: Option<u32>| days.map(|d| now() - i64::from(d) * DAY_MS);
+        PrunePlan {
+            intervals_before_ms: before(retention.interval_days),
+            hours_before_ms: before(retention.hourly_days),
+            days_before_ms: before(retention.daily_days),
+            misses_before_ms: before(retention.miss_days),
+            events_before_ms: before(retention.event_days),
+            sessions_before_ms: before(retention.event_days),
+        }
+    })
+}
+
+fn internals(config: &Config, board: StatusBoard, now: UtcNow) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let limits = json!({
+        "max_mirrors": config.limits.max_mirrors,
+        "held_ops": config.limits.held_ops,
+        "unknown_keys_per_mirror": config.limits.unknown_keys_per_mirror,
+        "frame_bytes": config.limits.frame_bytes,
+        "listed_misses": config.limits.listed_misses,
+        "live_sockets": config.http.live_sockets,
+    });
+    let sources = config.mirrors.len() + 1;
+    Arc::new(move || {
+        json!({
+            "recomputers": board.read(now()),
+            "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
+            "limits": limits,
+        })
+    })
+}
+
+fn http_options(config: &Config) -> HttpOptions {
+    let http = &config.http;
+    HttpOptions {
+        workers: http.workers,
+        trusted_proxies: http.trusted_proxies.iter().filter_map(|p| p.to_string().parse().ok()).collect(),
+        allowed_hosts: http.allowed_hosts.clone(),
+        cors_origins: http.cors_origins.clone(),
+        live_sockets_max: http.live_sockets,
+        live_sockets_per_address_max: http.live_sockets_per_address,
+        detail_requests_per_second: http.detail_requests_per_second,
+        detail_burst: http.detail_burst,
+        exempt_loopback: http.exempt_loopback,
+        version: http.expose_version.then(|| env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}

@@ -1,0 +1,116 @@
+//! The program's three ways of running: watch, import, and (beside it) the demo.
+
+use super::outside::network;
+use super::parts::{App, StartError};
+use super::state::open_state;
+use crate::cli::exit;
+use crate::config::Config;
+use crate::ports::clock::{Clock, SystemClock};
+use crate::ports::store::sqlite::{OpenOptions, SqliteStore};
+use std::io::Write;
+use std::path::Path;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Watches until it is told to stop; the exit code.
+#[must_use]
+pub fn run(config: Config) -> u8 {
+    on_system(async move {
+        match started(&config).await {
+            Ok(app) => {
+                until_signal().await;
+                app.stop().await;
+                exit::OK
+            }
+            Err(code) => code,
+        }
+    })
+}
+
+/// Runs a future on an actix system; a system that cannot be made is told.
+pub(super) fn on_system(work: impl Future<Output = u8> + 'static) -> u8 {
+    actix::System::new().block_on(work)
+}
+
+/// Opens, starts, and says where the page is; an exit code when that fails.
+pub(super) async fn started(config: &Config) -> Result<App, u8> {
+    let opened = open_state(config).map_err(|e| fail(&e, e.exit_code()))?;
+    for (kind, text) in &opened.notes {
+        tracing::info!(kind = %kind, "{text}");
+    }
+    let outside = network(config, &opened.clock).map_err(|e| fail(&format!("mirrorwatch: {e}"), exit::SOFTWARE))?;
+    match App::start(config, opened, outside).await {
+        Ok(app) => {
+            say(&format!("mirrorwatch: http://{}/", app.address));
+            Ok(app)
+        }
+        Err(StartError::Listen(address, e)) => Err(listen_failed(address, &e)),
+        Err(e) => Err(fail(&e, exit::SOFTWARE)),
+    }
+}
+
+fn listen_failed(address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
+    match e.kind() {
+        std::io::ErrorKind::AddrInUse => fail(
+            &format!("mirrorwatch: listen: {address}: address in use; stop what listens there or set listen"),
+            exit::UNAVAILABLE,
+        ),
+        std::io::ErrorKind::PermissionDenied => fail(
+            &format!("mirrorwatch: listen: {address}: permission denied; use a port ≥ 1024 or a proxy"),
+            exit::NO_PERMISSION,
+        ),
+        _ => fail(&format!("mirrorwatch: listen: {address}: {e}"), exit::UNAVAILABLE),
+    }
+}
+
+/// Ends at SIGTERM or SIGINT; a second signal ends the process at once.
+pub(super) async fn until_signal() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be waited for; stop with SIGKILL");
+        std::future::pending::<()>().await;
+        return;
+    };
+    either(&mut term, &mut int).await;
+    tracing::info!("stopping");
+    actix_rt::spawn(async move {
+        either(&mut term, &mut int).await;
+        std::process::exit(i32::from(exit::SOFTWARE));
+    });
+}
+
+async fn either(term: &mut Signal, int: &mut Signal) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Takes another monitor's files into the data directory; the exit code.
+#[must_use]
+pub fn import(config: Config, dir: &Path) -> u8 {
+    let now_ms = match SystemClock::new(0) {
+        Ok(clock) => clock.utc_ms(),
+        Err(e) => return fail(&format!("mirrorwatch: clock: {e}"), exit::SOFTWARE),
+    };
+    let imported = SqliteStore::open(&config.data_dir, OpenOptions::at(now_ms)).and_then(|(mut store, report)| {
+        report.notes.iter().for_each(|note| say(note));
+        store.import(dir)
+    });
+    match imported {
+        Ok(report) => {
+            say(&report.to_string());
+            exit::OK
+        }
+        Err(e) => fail(&format!("mirrorwatch: {e}"), e.exit_code()),
+    }
+}
+
+/// One line to standard output; whoever stopped reading it did not want it.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// One line to standard error, and the code.
+pub(super) fn fail(why: &dyn std::fmt::Display, code: u8) -> u8 {
+    let _ = writeln!(std::io::stderr(), "{why}");
+    code
+}

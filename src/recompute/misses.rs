@@ -1,0 +1,25 @@
+//! Misses by DID, for every window.
+
+use super::{ComputeError, Draft, Recompute, windowed};
+use crate::domain::view::{Picture, misses};
+use crate::domain::window_kind::WindowKind;
+
+/// Recomputes misses.
+#[derive(Debug)]
+pub struct Misses {
+    /// DIDs listed for each mirror.
+    pub listed: usize,
+}
+
+impl Recompute<Picture> for Misses {
+    fn name(&self) -> &'static str {
+        "misses"
+    }
+
+    fn compute(&self, picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
+        let page = |w: WindowKind| {
+            windowed(format!("analytics/misses?window={}", w.name()), &misses::page(picture, w, self.listed))
+        };
+        WindowKind::ALL.into_iter().map(page).collect()
+    }
+}
