@@ -1,7 +1,8 @@
 //! The observer's clock: the only place that asks the system for the time.
 //!
 //! Logic lives on [`Tau`], which counts through suspend and never steps. UTC is read for labels alone. After a reboot
-//! CLOCK_BOOTTIME starts again near zero: whoever opens a data directory gives the offset that lets its instants go on.
+//! `CLOCK_BOOTTIME` starts again near zero: whoever opens a data directory gives the offset that lets its instants go
+//! on.
 
 #[cfg(any(test, feature = "simulator"))]
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,7 +18,7 @@ const BOOT_ID_PATH: &str = "/proc/sys/kernel/random/boot_id";
 /// What can be wrong with the system's clocks; met at the start only.
 #[derive(Debug, Error)]
 pub enum ClockError {
-    /// The kernel offers no CLOCK_BOOTTIME or refuses to read it.
+    /// The kernel offers no `CLOCK_BOOTTIME` or refuses to read it.
     #[error("clock: CLOCK_BOOTTIME cannot be read")]
     Boottime(#[source] nix::Error),
     /// The identity of this boot cannot be read.
@@ -34,18 +35,18 @@ pub trait Clock: Send + Sync {
     fn utc_ms(&self) -> i64;
 }
 
-/// The clock of the system: CLOCK_BOOTTIME plus an offset that stays fixed while the process runs.
+/// The clock of the system: `CLOCK_BOOTTIME` plus an offset that stays fixed while the process runs.
 #[derive(Debug)]
 pub struct SystemClock {
-    /// Nanoseconds added to CLOCK_BOOTTIME.
+    /// Nanoseconds added to `CLOCK_BOOTTIME`.
     offset_ns: i64,
 }
 
 impl SystemClock {
-    /// A clock whose instants are CLOCK_BOOTTIME plus `offset_ns`.
+    /// A clock whose instants are `CLOCK_BOOTTIME` plus `offset_ns`.
     ///
     /// # Errors
-    /// When CLOCK_BOOTTIME cannot be read; after that, reading it cannot fail.
+    /// When `CLOCK_BOOTTIME` cannot be read; after that, reading it cannot fail.
     pub fn new(offset_ns: i64) -> Result<Self, ClockError> {
         clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(ClockError::Boottime)?;
         Ok(Self { offset_ns })
@@ -53,16 +54,16 @@ impl SystemClock {
 
     /// A clock that tells `at_least` or later from now on: how a data directory's instants go on after a reboot.
     ///
-    /// The offset is zero where CLOCK_BOOTTIME is past `at_least` already, as it is within one boot.
+    /// The offset is zero where `CLOCK_BOOTTIME` is past `at_least` already, as it is within one boot.
     ///
     /// # Errors
-    /// When CLOCK_BOOTTIME cannot be read.
+    /// When `CLOCK_BOOTTIME` cannot be read.
     pub fn not_before(at_least: Tau) -> Result<Self, ClockError> {
         let plain = Self::new(0)?;
         Ok(Self { offset_ns: at_least.since(plain.now()).max(0) })
     }
 
-    /// Nanoseconds added to CLOCK_BOOTTIME; kept beside the boot id, so that a restart in the same boot uses it again.
+    /// Nanoseconds added to `CLOCK_BOOTTIME`; kept beside the boot id, so that a restart in the same boot uses it again.
     #[must_use]
     pub fn offset_ns(&self) -> i64 {
         self.offset_ns

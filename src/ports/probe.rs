@@ -56,7 +56,7 @@ pub enum ProbeError {
 /// Times TCP connects.
 pub trait Probe: Send + Sync {
     /// Connects to `address`, at most for `timeout`, and closes again at once, in the ordinary way (FIN): a reset would
-    /// cost the server an error, and the few sockets that wait in TIME_WAIT on our side cost nothing.
+    /// cost the server an error, and the few sockets that wait in `TIME_WAIT` on our side cost nothing.
     ///
     /// # Errors
     /// When no connection came about; see [`ProbeError`].

@@ -12,9 +12,9 @@ pub fn retry_after_s(value: &str, utc_ms: i64) -> Option<u32> {
         return Some(value.parse().map_or(RETRY_AFTER_MAX_S, |s: u32| s.min(RETRY_AFTER_MAX_S)));
     }
     let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    let wait_ms = date.timestamp().as_millisecond().saturating_sub(utc_ms).max(0);
-    let wait_s = wait_ms.saturating_add(999).div_euclid(1_000);
-    Some(u32::try_from(wait_s).unwrap_or(RETRY_AFTER_MAX_S).min(RETRY_AFTER_MAX_S))
+    let left_ms = date.timestamp().as_millisecond().saturating_sub(utc_ms).max(0);
+    let seconds = left_ms.saturating_add(999).div_euclid(1_000);
+    Some(u32::try_from(seconds).unwrap_or(RETRY_AFTER_MAX_S).min(RETRY_AFTER_MAX_S))
 }
 
 /// The same, from an answer's headers.

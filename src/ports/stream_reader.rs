@@ -26,7 +26,7 @@ use super::tcp_info::{TcpHandle, has_unread};
 use crate::domain::time::Tau;
 
 /// Read buffer of one stream, bytes. It is cleared before each read, so a larger one costs every small read.
-const READ_BUFFER_BYTES: usize = 32 * 1024;
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Pongs and pings that wait for a peer that does not read, bytes; more ends the stream.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// Longest part of a close reason that is kept, characters.

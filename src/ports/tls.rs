@@ -74,7 +74,11 @@ pub fn error_text(error: &io::Error) -> String {
 /// The same for an error that TLS itself raised; `None` for any other.
 #[must_use]
 pub fn cause_text(error: &io::Error) -> Option<String> {
-    let cause = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let inner = error.get_ref()?;
+    if let Some(wrapped) = inner.downcast_ref::<io::Error>() {
+        return cause_text(wrapped);
+    }
+    let cause = inner.downcast_ref::<rustls::Error>()?;
     Some(match cause {
         rustls::Error::InvalidCertificate(reason) => certificate_text(reason),
         rustls::Error::AlertReceived(alert) => format!("the server refused ({alert:?})"),
@@ -120,7 +124,7 @@ mod tests {
     fn failures_read_as_documented() {
         let expired = CertificateError::ExpiredContext {
             time: UnixTime::since_unix_epoch(Duration::from_secs(1_795_000_000)),
-            not_after: UnixTime::since_unix_epoch(Duration::from_secs(1_795_132_800)),
+            not_after: UnixTime::since_unix_epoch(Duration::from_secs(1_795_132_801)),
         };
         assert_eq!(text(expired.into()), "certificate expired 2026-11-20");
         assert_eq!(text(CertificateError::UnknownIssuer.into()), "certificate of an unknown issuer");

@@ -35,8 +35,8 @@ async fn an_open_stream_knows_its_ends_and_how_long_each_part_took() {
 
 #[tokio::test]
 async fn the_request_says_who_asks_and_for_what() {
-    let heard = Arc::new(Mutex::new(String::new()));
-    let told = Arc::clone(&heard);
+    let requests = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&requests);
     let address = serve(move |mut stream| {
         let told = Arc::clone(&told);
         async move {
@@ -47,7 +47,7 @@ async fn the_request_says_who_asks_and_for_what() {
     let error = dial(address).await.err().unwrap();
     assert_eq!(error.class, DialClass::Ws);
     assert_eq!(error.text, "ws: the server ended the connection instead of answering");
-    let head = heard.lock().unwrap().clone();
+    let head = requests.lock().unwrap().clone();
     assert!(head.starts_with("GET /export/stream?cursor=5 HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("Host: {address}\r\n")), "{head}");
     let agent = format!("user-agent: mirrorwatch/{} (+https://example.org/contact)\r\n", env!("CARGO_PKG_VERSION"));

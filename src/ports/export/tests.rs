@@ -12,8 +12,8 @@ const DID: &str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
 /// A client with short limits that knows `inside.example.org` as 127.0.0.1.
 fn client() -> HttpExport {
     let mut options = ExportOptions::new("mirrorwatch/test (+https://example.org)".into(), loopback_is_private);
-    options.page_timeout = Duration::from_millis(2_000);
-    options.audit_timeout = Duration::from_millis(2_000);
+    options.page_timeout = Duration::from_secs(2);
+    options.audit_timeout = Duration::from_secs(2);
     options.request_gap = Duration::from_millis(20);
     options.page_bytes_max = 10_000;
     options.audit_bytes_max = 1_000;
@@ -34,8 +34,8 @@ async fn refused(answer: &'static str) -> ExportError {
 
 #[tokio::test]
 async fn a_page_is_asked_for_by_seq_and_split_into_lines() {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&heard);
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&requests);
     let address = serve(move |mut stream| {
         let told = Arc::clone(&told);
         async move {
@@ -54,10 +54,10 @@ async fn a_page_is_asked_for_by_seq_and_split_into_lines() {
     assert!(before <= page.asked_at && page.asked_at < page.received_at);
     let second = client.page(&target(address), 10, 1).await.unwrap();
     assert!(second.asked_at.since(page.asked_at) >= 20 * MS, "the gate keeps requests apart");
-    let heard = heard.lock().unwrap();
-    assert!(heard[0].starts_with("GET /export?after=7&count=1000 HTTP/1.1\r\n"), "{}", heard[0]);
-    assert!(heard[1].starts_with("GET /export?after=10&count=1 HTTP/1.1\r\n"), "{}", heard[1]);
-    assert!(heard[0].to_lowercase().contains("user-agent: mirrorwatch/test (+https://example.org)\r\n"));
+    let requests = requests.lock().unwrap();
+    assert!(requests[0].starts_with("GET /export?after=7&count=1000 HTTP/1.1\r\n"), "{}", requests[0]);
+    assert!(requests[1].starts_with("GET /export?after=10&count=1 HTTP/1.1\r\n"), "{}", requests[1]);
+    assert!(requests[0].to_lowercase().contains("user-agent: mirrorwatch/test (+https://example.org)\r\n"));
 }
 
 #[tokio::test]
