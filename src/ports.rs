@@ -23,6 +23,7 @@ pub mod stream_reader;
 pub mod tcp_info;
 pub mod tcp_socket;
 pub mod tls;
+pub mod upgrade;
 
 /// A boxed future that may move between threads: what the ports return, so that they stay usable as trait objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

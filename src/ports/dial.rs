@@ -13,7 +13,6 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, generate_key};
 use url::Url;
 
@@ -26,6 +25,7 @@ use super::stream_reader::{StreamReader, Transport, ws_config};
 use super::tcp_info::TcpHandle;
 use super::tcp_socket::{connect, watch_for_death};
 use super::tls::Tls;
+use super::upgrade::upgrade;
 use crate::domain::time::{Tau, US};
 
 /// Addresses of one name that are tried in one attempt.
@@ -186,9 +186,8 @@ impl TcpDialer {
         let began = self.clock.now();
         let ask = self.ask(&request)?;
         let config = ws_config(self.options.frame_bytes_max);
-        let upgrade = client_async_with_config(ask, transport, Some(config));
-        let (ws, _) = deadline
-            .within(Phase::Upgrade, upgrade)
+        let ws = deadline
+            .within(Phase::Upgrade, upgrade(ask, transport, config))
             .await?
             .map_err(|error| DialError::upgrade(path_of(&request.path_and_query), self.clock.utc_ms(), &error))?;
         timings.upgrade_us = self.us_since(began);

@@ -5,10 +5,10 @@ use std::{fmt, io};
 
 use http::StatusCode;
 use thiserror::Error;
-use tokio_tungstenite::tungstenite;
 
 use super::resolve::ResolveError;
 use super::retry_after::retry_after_of;
+use super::upgrade::UpgradeError;
 use super::{tcp_socket, tls};
 
 /// Longest part of a server's own words that is repeated, in characters.
@@ -120,30 +120,19 @@ impl DialError {
     }
 
     /// The upgrade of `path` failed; `utc_ms` reads a `Retry-After` that is a date.
-    pub(super) fn upgrade(path: &str, utc_ms: i64, error: &tungstenite::Error) -> Self {
-        use tungstenite::error::ProtocolError;
+    pub(super) fn upgrade(path: &str, utc_ms: i64, error: &UpgradeError) -> Self {
         match error {
-            tungstenite::Error::Http(answer) => Self::http(path, utc_ms, answer),
-            tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            UpgradeError::Refused { status, headers, body } => {
+                let retry_after_s = retry_after_of(headers, utc_ms);
+                let class = DialClass::Http { status: status.as_u16(), retry_after_s };
+                Self::new(class, &http_text(path, *status, retry_after_s, body))
+            }
+            UpgradeError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Self::new(DialClass::Tcp, "tcp: nothing that was sent was acknowledged")
             }
-            tungstenite::Error::Io(_)
-            | tungstenite::Error::Protocol(
-                ProtocolError::HandshakeIncomplete | ProtocolError::ResetWithoutClosingHandshake,
-            ) => Self::new(DialClass::Ws, "ws: the server ended the connection instead of answering"),
-            tungstenite::Error::Protocol(ProtocolError::HttparseError(_) | ProtocolError::WrongHttpVersion) => {
-                Self::new(DialClass::Ws, "ws: the answer is not HTTP/1.1")
-            }
+            UpgradeError::Io(_) => Self::new(DialClass::Ws, &format!("ws: {}", UpgradeError::Ended)),
             other => Self::new(DialClass::Ws, &format!("ws: {other}")),
         }
-    }
-
-    /// An HTTP answer other than 101.
-    fn http(path: &str, utc_ms: i64, answer: &http::Response<Option<Vec<u8>>>) -> Self {
-        let status = answer.status();
-        let retry_after_s = retry_after_of(answer.headers(), utc_ms);
-        let class = DialClass::Http { status: status.as_u16(), retry_after_s };
-        Self::new(class, &http_text(path, status, retry_after_s, answer.body().as_deref().unwrap_or_default()))
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn loopback_is_private(address: IpAddr) -> bool {
 /// A dialer with short limits that knows `resolver` and trusts `roots`.
 pub(crate) fn dialer(resolver: impl Resolve + 'static, roots: &TlsRoots) -> TcpDialer {
     let mut options = DialOptions::new(super::user_agent("https://example.org/contact"), loopback_is_private);
-    options.handshake_timeout = Duration::from_secs(2);
+    options.handshake_timeout = Duration::from_secs(20);
     let clock = Arc::new(SystemClock::new(0).unwrap());
     TcpDialer::new(clock, Arc::new(resolver), Tls::new(roots), options)
 }

@@ -60,7 +60,7 @@ async fn http_answers_before_the_upgrade_keep_status_and_retry_after() {
     let class = |status, retry_after_s| DialClass::Http { status, retry_after_s };
     let error = refused("HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nFutureCursor").await;
     assert_eq!(error.class, class(400, None));
-    assert!(error.text.starts_with("http: 400 — "), "{error}");
+    assert_eq!(error.text, "http: 400 — the server says \"FutureCursor\"");
     let error = refused("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!(error.class, class(404, None));
     assert_eq!(error.text, "http: 404 — this server offers no /export/stream");
@@ -71,6 +71,8 @@ async fn http_answers_before_the_upgrade_keep_status_and_retry_after() {
     assert_eq!(error.text, "http: 429, retry in 300 s");
     let error = refused("HTTP/1.1 301 Moved\r\nLocation: ws://127.0.0.2/\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!(error.text, "http: 301 — redirects are not followed");
+    let error = refused("HTTP/1.0 404 File not found\r\nServer: SimpleHTTP\r\n\r\n").await;
+    assert_eq!(error.class, class(404, None));
 }
 
 #[tokio::test]
@@ -79,10 +81,32 @@ async fn answers_that_break_the_protocol_are_no_stream() {
         "HTTP/1.1 101 Switching Protocols\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2\r\n\r\n",
-        "HTTP/1.0 200 OK\r\n\r\n",
+        "HTTP/1.1 101 Swi",
     ] {
         assert_eq!(refused(answer).await.class, DialClass::Ws, "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_101_with_more_than_one_connection_token_is_a_stream_and_frames_beside_it_are_kept() {
+    let address = serve(|mut stream| async move {
+        let head = read_head(&mut stream).await;
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        let mut bytes = answer.into_bytes();
+        bytes.extend(b"\x81\x05early");
+        stream.write_all(&bytes).await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let mut dialed = dial(address).await.unwrap();
+    let batch = dialed.reader.next_batch(10).await;
+    assert_eq!(batch.messages[0].payload, Payload::Text("early".into()));
+    assert_eq!(batch.messages[0].at, dialed.opened_at, "it came with the 101");
 }
 
 #[tokio::test]
@@ -104,10 +128,10 @@ async fn a_handshake_that_hangs_ends_with_the_name_of_its_part() {
     })
     .await;
     let mut dialer = dialer(TableResolver::default(), &TlsRoots::Only(Vec::new()));
-    dialer.options.handshake_timeout = Duration::from_millis(80);
+    dialer.options.handshake_timeout = Duration::from_millis(400);
     let error = dialer.dial(request(&format!("ws://{silent}"))).await.err().unwrap();
     assert_eq!(error.class, DialClass::Timeout { phase: Phase::Upgrade });
-    assert_eq!(error.text, "upgrade: the request for the stream was never answered within 0.08 s");
+    assert_eq!(error.text, "upgrade: the request for the stream was never answered within 0.4 s");
     let error = dialer.dial(request(&format!("wss://{silent}"))).await.err().unwrap();
     assert_eq!(error.class, DialClass::Timeout { phase: Phase::Tls });
 }

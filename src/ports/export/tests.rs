@@ -12,8 +12,8 @@ const DID: &str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
 /// A client with short limits that knows `inside.example.org` as 127.0.0.1.
 fn client() -> HttpExport {
     let mut options = ExportOptions::new("mirrorwatch/test (+https://example.org)".into(), loopback_is_private);
-    options.page_timeout = Duration::from_secs(2);
-    options.audit_timeout = Duration::from_secs(2);
+    options.page_timeout = Duration::from_secs(20);
+    options.audit_timeout = Duration::from_secs(20);
     options.request_gap = Duration::from_millis(20);
     options.page_bytes_max = 10_000;
     options.audit_bytes_max = 1_000;
