@@ -10,6 +10,7 @@
 mod cache;
 mod created;
 mod fields;
+mod layout;
 mod reject;
 
 pub use cache::{DEFAULT_FORMS, Form, FormCache};
@@ -53,33 +54,56 @@ pub struct Frame<'a> {
 /// The first reason that applies: form, then fields, then content. The size of `text` is the caller's to limit
 /// ([`Reject::TooLarge`]).
 pub fn parse<'a>(text: &'a str, shape: Shape, forms: &mut FormCache) -> Result<Frame<'a>, Reject> {
+    if let Some(frame) = known(text, forms) {
+        return Ok(frame);
+    }
     if is_too_deep(text.as_bytes()) {
         return Err(Reject::TooDeep);
     }
     let fields = Fields::read(text)?;
-    if let Some(kind) = fields.kind
-        && kind.get() != "\"sequenced_op\""
-    {
+    if let Some(kind) = fields.kind {
         let name = string(kind);
         if name.as_deref() != Some("sequenced_op") {
             return Err(Reject::unknown_type(name.as_deref().unwrap_or(kind.get())));
         }
     }
     let did = required(fields.did, "did")?;
-    let claimed = required(fields.cid, "cid")?;
+    let cid = required(fields.cid, "cid")?;
     let seq = match (fields.seq, shape) {
         (None, Shape::Sequenced) => return Err(Reject::Missing("seq")),
         (None, Shape::Legacy) => None,
         (Some(raw), _) => Some(seq(raw.get())?),
     };
-    let operation = required(fields.operation, "operation")?;
-    let created = required(fields.created_at, "createdAt")?;
+    let operation = required(fields.operation, "operation")?.get();
+    let created_at = required(fields.created_at, "createdAt")?;
+    let form = forms.form(operation).map_err(|reject| reject.moved_by(offset_in(text, operation)));
+    let (did, cid, created_at) = (string(did), string(cid), string(created_at));
+    checked(did.as_deref(), cid.as_deref(), created_at.as_deref(), seq, form, operation)
+}
 
-    let did = string(did).as_deref().and_then(Did::parse).ok_or(Reject::BadDid)?;
-    let claimed = string(claimed).as_deref().and_then(Cid::parse).ok_or(Reject::BadCid)?;
-    let created_ms = string(created).as_deref().and_then(parse_created_ms).ok_or(Reject::BadTime)?;
+/// Reads a frame of a usual layout whose content is remembered: then that is known to be one JSON value, and the cut at
+/// fixed places is proved by it. `None` leaves the frame, right or wrong, to the full reader.
+fn known<'a>(text: &'a str, forms: &mut FormCache) -> Option<Frame<'a>> {
+    let pieces = layout::cut(text)?;
+    let seq = seq(pieces.seq).ok()?;
+    let form = forms.remembered(pieces.operation)?;
+    let (did, cid, created_at) = (Some(pieces.did), Some(pieces.cid), Some(pieces.created_at));
+    checked(did, cid, created_at, Some(seq), Ok(form), pieces.operation).ok()
+}
 
-    let form = forms.form(operation.get()).map_err(|reject| reject.moved_by(offset_in(text, operation.get())))?;
+/// Compares what a frame claims with what its content says.
+fn checked<'a>(
+    did: Option<&str>,
+    cid: Option<&str>,
+    created_at: Option<&str>,
+    seq: Option<u64>,
+    form: Result<Form, Reject>,
+    operation: &'a str,
+) -> Result<Frame<'a>, Reject> {
+    let did = did.and_then(Did::parse).ok_or(Reject::BadDid)?;
+    let claimed = cid.and_then(Cid::parse).ok_or(Reject::BadCid)?;
+    let created_ms = created_at.and_then(parse_created_ms).ok_or(Reject::BadTime)?;
+    let form = form?;
     let claim = || Box::new(Claim { key: OpKey { did, cid: claimed }, seq, computed: form.cid });
     if form.cid != claimed {
         return Err(Reject::CidMismatch(claim()));
@@ -87,8 +111,7 @@ pub fn parse<'a>(text: &'a str, shape: Shape, forms: &mut FormCache) -> Result<F
     if matches!(form.kind, Kind::Genesis | Kind::LegacyCreate) && Did::of_genesis(form.cid) != did {
         return Err(Reject::GenesisMismatch(claim()));
     }
-    let op = Op { key: OpKey { did, cid: form.cid }, kind: form.kind, created_ms, seq };
-    Ok(Frame { op, operation: operation.get() })
+    Ok(Frame { op: Op { key: OpKey { did, cid: claimed }, kind: form.kind, created_ms, seq }, operation })
 }
 
 fn required<'a>(field: Option<&'a RawValue>, name: &'static str) -> Result<&'a RawValue, Reject> {
@@ -105,7 +128,7 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 fn seq(raw: &str) -> Result<u64, Reject> {
-    if !raw.bytes().all(|byte| byte.is_ascii_digit()) {
+    if raw.starts_with('0') || !raw.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Reject::BadSeq(SeqFault::Range));
     }
     match raw.parse() {

@@ -90,25 +90,39 @@ impl FormCache {
     ///
     /// # Errors
     /// A [`Reject`] when it is no operation; these are not remembered.
-    pub fn form(&mut self, operation: &str) -> Result<Form, Reject> {
+    pub(super) fn form(&mut self, operation: &str) -> Result<Form, Reject> {
         let hash = self.hash(operation.as_bytes());
-        if let Some(form) = self.young.get(&hash) {
-            self.hits += 1;
-            return Ok(*form);
+        if let Some(form) = self.find(hash) {
+            return Ok(form);
         }
-        let form = if let Some(form) = self.old.get(&hash) {
-            self.hits += 1;
-            *form
-        } else {
-            self.misses += 1;
-            Form::read(operation)?
-        };
+        self.misses += 1;
+        let form = Form::read(operation)?;
+        self.insert(hash, form);
+        Ok(form)
+    }
+
+    /// The form of these very bytes, when they were read lately.
+    pub(super) fn remembered(&mut self, operation: &str) -> Option<Form> {
+        self.find(self.hash(operation.as_bytes()))
+    }
+
+    /// Looks in both generations; what is still in use moves to the young one.
+    fn find(&mut self, hash: FormHash) -> Option<Form> {
+        let young = self.young.get(&hash).copied();
+        let found = young.or_else(|| self.old.get(&hash).copied())?;
+        self.hits += 1;
+        if young.is_none() {
+            self.insert(hash, found);
+        }
+        Some(found)
+    }
+
+    fn insert(&mut self, hash: FormHash, form: Form) {
         if self.young.len() >= self.forms_per_generation {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
         self.young.insert(hash, form);
-        Ok(form)
     }
 
     /// Forms remembered now.

@@ -54,6 +54,30 @@ fn other_key_orders_extra_fields_escapes_and_offsets_mean_the_same() {
     }
 }
 
+/// The usual layouts are cut at fixed places once their content is known: nothing may be accepted there that the full
+/// reader refuses, nor read otherwise.
+#[test]
+fn a_cut_frame_is_read_as_the_full_reader_reads_it() {
+    let value: serde_json::Value = serde_json::from_str(&good()).unwrap();
+    let sorted = serde_json::to_string(&value).unwrap();
+    let with_nullified = sorted.replace(r#""operation""#, r#""nullified":false,"operation""#);
+    for base in [good(), sorted, with_nullified] {
+        let mut warm = FormCache::new(16, [3, 4]);
+        let expected = read(&base);
+        assert!(expected.is_ok() && parse(&base, Shape::Sequenced, &mut warm).map(|frame| frame.op) == expected);
+        let operation = parse(&base, Shape::Sequenced, &mut warm).unwrap().operation.to_owned();
+        assert!(layout::cut(&base).is_some_and(|pieces| pieces.operation == operation));
+        // Every byte deleted, doubled and replaced by a few others that mean something to JSON.
+        for at in 0..base.len() {
+            let (before, after) = (&base[..at], &base[at + 1..]);
+            for middle in ["", &base[at..=at].repeat(2), "0", "\"", "\\", ",", "}", " "] {
+                let text = format!("{before}{middle}{after}");
+                assert_eq!(parse(&text, Shape::Sequenced, &mut warm).map(|frame| frame.op), read(&text), "{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn only_a_legacy_line_may_lack_its_seq() {
     let line = good().replace(r#""seq":7,"type":"sequenced_op","#, "");
