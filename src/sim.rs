@@ -13,6 +13,7 @@ mod log;
 pub mod op;
 mod request;
 pub mod server;
+mod state;
 mod stream;
 pub mod truth;
 
