@@ -1,1 +1,21 @@
-//! (to be written)
+//! A simulated directory and its mirrors, on loopback sockets.
+//!
+//! The demonstration runs against it, and the tests script it: the same servers, the same wire. It makes valid, signed
+//! operations ([`op`]), serves them as the public directory does ([`server`]) and misbehaves on demand ([`behaviour`]),
+//! keeping the truth that measurements are compared with ([`demo`]).
+//!
+//! Nothing that watches real sources uses this module, and it never listens on anything but the loopback address.
+
+pub mod behaviour;
+pub mod demo;
+pub mod garbage;
+mod log;
+pub mod op;
+mod request;
+pub mod server;
+mod state;
+mod stream;
+pub mod truth;
+
+#[cfg(test)]
+mod tests;
