@@ -121,7 +121,7 @@ impl Collector {
         let now = parts.clock.now();
         let known = |(who, anchor): (SourceIdentity, Option<Anchor>)| Known {
             who,
-            link: Link { since: now, ..Link::default() },
+            link: Link::new(now),
             sessions: Sessions::default(),
             opened_ms: None,
             anchor,

@@ -11,7 +11,7 @@ use crate::actors::rtt_pinger::RttPinger;
 use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::actors::watchdog::{Child, Watchdog};
 use crate::config::{Config, SourceConfig};
-use crate::domain::frame::{FORMS_MAX, FormCache};
+use crate::domain::frame::{DEFAULT_FORMS, FormCache};
 use crate::domain::source::SourceIx;
 use crate::domain::view::Picture;
 use crate::http::{HttpOptions, HttpParts, HttpState, page_specs};
@@ -249,7 +249,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         clock: Arc::clone(&opened.clock),
         dialer: outside.dialer,
         export: outside.export,
-        forms: Arc::new(Mutex::new(FormCache::new(FORMS_MAX, rand::random()))),
+        forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: readers.clone(),
     };
     let (mut streams, mut pingers, mut children) = (Vec::new(), Vec::new(), Vec::new());

@@ -116,16 +116,15 @@ fn down_note(loaded: &Loaded, clock: &SystemClock, labels: Labels) -> Option<(St
 }
 
 fn imported_rows(loaded: &Loaded) -> Vec<Imported> {
-    let field = |n: Option<i64>| n.map_or(serde_json::Value::Null, Into::into);
     loaded
         .imported
         .iter()
         .map(|row| {
             let mut fields = serde_json::Map::new();
             fields.insert("coverage".to_owned(), row.coverage.map_or(serde_json::Value::Null, Into::into));
-            fields.insert("missed".to_owned(), field(row.missed));
-            fields.insert("ops".to_owned(), field(row.ops));
-            fields.insert("primaryOps".to_owned(), field(row.primary_ops));
+            fields.insert("missed".to_owned(), row.missed.into());
+            fields.insert("ops".to_owned(), row.ops.into());
+            fields.insert("primaryOps".to_owned(), row.primary_ops.into());
             Imported { ts_ms: row.ts_ms, url: row.source_url.clone(), fields }
         })
         .collect()

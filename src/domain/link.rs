@@ -144,6 +144,12 @@ pub struct Link {
 }
 
 impl Link {
+    /// A link that was not started yet.
+    #[must_use]
+    pub fn new(now: Tau) -> Link {
+        Link { since: now, ..Link::default() }
+    }
+
     /// Takes an event at `now`; `jitter` is a fresh random number in [0, 1).
     pub fn on(&mut self, event: LinkEvent, now: Tau, jitter: f64) -> LinkEffect {
         if self.is_stopped {

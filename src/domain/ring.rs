@@ -120,6 +120,13 @@ pub struct Held {
 }
 
 impl Held {
+    /// Number that the next operation would have had.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        let rows: usize = self.chunks.iter().map(|c| c.rows.len()).sum();
+        self.chunk_base + rows as u64
+    }
+
     /// The operation of this number with its chunk and place.
     #[must_use]
     pub fn find(&self, number: u64) -> Option<(&Chunk, usize)> {
@@ -261,7 +268,7 @@ impl Ring {
         }
     }
 
-    /// The first undelivered operation of this mirror from `from` on.
+    /// The chunks as they are now, for a reader.
     #[must_use]
     pub fn held(&self) -> Held {
         Held { chunks: self.chunks.iter().cloned().collect(), chunk_base: self.chunk_base, base: self.base }

@@ -4,7 +4,7 @@ use super::MirrorStream;
 use super::reading::rejected;
 use crate::actors::message::SourceEvent;
 use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS};
-use crate::domain::frame::{Form, Reject, parse};
+use crate::domain::frame::{Reject, Shape, parse};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::{Op, OpKey};
 use crate::domain::time::{MS, SECOND, Tau};
@@ -128,7 +128,7 @@ impl MirrorStream {
         for line in &page.lines {
             let parsed = std::str::from_utf8(line)
                 .map_err(|e| Reject::BadJson(e.valid_up_to()))
-                .and_then(|line| parse(line, Form::Line, &mut forms));
+                .and_then(|line| parse(line, Shape::Legacy, &mut forms).map(|frame| frame.op));
             match parsed {
                 Ok(op) => {
                     ops.extend(op.seq.map(|seq| (seq, op.key)));
@@ -229,7 +229,7 @@ impl MirrorStream {
     fn take_replayed(&self, message: &Arrived, events: &mut Vec<SourceEvent>) -> Option<Op> {
         let Payload::Text(text) = &message.payload else { return None };
         let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
-        match parse(text, Form::Stream, &mut forms) {
+        match parse(text, Shape::Sequenced, &mut forms).map(|frame| frame.op) {
             Ok(op) => {
                 events.push(SourceEvent::Arrived(op, message.at, Mode::Filled));
                 Some(op)

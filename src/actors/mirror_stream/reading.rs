@@ -3,7 +3,7 @@
 use super::MirrorStream;
 use crate::actors::message::{Read, ReadEnd, SourceEvent};
 use crate::domain::fill::Anchor;
-use crate::domain::frame::{Form, Reject, parse};
+use crate::domain::frame::{Reject, Shape, parse};
 use crate::domain::link::{LinkEvent, LinkState};
 use crate::domain::op::Op;
 use crate::domain::time::Tau;
@@ -57,7 +57,7 @@ impl MirrorStream {
         };
         let parsed = {
             let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
-            parse(text, Form::Stream, &mut forms)
+            parse(text, Shape::Sequenced, &mut forms).map(|frame| frame.op)
         };
         match parsed {
             Ok(op) => {
@@ -90,7 +90,7 @@ impl MirrorStream {
             }
             ReadEnd::Stream(other) => {
                 if let StreamEnd::TooLarge { bytes, limit } = other {
-                    events.push(rejected(&Reject::TooLarge(*bytes, *limit), now));
+                    events.push(rejected(&Reject::TooLarge { bytes: *bytes, limit: *limit }, now));
                 }
                 LinkEvent::Closed { code: 1006, reason: other.to_string() }
             }

@@ -83,6 +83,28 @@ pub fn page(picture: &Picture, m: usize, filter: &OpsFilter) -> OpsPage {
     OpsPage { data: json!({ "ops": rows }), next_below }
 }
 
+/// Operations that mirror `m` has and the primary has not, newest first.
+#[must_use]
+pub fn extras(picture: &Picture, m: usize, limit: usize) -> Value {
+    let of_mirror = picture.capture.extras.iter().filter(|s| usize::from(s.mirror) == m);
+    let rows: Vec<Value> = of_mirror
+        .take(limit)
+        .map(|s| {
+            json!({
+                "did": s.key.did.to_string(),
+                "cid": s.key.cid.to_string(),
+                "seq": null,
+                "kind": s.kind.name(),
+                "verdict": "extra",
+                "confirmation": null,
+                "mirror_at": picture.at(s.q),
+                "created_at": crate::domain::time::rfc3339_ms(s.created_ms),
+            })
+        })
+        .collect();
+    json!({ "ops": rows })
+}
+
 fn passes(picture: &Picture, f: &OpsFilter, row: &crate::domain::ring::Row, cell: Cell) -> bool {
     let verdict = match f.verdict {
         Some(v) => cell.verdict() == v,
