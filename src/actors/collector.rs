@@ -18,7 +18,9 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Tau};
 use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
+};
 use events::EventLog;
 use save::Saver;
 use serde_json::Value;

@@ -91,9 +91,11 @@ impl Detail for Details {
 
     fn did(&self, text: String) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
         self.compute(move |picture, id| {
-            let parsed = Did::parse(&text).ok_or_else(|| DetailError::Internal("a checked DID did not parse".to_owned()))?;
+            let parsed =
+                Did::parse(&text).ok_or_else(|| DetailError::Internal("a checked DID did not parse".to_owned()))?;
             let data = did::page(picture, parsed);
-            if data["total_ops"] == 0 && data["extras"].as_array().is_none_or(Vec::is_empty) {
+            let is_empty = |key: &str| data.get(key).and_then(serde_json::Value::as_array).is_none_or(Vec::is_empty);
+            if is_empty("ops") && is_empty("extras") {
                 return Err(DetailError::NoSuchDid);
             }
             Ok(answer(&data, None, id, picture.capture.held.end()))

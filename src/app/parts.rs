@@ -114,17 +114,18 @@ impl App {
         let address = listener.local_addr().map_err(StartError::Server)?;
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
         let readiness = Arc::clone(&is_ready);
-        let state = web::Data::new(HttpState::new(HttpParts {
-            pages: Arc::clone(&pages),
-            mirror_ids: ids,
-            detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
-            readiness: Arc::new(move || {
-                if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
-            }),
-            utc_now_ms: utc_now,
-            options: http_options(config),
-            shutdown: shutdown.clone(),
-        }));
+        let state =
+            web::Data::new(HttpState::new(HttpParts {
+                pages: Arc::clone(&pages),
+                mirror_ids: ids,
+                detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
+                readiness: Arc::new(move || {
+                    if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
+                }),
+                utc_now_ms: utc_now,
+                options: http_options(config),
+                shutdown: shutdown.clone(),
+            }));
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
         let server = actix_rt::spawn(server);
         Ok(App { address, pages, driver: Arc::new(driver), shutdown, is_ready, server, assembled })
@@ -187,7 +188,13 @@ impl Assembled {
     }
 }
 
-fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, board: StatusBoard, now: &UtcNow) -> Driver<Picture> {
+fn driver(
+    config: &Config,
+    pictures: &Pictures,
+    pages: &Arc<Pages>,
+    board: StatusBoard,
+    now: &UtcNow,
+) -> Driver<Picture> {
     let options = DriverOptions { concurrent_max: COMPUTES_MAX, utc_now_ms: Arc::clone(now), board };
     let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
     let listed = config.limits.listed_misses;
@@ -357,7 +364,8 @@ fn start_stream(
         tracing::warn!("the collector was not told of the primary's stream");
     }
     let slot = Arc::new(Mutex::new(address));
-    let parts = ChildParts { settings, doors: doors.clone(), to, collector: collector.clone(), slot: Arc::clone(&slot) };
+    let parts =
+        ChildParts { settings, doors: doors.clone(), to, collector: collector.clone(), slot: Arc::clone(&slot) };
     (slot, parts)
 }
 

@@ -67,7 +67,9 @@ pub(super) fn link_text(known: &Known) -> String {
         LinkState::Waiting | LinkState::Unsupported => {
             let close = link.last_close.as_ref().filter(|c| c.at == link.since);
             match (close, &link.last_error) {
-                (Some(c), _) if !c.reason.is_empty() => format!("closed by {}: {} ({})", known.who.name, c.reason, c.code),
+                (Some(c), _) if !c.reason.is_empty() => {
+                    format!("closed by {}: {} ({})", known.who.name, c.reason, c.code)
+                }
                 (Some(c), _) => format!("closed by {} ({})", known.who.name, c.code),
                 (None, Some(e)) => e.text.clone(),
                 (None, None) => "not connected".to_owned(),

@@ -13,9 +13,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Windows;
-use crate::ports::store::{
-    Commit, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier,
-};
+use crate::ports::store::{Commit, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier};
 use actix::Recipient;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -149,7 +147,8 @@ impl Collector {
         if self.ledger.waiting_bytes() > WAITING_BYTES_MAX {
             let ids = self.mirror_ids();
             drop(self.ledger.prepare(&ids));
-            let text = "nothing can be kept for so long that the waiting journal was let go; a restart will begin behind it";
+            let text =
+                "nothing can be kept for so long that the waiting journal was let go; a restart will begin behind it";
             self.note("journal_dropped", None, text.to_owned());
         }
     }
@@ -187,14 +186,18 @@ impl Collector {
     }
 
     fn source_rows(&self, commit: &mut Commit) -> Vec<u64> {
-        let row = |id: String, url: &str, state: Vec<u8>, cursor: Option<i64>| SourceRow { id, url: url.to_owned(), state, cursor };
+        let row = |id: String, url: &str, state: Vec<u8>, cursor: Option<i64>| SourceRow {
+            id,
+            url: url.to_owned(),
+            state,
+            cursor,
+        };
         commit.sources.push(row(LEDGER_ROW.to_owned(), "", encode(&self.ledger.save_state()), None));
         let mut versions = Vec::new();
         for (i, known) in self.sources.iter().enumerate() {
             let ix = SourceIx(i as u16);
             let anchor = known.anchor.map(|a| (a.seq, a.key.did.0, a.key.cid.0));
-            let state =
-                SourceState { counters: self.ledger.save_counters(ix), anchor, rejects: known.rejects.clone() };
+            let state = SourceState { counters: self.ledger.save_counters(ix), anchor, rejects: known.rejects.clone() };
             let cursor = known.anchor.map(|a| a.seq as i64);
             commit.sources.push(row(known.who.id.clone(), &known.who.url, encode(&state), cursor));
             let Some(source) = self.ledger.source(ix) else { continue };
@@ -292,6 +295,9 @@ fn interval_rows(prepared: &Prepared, interval_ms: i64, ids: &[String]) -> Vec<I
     rows
 }
 
+/// An interval's header and its mirrors, as rows bring them one by one.
+type Parts = (Option<IntervalHead>, Vec<(String, Acc)>);
+
 /// What a start gets back.
 #[derive(Debug, Default)]
 pub struct Restored {
@@ -326,7 +332,7 @@ pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
         };
         r.unreadable += usize::from(!is_read);
     }
-    let mut by_place: BTreeMap<(i64, i64), (Option<IntervalHead>, Vec<(String, Acc)>)> = BTreeMap::new();
+    let mut by_place: BTreeMap<(i64, i64), Parts> = BTreeMap::new();
     for row in loaded.intervals {
         let entry = by_place.entry((row.tier.code(), row.start_ms)).or_default();
         let is_read = if row.source == HEAD {
