@@ -62,7 +62,10 @@ impl Judging {
         let interval_key = "judging.intervalSeconds";
         let interval_s = r.integer(interval_key, 300, 5..=3600);
         if 3_600 % interval_s != 0 {
-            r.problem(interval_key, format!("{interval_s} does not divide an hour of 3600 seconds; use 60, 300 or 600"));
+            r.problem(
+                interval_key,
+                format!("{interval_s} does not divide an hour of 3600 seconds; use 60, 300 or 600"),
+            );
         }
         Judging {
             on_time: Duration::from_secs_f64(on_time_s),

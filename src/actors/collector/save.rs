@@ -13,7 +13,9 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Windows;
-use crate::ports::store::{Commit, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier};
+use crate::ports::store::{
+    Commit, EventRow, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier,
+};
 use actix::Recipient;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -305,8 +307,12 @@ pub struct Restored {
     pub saved: Saved,
     /// Where each source is resumed, by id.
     pub anchors: HashMap<String, Anchor>,
-    /// The largest segment and event ids.
-    pub last_ids: (i64, i64),
+    /// The largest segment id.
+    pub last_segment: i64,
+    /// Events, oldest first.
+    pub events: Vec<EventRow>,
+    /// Refused frames by source id and reason.
+    pub rejects: HashMap<String, BTreeMap<String, u64>>,
     /// Segments that are kept: id and newest operation named.
     pub kept_segments: Vec<(i64, i64)>,
     /// Rows that could not be read.
@@ -318,8 +324,8 @@ pub struct Restored {
 pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
     let mut r = Restored::default();
     r.saved.is_rebooted = is_rebooted;
-    r.last_ids.0 = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
-    r.last_ids.1 = loaded.events.iter().map(|e| e.id).max().unwrap_or(0);
+    r.last_segment = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
+    r.events = loaded.events;
     r.kept_segments = loaded.segments.iter().map(|s| (s.id, s.last_op)).collect();
     r.saved.segments = loaded.segments.into_iter().map(|s| s.blob).collect();
     for row in loaded.sources {
@@ -359,6 +365,7 @@ fn take_source(r: &mut Restored, id: String, state: SourceState) {
     if let Some((seq, did, cid)) = state.anchor {
         r.anchors.insert(id.clone(), Anchor { seq, key: OpKey { did: Did(did), cid: Cid(cid) } });
     }
+    r.rejects.insert(id.clone(), state.rejects);
     r.saved.counters.insert(id, state.counters);
 }
 

@@ -8,13 +8,13 @@ use super::extra::ExtraRow;
 use super::series::Series;
 use super::state::{MirrorState, SourceState};
 use super::{MirrorParams, Params, SLOT_S};
+use crate::domain::address::Peer;
 use crate::domain::interval::{ExtraState, Interval};
 use crate::domain::ring::Held;
 use crate::domain::rollup::{Rollups, merge};
 use crate::domain::rtt::Correction;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
 use crate::domain::window_kind::WindowKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Extras that a capture lists.
@@ -32,7 +32,7 @@ pub struct RttCapture {
     /// Samples behind it.
     pub samples: usize,
     /// The address that was measured.
-    pub peer: Option<SocketAddr>,
+    pub peer: Option<Peer>,
     /// When the newest sample was taken.
     pub measured_at: Option<Tau>,
 }
