@@ -27,6 +27,9 @@ impl MirrorStream {
             events.push(SourceEvent::Opened(at));
             self.step(LinkEvent::Opened { has_gap }, &mut events, ctx);
         }
+        if !msg.messages.is_empty() {
+            self.link.heard();
+        }
         for message in &msg.messages {
             self.take(message, &mut events);
         }
