@@ -274,7 +274,8 @@ impl Actor for MirrorStream {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        let mut events = Vec::new();
+        // A stream that replaces one that panicked finds its window open: what came since the last proof is a gap.
+        let mut events = vec![SourceEvent::Closed];
         self.step(LinkEvent::Start, &mut events, ctx);
         self.tell(events, ctx);
     }
@@ -307,6 +308,8 @@ impl Handler<Stop> for MirrorStream {
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) -> Self::Result {
         let mut events = Vec::new();
         self.step(LinkEvent::Stop, &mut events, ctx);
+        // That the stream ends is our doing: the window stays open, and the next start closes it as the observer being down.
+        events.retain(|e| !matches!(e, SourceEvent::Closed));
         AtomicResponse::new(Box::pin(self.telling(events).into_actor(self).map(|(), _, ctx| ctx.stop())))
     }
 }
