@@ -48,7 +48,8 @@ impl Ledger {
         self.primary.received += 1;
         let foreign = self.foreigns.take(&op.key.cid, &mut self.mirrors);
         let is_filled = mode == Mode::Filled && !self.is_mutant(Mutant::FilledIsLive);
-        let (p, delay_ms) = if is_filled { self.instant_of_filled(op, at) } else { (at, self.delay.add(at, op.created_ms)) };
+        let (p, delay_ms) =
+            if is_filled { self.instant_of_filled(op, at) } else { (at, self.delay.add(at, op.created_ms)) };
         let mut row = Row::new(op.key, op.kind, p, op.created_ms, op.seq);
         row.is_filled = is_filled;
         row.delay_ms = u32::try_from(delay_ms).unwrap_or(u32::MAX);
@@ -58,7 +59,13 @@ impl Ledger {
             self.ranges.add(at, op.created_ms);
         }
         let cells: Vec<Cell> = (0..self.mirrors.len())
-            .map(|m| Cell::new(if self.is_eligible(&row, m) == Some(false) { Verdict::NotEligible } else { Verdict::Pending }))
+            .map(|m| {
+                Cell::new(if self.is_eligible(&row, m) == Some(false) {
+                    Verdict::NotEligible
+                } else {
+                    Verdict::Pending
+                })
+            })
             .collect();
         let number = self.ring.push(row, cells.iter().copied());
         self.journal.op(number, &row);
@@ -286,7 +293,9 @@ impl Ledger {
         if self.is_mutant(Mutant::FlagVoidsTooMuch) && row.created_ms % 3 == 0 {
             return Verdict::Present;
         }
-        if !self.is_mutant(Mutant::FrozenSpanCounts) && (row.delay_ms > 0 || self.is_voided(m, p, a, lag_ns, on_time_ns)) {
+        if !self.is_mutant(Mutant::FrozenSpanCounts)
+            && (row.delay_ms > 0 || self.is_voided(m, p, a, lag_ns, on_time_ns))
+        {
             return Verdict::Present;
         }
         if lag_ns <= on_time_ns { Verdict::OnTime } else { Verdict::Late }

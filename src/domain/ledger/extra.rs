@@ -297,8 +297,7 @@ impl Ledger {
         self.foreigns.judged_at = Some(self.now);
         let grace_ns = self.mirrors.iter().map(|m| m.params.grace_ns).min().unwrap_or(0);
         let due_before = self.now.plus(-grace_ns).plus(1);
-        let due: Vec<(Tau, u16, OpKey)> =
-            self.foreigns.open.iter().take_while(|o| o.0 < due_before).copied().collect();
+        let due: Vec<(Tau, u16, OpKey)> = self.foreigns.open.iter().take_while(|o| o.0 < due_before).copied().collect();
         self.foreigns.chain_wanted = None;
         for (_, mirror, key) in due {
             let Some(s) = self.foreigns.get(&key, mirror).copied() else { continue };

@@ -97,7 +97,8 @@ impl Ledger {
             return Judgement::Wait;
         }
         let is_past_limit = self.before > base.plus(GAP_LIMIT_NS);
-        let is_filling = is_gap_open(&self.primary.windows, row.p, base) || is_gap_open(&mirror.source.windows, from, base);
+        let is_filling =
+            is_gap_open(&self.primary.windows, row.p, base) || is_gap_open(&mirror.source.windows, from, base);
         if is_filling && !is_past_limit && !self.is_mutant(Mutant::NoWindows) {
             return Judgement::Wait;
         }

@@ -48,7 +48,10 @@ fn histories(first: u64, of: u64) {
     let seeds = number("MIRRORWATCH_SEED").map_or(0..count, |seed| seed..seed + 1);
     for seed in seeds.filter(|s| s % of == first) {
         if let Err(v) = guarded(seed, &Playing::default(), plan::Shell::Right) {
-            panic!("{}: {}\nplay it again with MIRRORWATCH_SEED={seed} cargo test property::histories", v.invariant, v.text);
+            panic!(
+                "{}: {}\nplay it again with MIRRORWATCH_SEED={seed} cargo test property::histories",
+                v.invariant, v.text
+            );
         }
     }
 }

@@ -98,9 +98,7 @@ impl<'a> Witness<'a> {
                 self.rows.insert(number, row);
                 Ok(())
             }
-            Record::Gone(_) | Record::Evicted(_) => {
-                ensure(ledger.ring.base() <= ledger.ring.next(), "I5", String::new)
-            }
+            Record::Gone(_) | Record::Evicted(_) => ensure(ledger.ring.base() <= ledger.ring.next(), "I5", String::new),
         }
     }
 

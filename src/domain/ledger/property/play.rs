@@ -187,7 +187,11 @@ impl<'a> Play<'a> {
         };
         let mut messages: Vec<(Tau, Message)> = Vec::new();
         if outcome == ChainOutcome::Complete {
-            let listed = self.world.ops.iter().filter(|o| o.listed <= now && o.accepted >= since.plus(-self.world.plan.grace_ns));
+            let listed = self
+                .world
+                .ops
+                .iter()
+                .filter(|o| o.listed <= now && o.accepted >= since.plus(-self.world.plan.grace_ns));
             messages.extend(listed.map(|o| (got, Message::Script(Event::Arrive(o.op, Mode::Filled)))));
         }
         messages.push((got, Message::Chain(now, outcome)));
@@ -257,7 +261,8 @@ impl<'a> Play<'a> {
         self.ledger = fresh(self.world, &self.playing);
         let report = self.ledger.restore(saved, "p", &ids);
         for (queue, script) in self.queues.iter_mut().zip(&self.world.scripts) {
-            queue.waiting = script.events.iter().filter(|e| e.0 >= to).map(|&(at, e)| (at, Message::Script(e))).collect();
+            queue.waiting =
+                script.events.iter().filter(|e| e.0 >= to).map(|&(at, e)| (at, Message::Script(e))).collect();
             queue.free = to;
         }
         if let Some(late) = self.queues.last_mut() {
@@ -313,7 +318,5 @@ fn repeat(waiting: &VecDeque<(Tau, Message)>, dice: &mut Dice) -> VecDeque<(Tau,
 /// The verdicts of a mirror by operation, to compare two histories.
 pub fn verdicts(world: &World, ledger: &Ledger, m: usize) -> HashMap<usize, crate::domain::verdict::Cell> {
     let numbers = ledger.ring.base()..ledger.ring.next();
-    numbers
-        .filter_map(|n| Some((world.by_cid[&ledger.ring.row(n)?.cid], ledger.ring.cell(n, m)?)))
-        .collect()
+    numbers.filter_map(|n| Some((world.by_cid[&ledger.ring.row(n)?.cid], ledger.ring.cell(n, m)?))).collect()
 }

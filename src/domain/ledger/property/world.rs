@@ -79,7 +79,8 @@ impl World {
         let mut dice = Dice::new(plan.seed, 2);
         let ops = publish(&plan, &mut dice);
         let times = Times::of(&plan, &ops, &mut dice);
-        let mut items = vec![ops.iter().map(|o| Item { sent: o.sent, listed: o.listed, op: o.op, form: Form::Right }).collect()];
+        let mut items =
+            vec![ops.iter().map(|o| Item { sent: o.sent, listed: o.listed, op: o.op, form: Form::Right }).collect()];
         for m in 0..plan.mirrors {
             let mut dice = Dice::new(plan.seed, 100 + m as u64);
             items.push(match (m, first) {
@@ -97,7 +98,8 @@ impl World {
             })
             .collect();
         let caps = if plan.has_caps { (25, 4) } else { (10_000, 1_000) };
-        let mirror = |m: i64| MirrorParams { on_time_ns: plan.on_time_ns, grace_ns: plan.grace_ns + (m % 2) * 5 * SECOND };
+        let mirror =
+            |m: i64| MirrorParams { on_time_ns: plan.on_time_ns, grace_ns: plan.grace_ns + (m % 2) * 5 * SECOND };
         World {
             params: Params {
                 look_back_ns: plan.look_back_ns,
@@ -247,7 +249,8 @@ fn hostile(ops: &[TrueOp], dice: &mut Dice) -> Vec<Item> {
     let mut items = Vec::new();
     for o in ops {
         for _ in 0..8 {
-            let mut item = Item { sent: o.accepted.plus(dice.ms(1, 400)), listed: o.accepted, op: o.op, form: Form::Invented };
+            let mut item =
+                Item { sent: o.accepted.plus(dice.ms(1, 400)), listed: o.accepted, op: o.op, form: Form::Invented };
             match dice.between(0, 4) {
                 0 => {
                     item.op.key.did.0[0] ^= 0x55;
