@@ -10,6 +10,7 @@ mod outside;
 mod parts;
 mod pictures;
 mod run;
+mod settings;
 mod state;
 
 pub use parts::{App, Assembled, Outside, StartError};

@@ -84,6 +84,16 @@ pub fn server(listener: TcpListener, state: &web::Data<HttpState>) -> io::Result
     Ok(server)
 }
 
+/// The overview as it is published when a page is asked for, so that its first paint has numbers.
+#[cfg(feature = "dashboard")]
+fn first_snapshot(state: &web::Data<HttpState>) -> web::Data<assets::InitialOverview> {
+    let pages = std::sync::Arc::clone(&state.pages);
+    web::Data::new(assets::InitialOverview::new(move || {
+        let overview = pages.get("overview").map(|page| page.load().body.identity.clone());
+        overview.unwrap_or_default()
+    }))
+}
+
 /// All addresses with what surrounds them.
 pub fn app(
     state: &web::Data<HttpState>,
@@ -97,7 +107,7 @@ pub fn app(
         .configure(|config| {
             routes::configure(config, state);
             #[cfg(feature = "dashboard")]
-            config.configure(assets::configure);
+            config.app_data(first_snapshot(state)).configure(assets::configure);
         })
         .wrap_fn(move |request, service| guard::around(&around, request, service))
 }

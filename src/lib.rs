@@ -1,4 +1,47 @@
-//! mirrorwatch watches the did:plc directory and its mirrors.
+//! mirrorwatch watches the did:plc directory and its mirrors and tells, with evidence, how complete, how late and how
+//! truthful each mirror is. The one promise: a mirror is never blamed for what the observer or the primary did.
+//!
+//! # Bird's eye
+//!
+//! ```text
+//! source --frames--> reader task (notes the instant of the read) --> MirrorStream actor --> Collector actor (owns the Ledger)
+//! RttPinger actor ---------------------- round trips -------------------------^   |
+//!                                                                               | picture (shared, copied when written)
+//!            recomputer (own interval, blocking pool, panic-safe) <-------------+
+//!                 | view -> JSON -> gzip, br -> ETag -> Published (arc-swap)
+//! browser, API <--+ handler: one load, clone of finished bytes             browser <- live: which page has a new revision
+//! SnapshotWriter actor <- journal, final intervals, cursors, misses: one transaction a second -> SQLite
+//! ```
+//!
+//! A frame is stamped where it is read and parsed beside it; the ledger alone decides what it means; readers of the API
+//! get bytes that were finished before they asked. Long windows are merges of intervals, so that no figure costs more when
+//! there were more operations.
+//!
+//! # Map
+//!
+//! - [`domain`]: the pure half. [`domain::ledger`] judges; [`domain::window`] knows what we saw; [`domain::link`] and
+//!   [`domain::fill`] how to resume without loss; [`domain::frame`] what passes for an operation; [`domain::view`] what the
+//!   API shows. Start reading at [`domain::ledger::Ledger`].
+//! - [`ports`]: the doors: clock, dialer, export, probe, store.
+//! - [`actors`]: the actix shell around both, thin.
+//! - [`recompute`] and [`publish`]: pages in the background, and the place where readers find them.
+//! - [`http`]: routes, the live socket, problems, limits.
+//! - [`app`]: puts the parts together and takes them apart in order; [`cli`], [`config`], [`telemetry`]: what the operator
+//!   says and sees.
+//! - `sim` (feature `simulator`): a directory and mirrors that misbehave on purpose, for the demo and the tests.
+//!
+//! # Invariants
+//!
+//! What is deliberately absent, each kept by a test:
+//!
+//! - `domain` names no actor, runtime, file, socket or clock; the present is an argument (`tests/integration/tidy.rs`).
+//! - `http` and `recompute` never name `actors`; an actor holds a `Recipient`, never another's address (the same).
+//! - No verdict, lag or window depends on the wall clock: labels alone do (`domain::ledger::property`).
+//! - `missed` and `extra` need a proof that everything reached us; a hole, an eviction or a restart gives `unknown`
+//!   (`domain::ledger::property`, each rule with a broken engine that the tests catch).
+//! - An interval is shown as final only when it is on disk (`domain::ledger::tests`).
+//! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
+//! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;
 pub mod app;

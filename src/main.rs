@@ -37,7 +37,7 @@ fn start(cli: &Cli) -> u8 {
     }
     match &cli.command {
         Command::Run | Command::CheckConfig => app::run(config),
-        Command::Import { dir } => app::import(config, dir),
+        Command::Import { dir } => app::import(&config, dir),
         #[cfg(feature = "simulator")]
         Command::Demo(demo) => app::demo(config, demo),
         #[cfg(not(feature = "simulator"))]

@@ -18,11 +18,14 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Tau};
 use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture};
+use crate::ports::store::EventRow;
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
+};
 use events::EventLog;
 use save::Saver;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,8 +84,12 @@ pub struct CollectorParts {
     pub boot_id: String,
     /// Keeps transactions.
     pub writer: Recipient<Keep>,
-    /// The largest segment and event ids that are kept.
-    pub last_ids: (i64, i64),
+    /// The largest segment id that is kept.
+    pub last_segment: i64,
+    /// Events of a run before, oldest first.
+    pub events: Vec<EventRow>,
+    /// Refused frames of a run before, by source id and reason.
+    pub rejects: HashMap<String, BTreeMap<String, u64>>,
     /// Segments that are kept already: id and newest operation named.
     pub kept_segments: Vec<(i64, i64)>,
     /// Notes of the start, for the list of events.
@@ -119,13 +126,14 @@ impl Collector {
     #[must_use]
     pub fn new(parts: CollectorParts) -> Collector {
         let now = parts.clock.now();
+        let mut rejects = parts.rejects;
         let known = |(who, anchor): (SourceIdentity, Option<Anchor>)| Known {
+            rejects: rejects.remove(&who.id).unwrap_or_default(),
             who,
             link: Link::new(now),
             sessions: Sessions::default(),
             opened_ms: None,
             anchor,
-            rejects: BTreeMap::new(),
             last_reject: None,
             logged_reject_at: None,
         };
@@ -140,8 +148,8 @@ impl Collector {
             primary: None,
             chain_asked: None,
             chain_ended: None,
-            events: EventLog::new(parts.last_ids.1),
-            saver: Saver::new(parts.writer, parts.last_ids.0, parts.kept_segments, parts.boot_id),
+            events: EventLog::new(parts.events),
+            saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id),
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
@@ -221,11 +229,12 @@ impl Collector {
             (true, false) => known.sessions.down(now),
             _ => known.sessions.watch(now),
         }
+        let is_news = events::is_news(&known.link, &link);
         let session = events::session(known, &link, was.is_up() && !is.is_up(), utc_ms);
         known.link = link;
         let (id, text) = (known.who.id.clone(), events::link_text(known));
         self.saver.session(session);
-        if was != is {
+        if is_news {
             self.note(&format!("link_{}", events::state_word(is)), Some(id), text);
         }
     }

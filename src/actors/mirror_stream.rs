@@ -20,7 +20,9 @@ use crate::ports::clock::Clock;
 use crate::ports::dial::{DialRequest, Dialed, Dialer};
 use crate::ports::dial_error::{DialClass, DialError};
 use crate::ports::export::ExportClient;
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
+};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -135,7 +137,10 @@ impl MirrorStream {
         if was_open && !self.link.is_open() {
             events.push(SourceEvent::Closed);
         }
-        if self.link.state != before.state || self.link.last_error != before.last_error || self.link.last_close != before.last_close {
+        if self.link.state != before.state
+            || self.link.last_error != before.last_error
+            || self.link.last_close != before.last_close
+        {
             events.push(SourceEvent::Link(Box::new(self.link.clone())));
             self.log_change(before.state);
         }
@@ -183,14 +188,14 @@ impl MirrorStream {
             prefer: None,
         };
         let dialer = Arc::clone(&self.doors.dialer);
-        let dialing = async move { dialer.dial(request).await };
-        ctx.spawn(dialing.into_actor(self).map(move |result, act, ctx| {
+        let attempt = async move { dialer.dial(request).await };
+        ctx.spawn(attempt.into_actor(self).map(move |result, act, ctx| {
             if act.epoch != epoch {
                 return;
             }
             let mut events = Vec::new();
             match result {
-                Ok(dialed) => act.dialed(dialed, &mut events, ctx),
+                Ok(open) => act.dialed(open, &mut events, ctx),
                 Err(error) => act.step(failed(&error), &mut events, ctx),
             }
             act.tell(events, ctx);
@@ -269,7 +274,8 @@ impl Actor for MirrorStream {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        let mut events = Vec::new();
+        // A stream that replaces one that panicked finds its window open: what came since the last proof is a gap.
+        let mut events = vec![SourceEvent::Closed];
         self.step(LinkEvent::Start, &mut events, ctx);
         self.tell(events, ctx);
     }
@@ -302,6 +308,8 @@ impl Handler<Stop> for MirrorStream {
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) -> Self::Result {
         let mut events = Vec::new();
         self.step(LinkEvent::Stop, &mut events, ctx);
+        // That the stream ends is our doing: the window stays open, and the next start closes it as the observer being down.
+        events.retain(|e| !matches!(e, SourceEvent::Closed));
         AtomicResponse::new(Box::pin(self.telling(events).into_actor(self).map(|(), _, ctx| ctx.stop())))
     }
 }

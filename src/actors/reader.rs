@@ -102,7 +102,8 @@ impl ReaderTask {
     async fn pass_on(&mut self, batch: Batch) -> bool {
         let is_over = batch.end.is_some();
         // A batch that was cut proves only what is in it: up to its last message.
-        let proved = if batch.drained_at.is_some() { batch.last_read } else { batch.messages.last().map(|m| m.at.plus(-1)) };
+        let proved =
+            if batch.drained_at.is_some() { batch.last_read } else { batch.messages.last().map(|m| m.at.plus(-1)) };
         let read = Read {
             epoch: self.epoch,
             messages: batch.messages,
@@ -154,7 +155,10 @@ impl ReaderTask {
             // What arrived meanwhile is stamped when it is read, which is after this.
             let told = self.late.try_send(ReaderLate { from: begun, to: Some(ended.plus(LATE_NS)) });
             if told.is_err() {
-                tracing::warn!(late_ms = ended.since(begun) / MS, "the collector is too busy to be told that it is late");
+                tracing::warn!(
+                    late_ms = ended.since(begun) / MS,
+                    "the collector is too busy to be told that it is late"
+                );
             }
         }
         result.is_err()

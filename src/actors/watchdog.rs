@@ -52,8 +52,7 @@ impl Watchdog {
     /// A watchdog over these parts.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, readers: Readers, late: Recipient<ReaderLate>, children: Vec<Child>) -> Watchdog {
-        let children =
-            children.into_iter().map(|child| Watched { child, failures: 0, not_before: Tau::MIN }).collect();
+        let children = children.into_iter().map(|child| Watched { child, failures: 0, not_before: Tau::MIN }).collect();
         Watchdog { clock, readers, late, children, due: None, late_since: None }
     }
 

@@ -128,7 +128,10 @@ fn table(picture: &Picture, world: &DemoWorld) -> String {
             let mark = if truth == measured { ' ' } else { '*' };
             format!("{truth} / {measured}{mark}")
         };
-        let p50 = acc.lag.at_rank(acc.lag.count().div_ceil(2)).map_or("–".to_owned(), |us| format!("{:.1}", us as f64 / 1e3));
+        let p50 = acc
+            .lag
+            .at_rank(acc.lag.count().div_ceil(2))
+            .map_or("–".to_owned(), |us| format!("{:.1}", us as f64 / 1e3));
         let true_p50 = truth.lag_p50_ms.map_or("–".to_owned(), |ms| format!("{ms:.1}"));
         let line = writeln!(
             out,
@@ -144,6 +147,8 @@ fn table(picture: &Picture, world: &DemoWorld) -> String {
         );
         debug_assert!(line.is_ok());
     }
-    out.push_str("present: delivered while our link was being resumed, so that its time is not known; counts for coverage.");
+    out.push_str(
+        "present: delivered while our link was being resumed, so that its time is not known; counts for coverage.",
+    );
     out
 }

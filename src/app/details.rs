@@ -3,6 +3,7 @@
 
 use super::pictures::Pictures;
 use crate::domain::did::Did;
+use crate::domain::interval::ExtraState;
 use crate::domain::verdict::Verdict;
 use crate::domain::view::ops::{OpsFilter, OpsPage};
 use crate::domain::view::{Picture, did, ops};
@@ -19,8 +20,9 @@ pub struct Details {
     pub snapshot_id: String,
 }
 
-/// Extras have no row of the primary; they are asked for by these verdicts.
-const EXTRA: &str = "extra";
+/// Operations without a row of the primary are asked for by these verdicts.
+const EXTRAS: [(&str, ExtraState); 3] =
+    [("extra", ExtraState::Extra), ("extra_unknown", ExtraState::Unknown), ("extra_pending", ExtraState::Pending)];
 
 fn page(picture: &Picture, query: &OpsQuery, snapshot_id: &str) -> Result<DetailPage, DetailError> {
     let mirror = picture
@@ -34,8 +36,9 @@ fn page(picture: &Picture, query: &OpsQuery, snapshot_id: &str) -> Result<Detail
         Some(cursor) => read_cursor(cursor, snapshot_id)?,
     };
     let verdict = query.verdict.as_deref();
-    if verdict.is_some_and(|v| v.starts_with(EXTRA)) {
-        let data = crate::domain::view::ops::extras(picture, mirror, query.limit as usize);
+    let extra = EXTRAS.iter().find(|e| Some(e.0) == verdict);
+    if let Some(&(_, state)) = extra {
+        let data = ops::extras(picture, mirror, state, query.limit as usize);
         return Ok(answer(&data, None, snapshot_id, top));
     }
     let filter = OpsFilter {
@@ -91,9 +94,11 @@ impl Detail for Details {
 
     fn did(&self, text: String) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
         self.compute(move |picture, id| {
-            let parsed = Did::parse(&text).ok_or_else(|| DetailError::Internal("a checked DID did not parse".to_owned()))?;
+            let parsed =
+                Did::parse(&text).ok_or_else(|| DetailError::Internal("a checked DID did not parse".to_owned()))?;
             let data = did::page(picture, parsed);
-            if data["total_ops"] == 0 && data["extras"].as_array().is_none_or(Vec::is_empty) {
+            let is_empty = |key: &str| data.get(key).and_then(serde_json::Value::as_array).is_none_or(Vec::is_empty);
+            if is_empty("ops") && is_empty("extras") {
                 return Err(DetailError::NoSuchDid);
             }
             Ok(answer(&data, None, id, picture.capture.held.end()))

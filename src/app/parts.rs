@@ -2,6 +2,7 @@
 
 use super::details::Details;
 use super::pictures::Pictures;
+use super::settings::{driver, http_options, internals, prune_plan};
 use super::state::Opened;
 use crate::actors::collector::{Collector, CollectorParts, PrimaryIs, SourceIdentity};
 use crate::actors::message::{Flush, Stop};
@@ -14,19 +15,15 @@ use crate::config::{Config, SourceConfig};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
 use crate::domain::source::SourceIx;
 use crate::domain::view::Picture;
-use crate::http::{HttpOptions, HttpParts, HttpState, page_specs};
+use crate::http::{HttpParts, HttpState, page_specs};
 use crate::ports::clock::Clock;
 use crate::ports::dial::Dialer;
 use crate::ports::export::ExportClient;
 use crate::ports::probe::Probe;
-use crate::ports::store::PrunePlan;
 use crate::publish::{Pages, UtcNow};
-use crate::recompute::{
-    Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
-};
+use crate::recompute::{Driver, StatusBoard};
 use actix::{Actor, Addr, Arbiter};
 use actix_web::web;
-use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,8 +34,6 @@ use tokio_util::sync::CancellationToken;
 const STOP_WITHIN: Duration = Duration::from_millis(2_800);
 /// The time that recomputers have to end.
 const REAP_WITHIN: Duration = Duration::from_millis(1_500);
-/// Computations at once.
-const COMPUTES_MAX: usize = 2;
 
 /// The doors to the sources.
 #[derive(Clone)]
@@ -114,17 +109,18 @@ impl App {
         let address = listener.local_addr().map_err(StartError::Server)?;
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
         let readiness = Arc::clone(&is_ready);
-        let state = web::Data::new(HttpState::new(HttpParts {
-            pages: Arc::clone(&pages),
-            mirror_ids: ids,
-            detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
-            readiness: Arc::new(move || {
-                if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
-            }),
-            utc_now_ms: utc_now,
-            options: http_options(config),
-            shutdown: shutdown.clone(),
-        }));
+        let state =
+            web::Data::new(HttpState::new(HttpParts {
+                pages: Arc::clone(&pages),
+                mirror_ids: ids,
+                detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
+                readiness: Arc::new(move || {
+                    if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
+                }),
+                utc_now_ms: utc_now,
+                options: http_options(config),
+                shutdown: shutdown.clone(),
+            }));
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
         let server = actix_rt::spawn(server);
         Ok(App { address, pages, driver: Arc::new(driver), shutdown, is_ready, server, assembled })
@@ -187,27 +183,6 @@ impl Assembled {
     }
 }
 
-fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, board: StatusBoard, now: &UtcNow) -> Driver<Picture> {
-    let options = DriverOptions { concurrent_max: COMPUTES_MAX, utc_now_ms: Arc::clone(now), board };
-    let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
-    let listed = config.limits.listed_misses;
-    let recomputers: [Arc<dyn Recompute<Picture>>; 8] = [
-        Arc::new(coverage::Coverage),
-        Arc::new(lag::Lag),
-        Arc::new(misses::Misses { listed }),
-        Arc::new(rtt::Rtt),
-        Arc::new(history::History),
-        Arc::new(divergence::Divergence),
-        Arc::new(stats::Stats),
-        Arc::new(overview::Overview),
-    ];
-    for recomputer in recomputers {
-        let interval = config.analytics.interval(recomputer.name());
-        driver.add(recomputer, interval);
-    }
-    driver
-}
-
 fn identity(source: &SourceConfig) -> SourceIdentity {
     SourceIdentity {
         id: source.id.clone(),
@@ -236,7 +211,9 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         labels: opened.labels,
         boot_id: opened.boot,
         writer: writer.clone().recipient(),
-        last_ids: opened.restored.last_ids,
+        last_segment: opened.restored.last_segment,
+        events: opened.restored.events,
+        rejects: opened.restored.rejects,
         kept_segments: opened.restored.kept_segments,
         notes: opened.notes,
         imported: opened.imported,
@@ -357,57 +334,7 @@ fn start_stream(
         tracing::warn!("the collector was not told of the primary's stream");
     }
     let slot = Arc::new(Mutex::new(address));
-    let parts = ChildParts { settings, doors: doors.clone(), to, collector: collector.clone(), slot: Arc::clone(&slot) };
+    let parts =
+        ChildParts { settings, doors: doors.clone(), to, collector: collector.clone(), slot: Arc::clone(&slot) };
     (slot, parts)
-}
-
-fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> PrunePlan + Send + Sync> {
-    const DAY_MS: i64 = 86_400_000;
-    let (retention, now) = (config.retention.clone(), Arc::clone(now));
-    Arc::new(move || {
-        let before = |days: Option<u32>| days.map(|d| now() - i64::from(d) * DAY_MS);
-        PrunePlan {
-            intervals_before_ms: before(retention.interval_days),
-            hours_before_ms: before(retention.hourly_days),
-            days_before_ms: before(retention.daily_days),
-            misses_before_ms: before(retention.miss_days),
-            events_before_ms: before(retention.event_days),
-            sessions_before_ms: before(retention.event_days),
-        }
-    })
-}
-
-fn internals(config: &Config, board: StatusBoard, now: UtcNow) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
-    let limits = json!({
-        "max_mirrors": config.limits.max_mirrors,
-        "held_ops": config.limits.held_ops,
-        "unknown_keys_per_mirror": config.limits.unknown_keys_per_mirror,
-        "frame_bytes": config.limits.frame_bytes,
-        "listed_misses": config.limits.listed_misses,
-        "live_sockets": config.http.live_sockets,
-    });
-    let sources = config.mirrors.len() + 1;
-    Arc::new(move || {
-        json!({
-            "recomputers": board.read(now()),
-            "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
-            "limits": limits,
-        })
-    })
-}
-
-fn http_options(config: &Config) -> HttpOptions {
-    let http = &config.http;
-    HttpOptions {
-        workers: http.workers,
-        trusted_proxies: http.trusted_proxies.iter().filter_map(|p| p.to_string().parse().ok()).collect(),
-        allowed_hosts: http.allowed_hosts.clone(),
-        cors_origins: http.cors_origins.clone(),
-        live_sockets_max: http.live_sockets,
-        live_sockets_per_address_max: http.live_sockets_per_address,
-        detail_requests_per_second: http.detail_requests_per_second,
-        detail_burst: http.detail_burst,
-        exempt_loopback: http.exempt_loopback,
-        version: http.expose_version.then(|| env!("CARGO_PKG_VERSION").to_owned()),
-    }
 }

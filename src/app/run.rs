@@ -86,7 +86,7 @@ async fn either(term: &mut Signal, int: &mut Signal) {
 
 /// Takes another monitor's files into the data directory; the exit code.
 #[must_use]
-pub fn import(config: Config, dir: &Path) -> u8 {
+pub fn import(config: &Config, dir: &Path) -> u8 {
     let now_ms = match SystemClock::new(0) {
         Ok(clock) => clock.utc_ms(),
         Err(e) => return fail(&format!("mirrorwatch: clock: {e}"), exit::SOFTWARE),

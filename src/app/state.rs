@@ -75,7 +75,8 @@ pub fn open_state(config: &Config) -> Result<Opened, OpenError> {
     let ids: Vec<String> = config.mirrors.iter().map(|m| m.id.clone()).collect();
     let found = ledger.restore(std::mem::take(&mut restored.saved), &config.primary.id, &ids);
     if let Some((segments, why)) = found.damaged {
-        notes.push(("state_damaged".to_owned(), format!("state: {segments} journal segments could not be read: {why}")));
+        notes
+            .push(("state_damaged".to_owned(), format!("state: {segments} journal segments could not be read: {why}")));
     }
     if restored.unreadable > 0 {
         notes.push(("state_damaged".to_owned(), format!("state: {} rows could not be read", restored.unreadable)));
@@ -112,7 +113,10 @@ fn down_note(loaded: &Loaded, clock: &SystemClock, labels: Labels) -> Option<(St
     let down_s = clock.now().since(Tau(last.tau_ns)) as f64 / SECOND as f64;
     let since = crate::domain::time::rfc3339_ms(labels.utc_ms(Tau(last.tau_ns)));
     let how = if loaded.closed_cleanly { "stopped" } else { "ended without a goodbye" };
-    Some(("observer_down".to_owned(), format!("the observer {how} at {since} and was down for {down_s:.1} s; this time is not counted")))
+    Some((
+        "observer_down".to_owned(),
+        format!("the observer {how} at {since} and was down for {down_s:.1} s; this time is not counted"),
+    ))
 }
 
 fn imported_rows(loaded: &Loaded) -> Vec<Imported> {

@@ -22,7 +22,7 @@ pub struct Judging {
     pub look_back: Duration,
     /// R: how long a verdict can still be revised. 1–168 h; default 24 h.
     pub revision: Duration,
-    /// Length of an interval. 5–3600 s, whole seconds that divide a day; default 300 s.
+    /// Length of an interval. 5–3600 s, whole seconds that divide an hour; default 300 s.
     pub interval: Duration,
     /// How long on-time, late and lag wait for impairments that show afterwards. 0–600 s; default 30 s.
     pub settle: Duration,
@@ -61,8 +61,11 @@ impl Judging {
         let revision = r.number("judging.revisionHours", 24.0, 1.0..=168.0);
         let interval_key = "judging.intervalSeconds";
         let interval_s = r.integer(interval_key, 300, 5..=3600);
-        if 86_400 % interval_s != 0 {
-            r.problem(interval_key, format!("{interval_s} does not divide a day of 86400 seconds; use 60, 300 or 600"));
+        if 3_600 % interval_s != 0 {
+            r.problem(
+                interval_key,
+                format!("{interval_s} does not divide an hour of 3600 seconds; use 60, 300 or 600"),
+            );
         }
         Judging {
             on_time: Duration::from_secs_f64(on_time_s),

@@ -125,7 +125,7 @@ fn every_mistake_in_the_file_gets_its_one_line() {
         ),
         (
             "{\"judging\":{\"intervalSeconds\":7}}".into(),
-            "config.json:1: judging.intervalSeconds: 7 does not divide a day of 86400 seconds; use 60, 300 or 600",
+            "config.json:1: judging.intervalSeconds: 7 does not divide an hour of 3600 seconds; use 60, 300 or 600",
         ),
         (
             "{\"judging\":{\n\"graceSeconds\":30,\n\"onTimeSeconds\":60}}".into(),

@@ -45,6 +45,9 @@ const NOT_PUBLIC: &[(&str, &str)] = &[
     ("ff00::/8", "a multicast"),
 ];
 
+/// Where a connection leads: an address and a port.
+pub type Peer = std::net::SocketAddr;
+
 /// Whether `address` is anything but a public unicast address: loopback, private, link-local, carrier-grade NAT,
 /// multicast, translated, documentation or reserved. An IPv4 address mapped into IPv6 is judged as the IPv4 address.
 pub fn is_private(address: IpAddr) -> bool {

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn creation_times_of_another_pace_are_no_delay() {
         let mut delay = PrimaryDelay::default();
-        let flagged = (0..2_000).filter(|i| delay.add(Tau(i * 50 * MS), i * 1) > 0).count();
+        let flagged = (0..2_000).filter(|i| delay.add(Tau(i * 50 * MS), *i) > 0).count();
         assert_eq!(flagged, 0, "a steady drift has no operation that is far above the rest");
     }
 }

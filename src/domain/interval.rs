@@ -90,7 +90,7 @@ impl Acc {
         Verdict::ALL.into_iter().filter(|&v| v != Verdict::NotEligible).map(|v| self.verdict(v)).sum()
     }
 
-    /// on_time + late + present + missed.
+    /// `on_time` + late + present + missed.
     #[must_use]
     pub fn decided(&self) -> u64 {
         Verdict::ALL.into_iter().filter(|v| v.is_decided()).map(|v| self.verdict(v)).sum()
@@ -256,7 +256,7 @@ impl Interval {
             amendments: 0,
             status: Status::Open,
             is_impaired: false,
-            mirrors: vec![Arc::new(Acc::default()); mirrors],
+            mirrors: (0..mirrors).map(|_| Arc::default()).collect(),
         }
     }
 

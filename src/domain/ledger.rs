@@ -23,6 +23,7 @@ pub use persist::Persist;
 pub use restore::Saved;
 pub use state::{MirrorState, SourceState};
 
+use super::address::Peer;
 use super::impair::{LateReader, PrimaryDelay};
 use super::interval::{Interval, Status};
 use super::op::Op;
@@ -38,7 +39,6 @@ use mutant::Mutant;
 use range::CreatedRanges;
 use series::Series;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Seconds of a slot of the rolling short windows.
@@ -246,7 +246,7 @@ impl Ledger {
     }
 
     /// A round trip of `rtt_ns` nanoseconds by TCP connect to the address that the source's stream is connected to.
-    pub fn rtt(&mut self, source: SourceIx, at: Tau, peer: SocketAddr, rtt_ns: i64) {
+    pub fn rtt(&mut self, source: SourceIx, at: Tau, peer: Peer, rtt_ns: i64) {
         let keep = self.is_mutant(Mutant::NoPeerReset);
         let Some(s) = self.source_mut(source) else { return };
         let peer = if keep { s.rtt.peer().unwrap_or(peer) } else { peer };
@@ -259,7 +259,7 @@ impl Ledger {
     }
 
     /// A round trip as the kernel measured it on the live socket.
-    pub fn tcp_info_rtt(&mut self, source: SourceIx, at: Tau, peer: SocketAddr, rtt_ns: i64) {
+    pub fn tcp_info_rtt(&mut self, source: SourceIx, at: Tau, peer: Peer, rtt_ns: i64) {
         if let Some(s) = self.source_mut(source) {
             s.tcp_info_rtt.add(at, peer, rtt_ns);
         }

@@ -12,6 +12,9 @@ pub const BACKOFF_MIN_NS: i64 = 500 * MS;
 pub const BACKOFF_MAX_NS: i64 = 60 * SECOND;
 /// A connection that lived this long begins the waits anew.
 const LASTING_NS: i64 = 5 * SECOND;
+/// A connection that ends this soon after its upgrade without a single operation was none: an acknowledged ping only shows
+/// that the machine is there.
+const EMPTY_NS: i64 = 2 * SECOND;
 /// Upgrades in a row that were followed by nothing before a source counts as not offering a stream.
 const EMPTY_UPGRADES_MAX: u32 = 2;
 
@@ -140,6 +143,7 @@ pub struct Link {
     upgraded_at: Option<Tau>,
     opened_at: Option<Tau>,
     was_open: bool,
+    has_heard: bool,
     is_stopped: bool,
 }
 
@@ -191,6 +195,12 @@ impl Link {
         }
     }
 
+    /// The source sent something on the present connection.
+    pub fn heard(&mut self) {
+        self.has_heard = true;
+        self.empty_upgrades = 0;
+    }
+
     /// Whether the stream was opened on the present connection.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -202,7 +212,6 @@ impl Link {
             return LinkEffect::None;
         }
         self.opened_at = Some(now);
-        self.empty_upgrades = 0;
         self.reconnects += u64::from(self.was_open);
         self.was_open = true;
         self.enter(if has_gap { LinkState::CatchingUp } else { LinkState::Synchronized }, now);
@@ -210,7 +219,7 @@ impl Link {
     }
 
     fn closed(&mut self, code: u16, reason: String, now: Tau, jitter: f64) -> LinkEffect {
-        let is_empty = self.opened_at.is_none() && self.upgraded_at.is_some();
+        let is_empty = !self.has_heard && self.upgraded_at.is_some_and(|at| now.since(at) < EMPTY_NS);
         self.last_close = Some(LinkClose { code, reason, at: now });
         let mut next = LinkState::Waiting;
         if is_empty {
@@ -229,7 +238,7 @@ impl Link {
         if self.opened_at.is_some_and(|at| now.since(at) >= LASTING_NS) {
             self.attempts = 0;
         }
-        (self.opened_at, self.upgraded_at) = (None, None);
+        (self.opened_at, self.upgraded_at, self.has_heard) = (None, None, false);
         self.enter(next, now);
     }
 
@@ -293,9 +302,15 @@ mod tests {
         for expected in [LinkState::Waiting, LinkState::Unsupported] {
             l.on(LinkEvent::Start, Tau(0), 0.5);
             l.on(LinkEvent::Upgraded, Tau(1), 0.5);
+            l.on(LinkEvent::Opened { has_gap: false }, Tau(1), 0.5);
             l.on(LinkEvent::Closed { code: 1006, reason: String::new() }, Tau(2), 0.5);
             assert_eq!((l.state, l.last_error.as_ref().unwrap().class.as_str()), (expected, "false_101"));
         }
+        l.on(LinkEvent::Start, Tau(3), 0.5);
+        l.on(LinkEvent::Upgraded, Tau(4), 0.5);
+        l.heard();
+        l.on(LinkEvent::Closed { code: 1006, reason: String::new() }, Tau(5), 0.5);
+        assert_eq!(l.state, LinkState::Waiting, "a source that said something offers a stream");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! rtt is the minimum of the last ten minutes to the address that the stream itself is connected to, reset when that
 //! changes. The correction of a pair of arrivals is half the difference of the two round trips.
 
+use super::address::Peer;
 use super::time::{SECOND, Tau, US};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 /// How long a sample counts.
 pub const HORIZON_NS: i64 = 600 * SECOND;
@@ -17,13 +17,13 @@ const CHANGES_MAX: usize = 512;
 /// The round-trip time of one source by one method.
 #[derive(Clone, Debug, Default)]
 pub struct Estimator {
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
     samples: VecDeque<(Tau, i64)>,
 }
 
 impl Estimator {
     /// Takes a sample of `rtt_ns` nanoseconds to `peer`; a new peer starts the estimate afresh.
-    pub fn add(&mut self, at: Tau, peer: SocketAddr, rtt_ns: i64) {
+    pub fn add(&mut self, at: Tau, peer: Peer, rtt_ns: i64) {
         if self.peer != Some(peer) {
             self.peer = Some(peer);
             self.samples.clear();
@@ -56,7 +56,7 @@ impl Estimator {
 
     /// The address that was measured.
     #[must_use]
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub fn peer(&self) -> Option<Peer> {
         self.peer
     }
 
@@ -126,8 +126,8 @@ impl Corrections {
 mod tests {
     use super::*;
 
-    fn peer(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn peer(port: u16) -> Peer {
+        Peer::from(([127, 0, 0, 1], port))
     }
 
     #[test]

@@ -83,10 +83,9 @@ impl Verdict {
             return true;
         }
         match (self, next) {
-            (NotEligible, _) => false,
             (Pending, n) => n != NotEligible,
             (Missed, Late | Present) | (Unknown, Present | Late | Missed) => true,
-            (_, Withdrawn | Disputed) => true,
+            (from, Withdrawn | Disputed) => from != NotEligible,
             _ => false,
         }
     }

@@ -14,7 +14,8 @@ impl Recompute<Picture> for History {
     }
 
     fn compute(&self, picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
-        let page = |w: WindowKind| windowed(format!("analytics/history?window={}", w.name()), &history::page(picture, w));
+        let page =
+            |w: WindowKind| windowed(format!("analytics/history?window={}", w.name()), &history::page(picture, w));
         WindowKind::ALL.into_iter().map(page).collect()
     }
 }

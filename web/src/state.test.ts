@@ -36,9 +36,12 @@ describe("the page in the document", () => {
 });
 
 describe("age", () => {
-  it("is stale only beyond three intervals", () => {
-    expect(isStale(meta, at + 6_000)).toBe(false);
-    expect(isStale(meta, at + 6_001)).toBe(true);
+  it("is stale only beyond three intervals and ten seconds", () => {
+    expect(isStale(meta, at + 10_000)).toBe(false);
+    expect(isStale(meta, at + 10_001)).toBe(true);
+    const slow = { ...meta, recompute_interval_s: 30 };
+    expect(isStale(slow, at + 90_000)).toBe(false);
+    expect(isStale(slow, at + 90_001)).toBe(true);
   });
   it("is never negative", () => {
     expect(ageMs(meta, at - 500)).toBe(0);

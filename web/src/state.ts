@@ -33,9 +33,12 @@ export function ageMs(meta: Meta, atMs: number): number {
   return Math.max(0, atMs - Date.parse(meta.generated_at));
 }
 
-/** A page older than three of its own intervals is stale, and says so. */
+/** A page that does not change is published anew after two intervals, so that short intervals need room for the way here. */
+const STALE_AFTER_MS_MIN = 10_000;
+
+/** A page older than three of its own intervals, and than ten seconds, is stale, and says so. */
 export function isStale(meta: Meta, atMs: number): boolean {
-  return ageMs(meta, atMs) > 3_000 * meta.recompute_interval_s;
+  return ageMs(meta, atMs) > Math.max(STALE_AFTER_MS_MIN, 3_000 * meta.recompute_interval_s);
 }
 
 /** True while the data shown cannot be trusted to be current: no socket and no fetch that works, or a server that stopped. */

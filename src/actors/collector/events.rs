@@ -18,8 +18,17 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    pub(super) fn new(last_id: i64) -> EventLog {
-        EventLog { next_id: last_id.max(0) as u64 + 1, latest: VecDeque::new(), waiting: Vec::new() }
+    /// A log that goes on behind the events of a run before, which come oldest first.
+    pub(super) fn new(kept: Vec<EventRow>) -> EventLog {
+        let next_id = kept.iter().map(|e| e.id).max().unwrap_or(0).max(0) as u64 + 1;
+        let latest = kept.into_iter().rev().take(EVENTS_MAX).map(|e| Event {
+            id: e.id.max(0) as u64,
+            at_ms: e.at_ms,
+            kind: e.kind,
+            source: e.source,
+            text: e.text,
+        });
+        EventLog { next_id, latest: latest.collect(), waiting: Vec::new() }
     }
 
     pub(super) fn add(&mut self, at_ms: i64, kind: &str, source: Option<String>, text: String) {
@@ -60,6 +69,17 @@ pub(super) const fn state_word(state: LinkState) -> &'static str {
     }
 }
 
+/// Whether a change is worth an event: a link that came up or was lost, or that fails for another reason than before; not
+/// each attempt of a source that stays away.
+pub(super) fn is_news(was: &Link, is: &Link) -> bool {
+    let class = |l: &Link| l.last_error.as_ref().map(|e| e.class.clone());
+    match is.state {
+        LinkState::Connecting => false,
+        LinkState::Waiting => was.state.is_up() || class(was) != class(is),
+        state => was.state != state,
+    }
+}
+
 /// One line about how a link stands now.
 pub(super) fn link_text(known: &Known) -> String {
     let link = &known.link;
@@ -67,7 +87,9 @@ pub(super) fn link_text(known: &Known) -> String {
         LinkState::Waiting | LinkState::Unsupported => {
             let close = link.last_close.as_ref().filter(|c| c.at == link.since);
             match (close, &link.last_error) {
-                (Some(c), _) if !c.reason.is_empty() => format!("closed by {}: {} ({})", known.who.name, c.reason, c.code),
+                (Some(c), _) if !c.reason.is_empty() => {
+                    format!("closed by {}: {} ({})", known.who.name, c.reason, c.code)
+                }
                 (Some(c), _) => format!("closed by {} ({})", known.who.name, c.code),
                 (None, Some(e)) => e.text.clone(),
                 (None, None) => "not connected".to_owned(),

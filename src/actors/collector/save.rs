@@ -14,7 +14,7 @@ use crate::domain::time::{SECOND, Tau, rfc3339_ms};
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Windows;
 use crate::ports::store::{
-    Commit, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier,
+    Commit, EventRow, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier,
 };
 use actix::Recipient;
 use serde::{Deserialize, Serialize};
@@ -149,7 +149,8 @@ impl Collector {
         if self.ledger.waiting_bytes() > WAITING_BYTES_MAX {
             let ids = self.mirror_ids();
             drop(self.ledger.prepare(&ids));
-            let text = "nothing can be kept for so long that the waiting journal was let go; a restart will begin behind it";
+            let text =
+                "nothing can be kept for so long that the waiting journal was let go; a restart will begin behind it";
             self.note("journal_dropped", None, text.to_owned());
         }
     }
@@ -187,14 +188,18 @@ impl Collector {
     }
 
     fn source_rows(&self, commit: &mut Commit) -> Vec<u64> {
-        let row = |id: String, url: &str, state: Vec<u8>, cursor: Option<i64>| SourceRow { id, url: url.to_owned(), state, cursor };
+        let row = |id: String, url: &str, state: Vec<u8>, cursor: Option<i64>| SourceRow {
+            id,
+            url: url.to_owned(),
+            state,
+            cursor,
+        };
         commit.sources.push(row(LEDGER_ROW.to_owned(), "", encode(&self.ledger.save_state()), None));
         let mut versions = Vec::new();
         for (i, known) in self.sources.iter().enumerate() {
             let ix = SourceIx(i as u16);
             let anchor = known.anchor.map(|a| (a.seq, a.key.did.0, a.key.cid.0));
-            let state =
-                SourceState { counters: self.ledger.save_counters(ix), anchor, rejects: known.rejects.clone() };
+            let state = SourceState { counters: self.ledger.save_counters(ix), anchor, rejects: known.rejects.clone() };
             let cursor = known.anchor.map(|a| a.seq as i64);
             commit.sources.push(row(known.who.id.clone(), &known.who.url, encode(&state), cursor));
             let Some(source) = self.ledger.source(ix) else { continue };
@@ -292,6 +297,9 @@ fn interval_rows(prepared: &Prepared, interval_ms: i64, ids: &[String]) -> Vec<I
     rows
 }
 
+/// An interval's header and its mirrors, as rows bring them one by one.
+type Parts = (Option<IntervalHead>, Vec<(String, Acc)>);
+
 /// What a start gets back.
 #[derive(Debug, Default)]
 pub struct Restored {
@@ -299,8 +307,12 @@ pub struct Restored {
     pub saved: Saved,
     /// Where each source is resumed, by id.
     pub anchors: HashMap<String, Anchor>,
-    /// The largest segment and event ids.
-    pub last_ids: (i64, i64),
+    /// The largest segment id.
+    pub last_segment: i64,
+    /// Events, oldest first.
+    pub events: Vec<EventRow>,
+    /// Refused frames by source id and reason.
+    pub rejects: HashMap<String, BTreeMap<String, u64>>,
     /// Segments that are kept: id and newest operation named.
     pub kept_segments: Vec<(i64, i64)>,
     /// Rows that could not be read.
@@ -312,8 +324,8 @@ pub struct Restored {
 pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
     let mut r = Restored::default();
     r.saved.is_rebooted = is_rebooted;
-    r.last_ids.0 = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
-    r.last_ids.1 = loaded.events.iter().map(|e| e.id).max().unwrap_or(0);
+    r.last_segment = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
+    r.events = loaded.events;
     r.kept_segments = loaded.segments.iter().map(|s| (s.id, s.last_op)).collect();
     r.saved.segments = loaded.segments.into_iter().map(|s| s.blob).collect();
     for row in loaded.sources {
@@ -326,7 +338,7 @@ pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
         };
         r.unreadable += usize::from(!is_read);
     }
-    let mut by_place: BTreeMap<(i64, i64), (Option<IntervalHead>, Vec<(String, Acc)>)> = BTreeMap::new();
+    let mut by_place: BTreeMap<(i64, i64), Parts> = BTreeMap::new();
     for row in loaded.intervals {
         let entry = by_place.entry((row.tier.code(), row.start_ms)).or_default();
         let is_read = if row.source == HEAD {
@@ -353,6 +365,7 @@ fn take_source(r: &mut Restored, id: String, state: SourceState) {
     if let Some((seq, did, cid)) = state.anchor {
         r.anchors.insert(id.clone(), Anchor { seq, key: OpKey { did: Did(did), cid: Cid(cid) } });
     }
+    r.rejects.insert(id.clone(), state.rejects);
     r.saved.counters.insert(id, state.counters);
 }
 

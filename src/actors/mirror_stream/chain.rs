@@ -39,14 +39,14 @@ impl MirrorStream {
         let first = fill.first();
         self.chain = Some(Chain { fill, asked_at, pages: 0 });
         let mut events = Vec::new();
-        self.follow_chain(first, &mut events, ctx);
+        self.follow_chain(&first, &mut events, ctx);
         self.tell(events, ctx);
     }
 
-    fn follow_chain(&mut self, step: FillStep, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+    fn follow_chain(&mut self, step: &FillStep, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         let Some(chain) = &mut self.chain else { return };
         let after = match step {
-            FillStep::Ask { after, .. } if chain.pages < PAGES_MAX => after,
+            FillStep::Ask { after, .. } if chain.pages < PAGES_MAX => *after,
             FillStep::Closed => {
                 events.push(SourceEvent::Chain(chain.asked_at, ChainOutcome::Complete));
                 self.chain = None;
@@ -69,12 +69,15 @@ impl MirrorStream {
                     let is_short = page.lines.len() < PAGE_OPS;
                     let step = act.chain.as_mut().map(|c| c.fill.page(&ops, page.asked_at, is_short));
                     if let Some(step) = step {
-                        act.follow_chain(step, &mut events, ctx);
+                        act.follow_chain(&step, &mut events, ctx);
                     }
                 }
                 Err(error) => {
-                    let outcome =
-                        if error.class == ExportClass::NotSupported { ChainOutcome::Unsupported } else { ChainOutcome::Failed };
+                    let outcome = if error.class == ExportClass::NotSupported {
+                        ChainOutcome::Unsupported
+                    } else {
+                        ChainOutcome::Failed
+                    };
                     act.has_export &= outcome != ChainOutcome::Unsupported;
                     events.extend(act.chain.take().map(|c| SourceEvent::Chain(c.asked_at, outcome)));
                 }

@@ -164,10 +164,10 @@ impl MirrorStream {
             allow_private: self.settings.allow_private,
             prefer: None,
         };
-        let (dialer, stop, address) = (Arc::clone(&self.doors.dialer), self.connection.clone(), ctx.address());
+        let (dialer, cancelled, address) = (Arc::clone(&self.doors.dialer), self.connection.clone(), ctx.address());
         actix_rt::spawn(async move {
             let mut reader = match dialer.dial(request).await {
-                Ok(dialed) => dialed.reader,
+                Ok(open) => open.reader,
                 Err(error) => {
                     let last = Replayed { messages: Vec::new(), end: Some(Err(error)) };
                     let _ = address.send(Replay { epoch, replayed: last }).await;
@@ -176,7 +176,7 @@ impl MirrorStream {
             };
             loop {
                 let batch = tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = cancelled.cancelled() => return,
                     batch = reader.next_batch(REPLAY_MAX) => batch,
                 };
                 let end = batch.end.map(Ok);
@@ -268,7 +268,9 @@ impl MirrorStream {
 /// How long the source asked us to stay away.
 fn retry_after_ns(error: &ExportError) -> i64 {
     match error.class {
-        ExportClass::Http { retry_after_s: Some(s), .. } | ExportClass::Paused { retry_after_s: s } => i64::from(s) * SECOND,
+        ExportClass::Http { retry_after_s: Some(s), .. } | ExportClass::Paused { retry_after_s: s } => {
+            i64::from(s) * SECOND
+        }
         _ => 0,
     }
 }
@@ -286,8 +288,7 @@ impl actix::Handler<Replay> for MirrorStream {
 
     fn handle(&mut self, msg: Replay, ctx: &mut Context<Self>) -> Self::Result {
         let mut events = Vec::new();
-        let is_wanted =
-            msg.epoch == self.epoch && self.fill.is_some() && self.replayed(msg.replayed, &mut events, ctx);
+        let is_wanted = msg.epoch == self.epoch && self.fill.is_some() && self.replayed(msg.replayed, &mut events, ctx);
         let telling = self.telling(events);
         actix::AtomicResponse::new(Box::pin(
             async move {
@@ -298,4 +299,3 @@ impl actix::Handler<Replay> for MirrorStream {
         ))
     }
 }
-

@@ -27,6 +27,9 @@ impl MirrorStream {
             events.push(SourceEvent::Opened(at));
             self.step(LinkEvent::Opened { has_gap }, &mut events, ctx);
         }
+        if !msg.messages.is_empty() {
+            self.link.heard();
+        }
         for message in &msg.messages {
             self.take(message, &mut events);
         }
@@ -81,7 +84,9 @@ impl MirrorStream {
     fn ended(&mut self, end: &ReadEnd, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         let now = self.now();
         let event = match end {
-            ReadEnd::Dead => LinkEvent::Dead { text: "tcp: nothing that was sent was acknowledged for 15 s".to_owned() },
+            ReadEnd::Dead => {
+                LinkEvent::Dead { text: "tcp: nothing that was sent was acknowledged for 15 s".to_owned() }
+            }
             ReadEnd::Stream(StreamEnd::Unacknowledged) => {
                 LinkEvent::Dead { text: StreamEnd::Unacknowledged.to_string() }
             }

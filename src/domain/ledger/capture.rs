@@ -8,17 +8,15 @@ use super::extra::ExtraRow;
 use super::series::Series;
 use super::state::{MirrorState, SourceState};
 use super::{MirrorParams, Params, SLOT_S};
-use crate::domain::interval::{ExtraState, Interval};
+use crate::domain::address::Peer;
+use crate::domain::interval::Interval;
 use crate::domain::ring::Held;
 use crate::domain::rollup::{Rollups, merge};
 use crate::domain::rtt::Correction;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
 use crate::domain::window_kind::WindowKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Extras that a capture lists.
-const EXTRAS_MAX: usize = 2_000;
 /// Late spans that a capture lists, newest.
 const LATE_MAX: usize = 256;
 /// Gaps of each source that a capture lists, newest.
@@ -32,7 +30,7 @@ pub struct RttCapture {
     /// Samples behind it.
     pub samples: usize,
     /// The address that was measured.
-    pub peer: Option<SocketAddr>,
+    pub peer: Option<Peer>,
     /// When the newest sample was taken.
     pub measured_at: Option<Tau>,
 }
@@ -114,7 +112,7 @@ pub struct Capture {
     pub rollups: Arc<Rollups>,
     /// The operations that are held; only when asked for.
     pub held: Held,
-    /// Operations found to be extra, newest first, bounded; only with operations.
+    /// Operations that only mirrors have and that were decided latest, newest first, bounded; only with operations.
     pub extras: Vec<ExtraRow>,
     /// Newest spans in which our reader was late.
     pub late: Vec<Span>,
@@ -235,11 +233,7 @@ impl Ledger {
     }
 
     fn capture_extras(&self) -> Vec<ExtraRow> {
-        let mut extras: Vec<ExtraRow> =
-            self.foreigns.sightings().filter(|s| s.state == ExtraState::Extra).copied().collect();
-        extras.sort_unstable_by_key(|s| std::cmp::Reverse(s.q));
-        extras.truncate(EXTRAS_MAX);
-        extras
+        self.foreigns.recent().copied().collect()
     }
 }
 

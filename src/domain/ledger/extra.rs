@@ -8,10 +8,15 @@ use super::state::MirrorState;
 use crate::domain::cid::Cid;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
-use crate::domain::time::{MS, Tau};
+use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Mode, Reason};
 use crate::domain::window::{Cover, GAP_LIMIT_NS};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+/// Decided keys that are listed.
+const RECENT_MAX: usize = 2_000;
+/// Undecided keys above which they are judged once a second and not at each tick.
+const OFTEN_MAX: usize = 10_000;
 
 /// The least margin around a `createdAt`, milliseconds: the usual delay between it and the arrival lies within.
 const MARGIN_MIN_MS: i64 = 1_000;
@@ -75,6 +80,9 @@ impl Foreign {
 pub(super) struct Foreigns {
     keys: HashMap<Cid, Foreign, foldhash::fast::RandomState>,
     open: BTreeSet<(Tau, u16, Cid)>,
+    /// Keys that were decided latest, oldest first; bounded.
+    recent: VecDeque<(Cid, u16)>,
+    judged_at: Option<Tau>,
     chain_wanted: Option<Tau>,
     chain_done: Option<Tau>,
     has_no_export: bool,
@@ -151,6 +159,23 @@ impl Foreigns {
             }
             stays
         });
+    }
+
+    /// The keys that were decided latest, newest first.
+    pub(super) fn recent(&self) -> impl Iterator<Item = &Sighting> {
+        let find = |(cid, mirror): &(Cid, u16)| self.keys.get(cid).and_then(|f| f.iter().find(|s| s.mirror == *mirror));
+        self.recent.iter().rev().filter_map(find).filter(|s| s.state != ExtraState::Pending)
+    }
+
+    /// Puts a decided key on the list.
+    pub(super) fn list(&mut self, s: &Sighting) {
+        let entry = (s.key.cid, s.mirror);
+        if !self.recent.contains(&entry) {
+            if self.recent.len() == RECENT_MAX {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(entry);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -256,6 +281,11 @@ impl Ledger {
 
     /// Decides what is due among the operations that only mirrors have.
     pub(super) fn judge_extras(&mut self) {
+        let is_early = self.foreigns.judged_at.is_some_and(|at| self.now.since(at) < SECOND);
+        if self.foreigns.open.len() > OFTEN_MAX && is_early {
+            return;
+        }
+        self.foreigns.judged_at = Some(self.now);
         let grace_ns = self.mirrors.iter().map(|m| m.params.grace_ns).min().unwrap_or(0);
         let due_before = self.now.plus(-grace_ns);
         let due: Vec<(Tau, u16, Cid)> =
@@ -275,6 +305,7 @@ impl Ledger {
             self.journal.sighting(&next);
             let counted = (reason != Reason::TooOld).then_some(state);
             self.count_extra(&next, Some(s.state), counted);
+            self.foreigns.list(&next);
             if state == ExtraState::Extra {
                 self.persist.extra(next);
             }

@@ -6,7 +6,7 @@
 use super::Ledger;
 use super::journal::{self, JournalError, Record};
 use super::range::CreatedRanges;
-use crate::domain::interval::{Acc, Interval, Status};
+use crate::domain::interval::{Acc, ExtraState, Interval, Status};
 use crate::domain::ring::Ring;
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
@@ -293,8 +293,12 @@ impl Ledger {
                 }
             }
         }
-        let sightings: Vec<_> = self.foreigns.sightings().copied().collect();
+        let mut sightings: Vec<_> = self.foreigns.sightings().copied().collect();
+        sightings.sort_unstable_by_key(|s| s.q);
         for s in sightings {
+            if s.state != ExtraState::Pending {
+                self.foreigns.list(&s);
+            }
             let m = usize::from(s.mirror);
             if let Some(mirror) = self.mirrors.get_mut(m) {
                 mirror.unknown_keys += 1;

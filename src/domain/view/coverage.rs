@@ -28,7 +28,7 @@ pub fn counts(acc: &Acc) -> Value {
     Value::Object(map)
 }
 
-/// on_time + late + present, the operations that a mirror is known to have.
+/// `on_time` + late + present, the operations that a mirror is known to have.
 #[must_use]
 pub fn delivered(acc: &Acc) -> u64 {
     acc.decided() - acc.verdict(Verdict::Missed)

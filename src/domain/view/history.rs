@@ -29,8 +29,11 @@ fn step_ms(window: WindowKind, interval_ms: i64) -> i64 {
     }
 }
 
-/// The entries of a window as merged intervals by their first millisecond.
-fn entries(picture: &Picture, window: WindowKind) -> (i64, Vec<(i64, Option<Arc<Interval>>)>) {
+/// An entry's first millisecond and what happened in it.
+type Entry = (i64, Option<Arc<Interval>>);
+
+/// The step in milliseconds, and the entries of a window.
+fn entries(picture: &Picture, window: WindowKind) -> (i64, Vec<Entry>) {
     let c = &picture.capture;
     let step = step_ms(window, c.params.interval_ms);
     let now_ms = c.labels.utc_ms(c.now);

@@ -2,6 +2,7 @@
 
 use super::{Picture, misses};
 use crate::domain::did::Did;
+use crate::domain::interval::ExtraState;
 use crate::domain::op::Kind;
 use crate::domain::ring::CHUNK;
 use crate::domain::verdict::{Cell, Mode, Verdict};
@@ -83,10 +84,11 @@ pub fn page(picture: &Picture, m: usize, filter: &OpsFilter) -> OpsPage {
     OpsPage { data: json!({ "ops": rows }), next_below }
 }
 
-/// Operations that mirror `m` has and the primary has not, newest first.
+/// Operations that mirror `m` has and the primary has not, newest first: those that are `extra`, or those of which it
+/// cannot be told.
 #[must_use]
-pub fn extras(picture: &Picture, m: usize, limit: usize) -> Value {
-    let of_mirror = picture.capture.extras.iter().filter(|s| usize::from(s.mirror) == m);
+pub fn extras(picture: &Picture, m: usize, state: ExtraState, limit: usize) -> Value {
+    let of_mirror = picture.capture.extras.iter().filter(|s| usize::from(s.mirror) == m && s.state == state);
     let rows: Vec<Value> = of_mirror
         .take(limit)
         .map(|s| {
@@ -95,7 +97,8 @@ pub fn extras(picture: &Picture, m: usize, limit: usize) -> Value {
                 "cid": s.key.cid.to_string(),
                 "seq": null,
                 "kind": s.kind.name(),
-                "verdict": "extra",
+                "verdict": if s.state == ExtraState::Extra { "extra" } else { "extra_unknown" },
+                "unknown_reason": (s.state == ExtraState::Unknown).then(|| s.reason.name()),
                 "confirmation": null,
                 "mirror_at": picture.at(s.q),
                 "created_at": crate::domain::time::rfc3339_ms(s.created_ms),

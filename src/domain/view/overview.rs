@@ -161,10 +161,14 @@ fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc:
         State::Ok => format!("complete: 0 of {} operations missed in 6 h", acc.decided()),
     };
     if extra > 0 {
-        text.push_str(&format!("; {extra} operations that the primary does not have"));
+        text.push_str("; ");
+        text.push_str(&extra.to_string());
+        text.push_str(" operations that the primary does not have");
     }
     if m.source.rejected > 0 {
-        text.push_str(&format!("; {} frames refused", m.source.rejected));
+        text.push_str("; ");
+        text.push_str(&m.source.rejected.to_string());
+        text.push_str(" frames refused");
     }
     text
 }

@@ -1,7 +1,7 @@
 //! The page compatible with compare-plc: its field names and shape, bounded.
 
 use super::{Picture, SourceInfo, ns_as_ms};
-use crate::domain::interval::{Acc, Interval};
+use crate::domain::interval::{Acc, ExtraState, Interval};
 use crate::domain::lag::ms;
 use crate::domain::ledger::SourceCapture;
 use crate::domain::verdict::Verdict;
@@ -65,7 +65,7 @@ fn snapshot(picture: &Picture, k: u32, interval: &Interval) -> Value {
     for (m, info) in picture.mirrors.iter().enumerate() {
         let Some(acc) = interval.mirrors.get(m) else { continue };
         let (decided, missed) = (acc.decided(), acc.verdict(Verdict::Missed));
-        let extras = picture.capture.extras.iter().filter(|s| usize::from(s.mirror) == m && s.interval == k);
+        let extras = picture.capture.extras.iter().filter(|s| usize::from(s.mirror) == m && s.interval == k && s.state == ExtraState::Extra);
         let extra_cids: Vec<String> = extras.take(CIDS_MAX).map(|s| s.key.cid.to_string()).collect();
         mirrors.insert(
             info.url.clone(),

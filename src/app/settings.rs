@@ -1,0 +1,102 @@
+//! What the parts are told from the configuration: recomputers, retention, limits, the server's options.
+
+use super::pictures::Pictures;
+use crate::config::Config;
+use crate::domain::view::Picture;
+use crate::http::HttpOptions;
+use crate::ports::store::PrunePlan;
+use crate::publish::{Pages, UtcNow};
+use crate::recompute::{
+    Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
+};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Computations at once.
+const COMPUTES_MAX: usize = 2;
+
+/// All recomputers, each on its own interval.
+pub(super) fn driver(
+    config: &Config,
+    pictures: &Pictures,
+    pages: &Arc<Pages>,
+    board: StatusBoard,
+    now: &UtcNow,
+) -> Driver<Picture> {
+    let options = DriverOptions { concurrent_max: COMPUTES_MAX, utc_now_ms: Arc::clone(now), board };
+    let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
+    let listed = config.limits.listed_misses;
+    let recomputers: [Arc<dyn Recompute<Picture>>; 8] = [
+        Arc::new(coverage::Coverage),
+        Arc::new(lag::Lag),
+        Arc::new(misses::Misses { listed }),
+        Arc::new(rtt::Rtt),
+        Arc::new(history::History),
+        Arc::new(divergence::Divergence),
+        Arc::new(stats::Stats),
+        Arc::new(overview::Overview),
+    ];
+    for recomputer in recomputers {
+        let interval = config.analytics.interval(recomputer.name());
+        driver.add(recomputer, interval);
+    }
+    driver
+}
+
+/// What may be forgotten, at any time.
+pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> PrunePlan + Send + Sync> {
+    const DAY_MS: i64 = 86_400_000;
+    let (retention, now) = (config.retention.clone(), Arc::clone(now));
+    Arc::new(move || {
+        let before = |days: Option<u32>| days.map(|d| now() - i64::from(d) * DAY_MS);
+        PrunePlan {
+            intervals_before_ms: before(retention.interval_days),
+            hours_before_ms: before(retention.hourly_days),
+            days_before_ms: before(retention.daily_days),
+            misses_before_ms: before(retention.miss_days),
+            events_before_ms: before(retention.event_days),
+            sessions_before_ms: before(retention.event_days),
+        }
+    })
+}
+
+/// What the page of the internals says beside the ledger.
+pub(super) fn internals(
+    config: &Config,
+    board: StatusBoard,
+    now: UtcNow,
+) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let limits = json!({
+        "max_mirrors": config.limits.max_mirrors,
+        "held_ops": config.limits.held_ops,
+        "unknown_keys_per_mirror": config.limits.unknown_keys_per_mirror,
+        "frame_bytes": config.limits.frame_bytes,
+        "listed_misses": config.limits.listed_misses,
+        "live_sockets": config.http.live_sockets,
+    });
+    let sources = config.mirrors.len() + 1;
+    Arc::new(move || {
+        json!({
+            "recomputers": board.read(now()),
+            "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
+            "limits": limits,
+        })
+    })
+}
+
+/// The options of the server.
+pub(super) fn http_options(config: &Config) -> HttpOptions {
+    let http = &config.http;
+    HttpOptions {
+        workers: http.workers,
+        trusted_proxies: http.trusted_proxies.iter().filter_map(|p| p.to_string().parse().ok()).collect(),
+        allowed_hosts: http.allowed_hosts.clone(),
+        cors_origins: http.cors_origins.clone(),
+        live_sockets_max: http.live_sockets,
+        live_sockets_per_address_max: http.live_sockets_per_address,
+        detail_requests_per_second: http.detail_requests_per_second,
+        detail_burst: http.detail_burst,
+        exempt_loopback: http.exempt_loopback,
+        version: http.expose_version.then(|| env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}
