@@ -9,6 +9,8 @@
 )]
 
 mod delivery;
+mod kills;
+mod lifecycle;
 mod mirrors;
 mod primary;
 mod restart;

@@ -5,6 +5,8 @@
 
 pub mod app;
 pub mod counts;
+pub mod process;
+pub mod publisher;
 
 use app::Running;
 use counts::Counts;
@@ -14,7 +16,11 @@ use mirrorwatch::ports::clock::{Clock, SystemClock};
 use mirrorwatch::sim::behaviour::Behaviour;
 use mirrorwatch::sim::op::OpMaker;
 use mirrorwatch::sim::server::{Directory, NowMs};
+use process::Process;
+use publisher::{Publisher, Tally};
 use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -44,8 +50,9 @@ pub struct World {
     maker: OpMaker,
     now_ms: NowMs,
     http: reqwest::Client,
+    address: Option<SocketAddr>,
     app: Option<Running>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// Runs a test on a runtime of its own, apart from the program's threads.
@@ -90,7 +97,7 @@ impl World {
         let source = |(id, server): &(&str, Directory)| SourceConfig::for_testing(id, server.address().port()).unwrap();
         config.mirrors = mirrors.iter().map(source).collect();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
-        World { primary, mirrors, config, published: 0, maker: OpMaker::new(7), now_ms, http, app: None, _dir: dir }
+        World { primary, mirrors, config, published: 0, maker: OpMaker::new(7), now_ms, http, address: None, app: None, dir }
     }
 
     /// Starts the program and waits until every source's stream is open.
@@ -102,7 +109,16 @@ impl World {
 
     /// Starts the program.
     pub async fn start(&mut self) {
-        self.app = Some(Running::start(self.config.clone()).await);
+        let app = Running::start(self.config.clone()).await;
+        self.address = Some(app.address);
+        self.app = Some(app);
+    }
+
+    /// Starts the program as a process of its own, in place of this one's.
+    pub async fn start_process(&mut self) -> Process {
+        let process = Process::start(&process::write_config(self.dir.path(), &self.config)).await;
+        self.address = Some(process.address);
+        process
     }
 
     /// Stops the program in order.
@@ -114,17 +130,12 @@ impl World {
 
     /// Where the program's page is.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.app.as_ref().unwrap().address)
+        format!("http://{}", self.address.expect("nothing was started"))
     }
 
     /// A server by its mirror's id.
     pub fn mirror(&self, id: &str) -> &Directory {
         &self.mirrors.iter().find(|(name, _)| *name == id).unwrap().1
-    }
-
-    /// Every server, the primary first.
-    pub fn servers(&self) -> impl Iterator<Item = &Directory> {
-        std::iter::once(&self.primary).chain(self.mirrors.iter().map(|(_, server)| server))
     }
 
     /// Publishes `n` operations of the usual mixture at the primary and every mirror.
@@ -154,6 +165,26 @@ impl World {
             }
         }
         self.published += n;
+    }
+
+    /// Lets operations go on at this pace until [`World::hush`].
+    pub fn babble(&mut self, pace: Duration) -> Publisher {
+        let maker = std::mem::replace(&mut self.maker, OpMaker::new(0));
+        let mirrors = self.mirrors.iter().map(|(_, server)| server.clone()).collect();
+        Publisher::start(self.primary.clone(), mirrors, maker, Arc::clone(&self.now_ms), pace)
+    }
+
+    /// Ends what [`World::babble`] began.
+    pub async fn hush(&mut self, publisher: Publisher) -> Tally {
+        let (maker, tally) = publisher.stop().await;
+        self.maker = maker;
+        self.published += tally.published;
+        tally
+    }
+
+    /// A directory of this test's own, where the data directory lies too.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Publishes slowly for longer than the grace, so that live streams prove what was before, and waits until nothing is
@@ -208,12 +239,16 @@ impl World {
 
     /// The `data` of an API page.
     pub async fn get(&self, path: &str) -> Value {
+        self.get_bare(path).await["data"].take()
+    }
+
+    /// A page as it is.
+    pub async fn get_bare(&self, path: &str) -> Value {
         let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
         let status = answer.status();
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{path}: {status}: {text}");
-        let mut envelope: Value = serde_json::from_str(&text).unwrap();
-        envelope["data"].take()
+        serde_json::from_str(&text).unwrap()
     }
 
     /// One mirror's row of the overview.
