@@ -8,5 +8,12 @@
     reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
 )]
 
+mod delivery;
+mod kills;
+mod lifecycle;
+mod mirrors;
+mod primary;
+mod restart;
 mod tidy;
 mod usage;
+mod world;

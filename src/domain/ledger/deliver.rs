@@ -162,12 +162,12 @@ impl Ledger {
         if is_altered && let Some(mirror) = self.mirrors.get_mut(m) {
             mirror.source.altered += 1;
         }
+        if let Some(mirror) = self.mirrors.get_mut(m) {
+            // The sighting was counted as received; a delivery counts it again, and under another DID it is none.
+            mirror.source.received = mirror.source.received.saturating_sub(1);
+        }
         if sighting.key.did != row.did {
             return;
-        }
-        if let Some(mirror) = self.mirrors.get_mut(m) {
-            // The sighting was counted as received; the delivery counts it again.
-            mirror.source.received = mirror.source.received.saturating_sub(1);
         }
         let credited = sighting.state != crate::domain::interval::ExtraState::Pending;
         self.deliver(number, m, sighting.q, sighting.mode, credited);
