@@ -8,5 +8,6 @@
     reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
 )]
 
+mod bench_gate;
 mod tidy;
 mod usage;
