@@ -45,6 +45,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LOAD_ROUNDS: usize = 5;
 const HTTP_ROUNDS: usize = 7;
 const LOAD_P99_NS_MAX: f64 = 1_000.0;
+/// The same for reads with a pause before each, which find the caches cold: far above what that costs, far below any wait.
+const ALONE_P99_NS_MAX: f64 = 10_000.0;
 const LOAD_RATIO_MAX: f64 = 15.0;
 const LOAD_NET_NS_MAX: f64 = 60.0;
 /// Requests a second, over all connections.
@@ -143,16 +145,17 @@ fn load_gate(gates: &mut Gates) {
         found = tell("load", &measure());
     }
     gates.at_most("load p99", found.p99_ns, LOAD_P99_NS_MAX, "ns");
-    gates.at_most("load p99 one by one", found.alone_p99_ns, LOAD_P99_NS_MAX, "ns");
+    gates.at_most("load p99 one by one", found.alone_p99_ns, ALONE_P99_NS_MAX, "ns");
     gates.at_most("load p99 over that of nothing", found.ratio, LOAD_RATIO_MAX, "×");
     gates.at_most("load net", found.net_ns, LOAD_NET_NS_MAX, "ns");
     let control = tell("control with a lock", &[round(&Locked(Mutex::new(Arc::new(0))))]);
-    let is_caught = !is_within(control.alone_p99_ns, LOAD_P99_NS_MAX);
+    let is_caught = !is_within(control.alone_p99_ns, ALONE_P99_NS_MAX);
     gates.holds("the control that holds a lock while it computes is over budget", is_caught);
 }
 
 fn is_load_within(found: &Medians) -> bool {
-    is_within(found.p99_ns.max(found.alone_p99_ns), LOAD_P99_NS_MAX)
+    is_within(found.p99_ns, LOAD_P99_NS_MAX)
+        && is_within(found.alone_p99_ns, ALONE_P99_NS_MAX)
         && is_within(found.ratio, LOAD_RATIO_MAX)
         && is_within(found.net_ns, LOAD_NET_NS_MAX)
 }
