@@ -77,10 +77,17 @@ pub fn server(listener: TcpListener, state: &web::Data<HttpState>) -> io::Result
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
-        .shutdown_signal(shutdown.cancelled_owned())
+        .disable_signals()
         .on_connect(limit_unread)
         .listen(listener)?
         .run();
+    // The server's own `shutdown_signal` stops the whole system 300 ms after the server, and with it every actor that still
+    // has something to keep.
+    let handle = server.handle();
+    actix_rt::spawn(async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    });
     Ok(server)
 }
 
