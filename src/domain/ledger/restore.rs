@@ -293,6 +293,17 @@ impl Ledger {
                 }
             }
         }
+        self.recount_sightings(fixed);
+        let unsettled: Vec<u32> = self
+            .intervals
+            .iter()
+            .filter(|i| matches!(i.1.status, Status::Open | Status::Settling))
+            .map(|i| i.0)
+            .collect();
+        self.unsettled.extend(unsettled);
+    }
+
+    fn recount_sightings(&mut self, fixed: &HashSet<u32>) {
         let mut sightings: Vec<_> = self.foreigns.sightings().copied().collect();
         sightings.sort_unstable_by_key(|s| s.q);
         for s in sightings {
@@ -303,20 +314,17 @@ impl Ledger {
             if let Some(mirror) = self.mirrors.get_mut(m) {
                 mirror.unknown_keys += 1;
             }
-            if s.reason == Reason::TooOld || fixed.contains(&s.interval) {
+            if s.reason == Reason::TooOld {
                 continue;
             }
-            if let Some(acc) = self.intervals.get_mut(s.interval).and_then(|i| i.acc_mut(m)) {
-                acc.change_extra(None, Some(s.state));
+            let slot = self.slot_of(s.q);
+            let interval = if fixed.contains(&s.interval) { None } else { self.intervals.get_mut(s.interval) };
+            for interval in [interval, self.slots.get_mut(slot)].into_iter().flatten() {
+                if let Some(acc) = interval.acc_mut(m) {
+                    acc.change_extra(None, Some(s.state));
+                }
             }
         }
-        let unsettled: Vec<u32> = self
-            .intervals
-            .iter()
-            .filter(|i| matches!(i.1.status, Status::Open | Status::Settling))
-            .map(|i| i.0)
-            .collect();
-        self.unsettled.extend(unsettled);
     }
 
     fn restore_sources(&mut self, saved: &Saved, primary: &str, ids: &[String]) {

@@ -63,7 +63,7 @@ impl Process {
     /// Starts the program and waits until it has said where its page is.
     pub async fn start(config_file: &Path) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;
