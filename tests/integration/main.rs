@@ -14,6 +14,7 @@ mod lifecycle;
 mod mirrors;
 mod primary;
 mod restart;
+mod bench_gate;
 mod tidy;
 mod usage;
 mod world;
