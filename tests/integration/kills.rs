@@ -54,7 +54,7 @@ fn ten_kills_count_nothing_twice_and_blame_nobody() {
             assert_eq!(counts.extra + counts.extra_unknown, tally.invented[i], "{id}: {counts:?} {tally:?}");
             assert_eq!((counts.unknown, counts.pending, counts.late), (0, 0, 0), "{id}: {counts:?}");
         }
-        assert_eq!(world.events("observer_down").await.len(), 1, "of the last start");
+        assert_eq!(world.events("observer_down").await.len(), KILLS as usize, "each gap is told, once");
         restarted_without_a_change(&mut world, process).await;
     });
 }
