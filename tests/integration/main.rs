@@ -8,6 +8,7 @@
     reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
 )]
 
+mod browser;
 mod delivery;
 mod kills;
 mod lifecycle;

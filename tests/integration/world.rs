@@ -182,6 +182,11 @@ impl World {
         tally
     }
 
+    /// The clock of the servers.
+    pub fn now_ms(&self) -> NowMs {
+        Arc::clone(&self.now_ms)
+    }
+
     /// A directory of this test's own, where the data directory lies too.
     pub fn dir(&self) -> &Path {
         self.dir.path()
