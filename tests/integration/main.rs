@@ -17,5 +17,6 @@ mod primary;
 mod restart;
 mod bench_gate;
 mod tidy;
+mod turbulence;
 mod usage;
 mod world;

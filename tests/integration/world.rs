@@ -269,8 +269,17 @@ impl World {
 
     /// Waits until a mirror's counts are these; the machine's own freezes are allowed for.
     pub async fn expect(&self, id: &str, expected: Counts) {
+        self.expect_for(id, expected, PATIENCE / 8).await;
+    }
+
+    /// The same where a silent stream has to be proved first, which takes a ping and a look two seconds after it.
+    pub async fn expect_within(&self, id: &str, expected: Counts) {
+        self.expect_for(id, expected, PATIENCE).await;
+    }
+
+    async fn expect_for(&self, id: &str, expected: Counts, patience: Duration) {
         let frozen = self.was_frozen().await;
-        let deadline = Instant::now() + PATIENCE / 4;
+        let deadline = Instant::now() + patience;
         loop {
             let counts = self.counts(id).await;
             assert_eq!(counts.eligible, counts.states(), "{id}: eligible is not the sum of its states: {counts:?}");
