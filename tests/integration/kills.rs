@@ -27,7 +27,7 @@ fn ten_kills_count_nothing_twice_and_blame_nobody() {
         sleep(KEPT_WITHIN).await;
         world.mirror("dropping").set(|b| b.drop_share = 0.02);
         world.mirror("inventing").set(|b| b.invent_share = 0.02);
-        let publisher = world.babble(Duration::from_millis(10));
+        let load = world.babble(Duration::from_millis(10));
         for n in 1..=KILLS {
             let life_ms = rand::rng().random_range(LIFE_MS);
             sleep(Duration::from_millis(life_ms)).await;
@@ -39,7 +39,7 @@ fn ten_kills_count_nothing_twice_and_blame_nobody() {
             assert!(took <= START_WITHIN, "start {n}, after a life of {life_ms} ms, took {took:?}");
         }
         world.synchronized().await;
-        let tally = world.hush(publisher).await;
+        let tally = world.hush(load).await;
         for (_, server) in &world.mirrors {
             server.set(|b| (b.drop_share, b.invent_share) = (0.0, 0.0));
         }

@@ -31,11 +31,14 @@ fn restless_links_lose_nothing() {
         ];
         let mut world = World::new(mirrors);
         world.start().await;
-        world.until("each was there once", |o| {
-            let is_seen = |row: &serde_json::Value| row["link"]["state"] == "synchronized" || row["link"]["last_close"].is_object();
-            (is_seen(&o["primary"]) && o["mirrors"].as_array()?.iter().all(is_seen)).then_some(())
-        })
-        .await;
+        world
+            .until("each was there once", |o| {
+                let is_seen = |row: &serde_json::Value| {
+                    row["link"]["state"] == "synchronized" || row["link"]["last_close"].is_object()
+                };
+                (is_seen(&o["primary"]) && o["mirrors"].as_array()?.iter().all(is_seen)).then_some(())
+            })
+            .await;
         world.publish_every(200, Duration::from_millis(25), None).await;
         for (_, server) in &world.mirrors {
             server.set(|b| b.disconnect_after = None);
@@ -67,22 +70,22 @@ fn a_gap_of_many_pages_is_filled_whoever_was_away() {
         world.publish_every(MANY, Duration::ZERO, None).await;
         away.start_again().unwrap();
         world.synchronized().await;
-        let reconnects = world.get("/api/v1/primary").await["link"]["reconnects"].as_u64().unwrap();
+        let reconnects = world.reconnects().await;
         primary.stop().await;
         world.publish_every(MANY, Duration::ZERO, None).await;
         primary.start_again().unwrap();
-        world.until("the primary is back", |o| {
-            let link = &o["primary"]["link"];
-            (link["reconnects"].as_u64()? > reconnects && link["state"] == "synchronized").then_some(())
-        })
-        .await;
+        world.regained("after many operations", reconnects).await;
         world.settle().await;
         for (id, present) in [("faithful", MANY), ("away", 2 * MANY)] {
             let on_time = world.published - present;
             let counts = world.counts(id).await;
             let expected = Counts { on_time, present, ..Counts::default() };
             // So many at once may keep a slow machine busy for longer than the on-time limit.
-            assert_eq!((counts.missed, counts.unknown, counts.extra, counts.extra_unknown), (0, 0, 0, 0), "{id}: {counts:?}");
+            assert_eq!(
+                (counts.missed, counts.unknown, counts.extra, counts.extra_unknown),
+                (0, 0, 0, 0),
+                "{id}: {counts:?}"
+            );
             assert_eq!(counts.delivered(), expected.delivered(), "{id}: {counts:?}");
             assert!(counts.present >= present, "{id}: {counts:?}");
         }
@@ -137,7 +140,11 @@ fn a_frozen_observer_blames_nobody() {
         assert!(world.was_frozen().await, "it says so");
         for (id, missed) in [("faithful", 0), ("dropping", 3)] {
             let counts = world.counts(id).await;
-            assert_eq!((counts.missed, counts.late, counts.unknown, counts.extra), (missed, 0, 0, 0), "{id}: {counts:?}");
+            assert_eq!(
+                (counts.missed, counts.late, counts.unknown, counts.extra),
+                (missed, 0, 0, 0),
+                "{id}: {counts:?}"
+            );
             assert_eq!(counts.delivered(), world.published - missed, "{id}: {counts:?}");
             let reconnects = world.row(id).await["link"]["reconnects"].as_u64();
             assert_eq!(reconnects, Some(0), "{id}: a freeze of ours is no death of the link");

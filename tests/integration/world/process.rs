@@ -23,9 +23,7 @@ pub struct Process {
 
 /// Writes the configuration as a user would: a file in `dir`.
 pub fn write_config(dir: &Path, config: &Config) -> PathBuf {
-    let source = |s: &mirrorwatch::config::SourceConfig| {
-        json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "allowPlaintext": true, "allowPrivate": true })
-    };
+    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "allowPlaintext": true, "allowPrivate": true });
     let judging = &config.judging;
     let value = json!({
         "listen": config.listen.to_string(),
