@@ -293,6 +293,17 @@ impl Ledger {
                 }
             }
         }
+        self.recount_sightings(fixed);
+        let unsettled: Vec<u32> = self
+            .intervals
+            .iter()
+            .filter(|i| matches!(i.1.status, Status::Open | Status::Settling))
+            .map(|i| i.0)
+            .collect();
+        self.unsettled.extend(unsettled);
+    }
+
+    fn recount_sightings(&mut self, fixed: &HashSet<u32>) {
         let mut sightings: Vec<_> = self.foreigns.sightings().copied().collect();
         sightings.sort_unstable_by_key(|s| s.q);
         for s in sightings {
@@ -314,13 +325,6 @@ impl Ledger {
                 }
             }
         }
-        let unsettled: Vec<u32> = self
-            .intervals
-            .iter()
-            .filter(|i| matches!(i.1.status, Status::Open | Status::Settling))
-            .map(|i| i.0)
-            .collect();
-        self.unsettled.extend(unsettled);
     }
 
     fn restore_sources(&mut self, saved: &Saved, primary: &str, ids: &[String]) {
