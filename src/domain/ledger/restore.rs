@@ -303,11 +303,15 @@ impl Ledger {
             if let Some(mirror) = self.mirrors.get_mut(m) {
                 mirror.unknown_keys += 1;
             }
-            if s.reason == Reason::TooOld || fixed.contains(&s.interval) {
+            if s.reason == Reason::TooOld {
                 continue;
             }
-            if let Some(acc) = self.intervals.get_mut(s.interval).and_then(|i| i.acc_mut(m)) {
-                acc.change_extra(None, Some(s.state));
+            let slot = self.slot_of(s.q);
+            let interval = if fixed.contains(&s.interval) { None } else { self.intervals.get_mut(s.interval) };
+            for interval in [interval, self.slots.get_mut(slot)].into_iter().flatten() {
+                if let Some(acc) = interval.acc_mut(m) {
+                    acc.change_extra(None, Some(s.state));
+                }
             }
         }
         let unsettled: Vec<u32> = self
