@@ -13,10 +13,12 @@
 #[path = "support/frames.rs"]
 mod frames;
 #[path = "support/gate.rs"]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod gate;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/proc.rs"]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod proc;
 #[path = "support/sender.rs"]
 mod sender;
@@ -134,7 +136,9 @@ fn least_ns(count: usize, mut run: impl FnMut()) -> f64 {
 }
 
 fn read_all(texts: &[String], forms: &mut FormCache) {
-    texts.iter().for_each(|t| assert!(black_box(parse(t, Shape::Sequenced, forms)).is_ok()));
+    for text in texts {
+        assert!(black_box(parse(text, Shape::Sequenced, forms)).is_ok());
+    }
 }
 
 fn parts() {
@@ -203,7 +207,7 @@ fn whole(mirrors: usize) {
     println!("{found}");
 }
 
-/// What no program can do without: the WebSockets read, the frames parsed.
+/// What no program can do without: the sockets read, the frames parsed.
 fn plain(mirrors: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let costs: Vec<f64> = (0..3).map(|_| runtime.block_on(plain_once(mirrors))).collect();

@@ -10,10 +10,12 @@
 )]
 
 #[path = "support/gate.rs"]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod gate;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/proc.rs"]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod proc;
 
 use gate::Gates;
