@@ -81,6 +81,7 @@ impl Journal {
         self.put(&row.seq().unwrap_or(u64::MAX).to_be_bytes());
         self.put(&row.interval.to_be_bytes());
         self.put(&row.delay_ms.to_be_bytes());
+        self.put(&row.known_after_ms.to_be_bytes());
         self.bytes.push(u8::from(row.is_filled));
     }
 
@@ -111,6 +112,7 @@ impl Journal {
         self.put(&s.mirror.to_be_bytes());
         self.put(&s.q.0.to_be_bytes());
         self.put(&s.created_ms.to_be_bytes());
+        self.put(&s.since.0.to_be_bytes());
         self.put(&s.interval.to_be_bytes());
     }
 
@@ -142,6 +144,16 @@ impl Journal {
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Puts a segment back in front of what was written since it was taken, for the same mirrors.
+    pub fn put_back(&mut self, segment: Segment) {
+        let roster = segment.bytes.first_chunk::<4>().map_or(0, |n| u32::from_be_bytes(*n) as usize);
+        let newer = std::mem::take(&mut self.bytes);
+        self.bytes.extend(segment.bytes.into_iter().skip(4 + roster));
+        self.bytes.extend(newer);
+        self.first_op = [segment.first_op, self.first_op].into_iter().flatten().min();
+        self.last_op = self.last_op.max(segment.last_op);
     }
 
     fn name(&mut self, number: u64) {
@@ -211,6 +223,7 @@ impl Reader<'_> {
         let mut row = Row::new(OpKey { did, cid }, kind, p, created_ms, (seq != u64::MAX).then_some(seq));
         row.interval = self.u32()?;
         row.delay_ms = self.u32()?;
+        row.known_after_ms = self.u32()?;
         row.is_filled = self.u8()? != 0;
         Ok((number, row))
     }
@@ -239,6 +252,7 @@ impl Reader<'_> {
             mirror,
             q: Tau(self.i64()?),
             created_ms: self.i64()?,
+            since: Tau(self.i64()?),
             interval: self.u32()?,
         })
     }
@@ -292,7 +306,7 @@ mod tests {
     fn sample_records() -> (Journal, Vec<Record>) {
         let key = OpKey { did: Did([3; 15]), cid: Cid([9; 32]) };
         let mut row = Row::new(key, Kind::Tombstone, Tau(-5), 1_700_000_000_123, None);
-        (row.interval, row.delay_ms, row.is_filled) = (7, 260, true);
+        (row.interval, row.delay_ms, row.known_after_ms, row.is_filled) = (7, 260, 31, true);
         let cell = Cell::new(Verdict::Late).with_delivery(Mode::Live, 12_345);
         let correction = Correction { correction_us: -3, uncertainty_us: 8 };
         let sighting = Sighting {
@@ -305,6 +319,7 @@ mod tests {
             mirror: 4,
             q: Tau(77),
             created_ms: 5,
+            since: Tau(70),
             interval: 6,
         };
         let mut j = Journal::default();
@@ -343,6 +358,8 @@ mod tests {
         .unwrap();
         assert_eq!(read_back, records);
         assert_eq!(journal.take(&ids), None);
+        journal.put_back(segment.clone());
+        assert_eq!(journal.take(&ids), Some(segment));
     }
 
     #[test]
