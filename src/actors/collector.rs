@@ -157,6 +157,8 @@ impl Collector {
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
         }
+        // The first pages are made before the first tick: they show what was kept as of now, not as of then.
+        collector.ledger.tick(now);
         collector
     }
 

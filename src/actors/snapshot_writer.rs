@@ -2,7 +2,7 @@
 
 use super::message::{Keep, KeepError, Stop};
 use crate::ports::store::{PrunePlan, Store, StoreError};
-use actix::{Actor, ActorContext, Context, Handler, ResponseFuture};
+use actix::{Actor, ActorContext, AtomicResponse, Context, Handler, ResponseFuture, WrapFuture};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Mailbox places; the collector has one transaction under way.
@@ -48,13 +48,14 @@ impl Actor for SnapshotWriter {
 }
 
 impl Handler<Keep> for SnapshotWriter {
-    type Result = ResponseFuture<Result<(), KeepError>>;
+    // One after the other: a stop must not overtake a transaction.
+    type Result = AtomicResponse<Self, Result<(), KeepError>>;
 
     fn handle(&mut self, msg: Keep, _: &mut Self::Context) -> Self::Result {
         self.kept += 1;
         let prune = self.kept.is_multiple_of(PRUNE_EVERY).then(|| (self.plan)());
         let store = Arc::clone(&self.store);
-        Box::pin(async move {
+        let keeping = async move {
             let written = actix_rt::task::spawn_blocking(move || {
                 let mut guard = store.lock().unwrap_or_else(PoisonError::into_inner);
                 let store = guard.as_mut().ok_or_else(closed)?;
@@ -67,7 +68,8 @@ impl Handler<Keep> for SnapshotWriter {
                 Ok(())
             });
             written.await.unwrap_or_else(|e| Err(KeepError { class: "other", text: format!("state: {e}") }))
-        })
+        };
+        AtomicResponse::new(Box::pin(keeping.into_actor(self)))
     }
 }
 

@@ -73,7 +73,7 @@ pub fn open_state(config: &Config) -> Result<Opened, OpenError> {
     let mut restored = restore(loaded, is_rebooted);
     let mut ledger = Ledger::new(params(config), limits(config), labels, &mirror_params(config));
     let ids: Vec<String> = config.mirrors.iter().map(|m| m.id.clone()).collect();
-    let found = ledger.restore(std::mem::take(&mut restored.saved), &config.primary.id, &ids);
+    let found = ledger.restore(&std::mem::take(&mut restored.saved), &config.primary.id, &ids);
     if let Some((segments, why)) = found.damaged {
         notes
             .push(("state_damaged".to_owned(), format!("state: {segments} journal segments could not be read: {why}")));

@@ -44,13 +44,15 @@ pub struct Fill {
     first_live_seq: Option<u64>,
     is_anchored: bool,
     last_seq: u64,
+    last: Anchor,
 }
 
 impl Fill {
     /// A fill from `anchor`; its closing page is one asked for at or after `settled_at`.
     #[must_use]
     pub fn new(anchor: Anchor, settled_at: Tau) -> Fill {
-        Fill { anchor, settled_at, first_live_seq: None, is_anchored: false, last_seq: anchor.seq.saturating_sub(1) }
+        let last_seq = anchor.seq.saturating_sub(1);
+        Fill { anchor, settled_at, first_live_seq: None, is_anchored: false, last_seq, last: anchor }
     }
 
     /// The first question.
@@ -68,6 +70,12 @@ impl Fill {
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// The newest operation of the pages, and the anchor before there is one.
+    #[must_use]
+    pub fn last(&self) -> Anchor {
+        self.last
     }
 
     /// Takes a page of `(seq, key)` that was asked for at `asked_at`; `is_short` when it held fewer than [`PAGE_OPS`].
@@ -96,6 +104,9 @@ impl Fill {
             return FillStep::Hole(format!("the server's numbers went back from {} to {last}", self.last_seq));
         }
         self.last_seq = last;
+        if let Some(&(seq, key)) = ops.last() {
+            self.last = Anchor { seq, key };
+        }
         let meets_live = self.first_live_seq.is_some_and(|live| last >= live);
         if !is_short && !meets_live {
             return FillStep::Ask { after: last, not_before: Tau::MIN };
@@ -131,6 +142,7 @@ mod tests {
         assert_eq!(f.first(), FillStep::Ask { after: 6, not_before: Tau::MIN });
         assert_eq!(f.page(&page(&[7, 9]), Tau(50), true), FillStep::Ask { after: 9, not_before: Tau(100) });
         assert_eq!(f.page(&[], Tau(100), true), FillStep::Closed);
+        assert_eq!(f.last(), Anchor { seq: 9, key: key(9) }, "an empty closing page forgets nothing");
     }
 
     #[test]

@@ -150,14 +150,19 @@ impl Acc {
 
     /// Adds everything that `other` counted.
     pub fn merge(&mut self, other: &Acc) {
+        self.merge_counts(other);
+        self.lag.merge(&other.lag);
+        self.raw.merge(&other.raw);
+    }
+
+    /// Adds everything that `other` counted but its lag.
+    pub fn merge_counts(&mut self, other: &Acc) {
         self.verdicts.iter_mut().zip(other.verdicts).for_each(|(a, b)| *a += b);
         self.extras.iter_mut().zip(other.extras).for_each(|(a, b)| *a += b);
         self.flags.iter_mut().zip(other.flags).for_each(|(a, b)| *a += b);
         for (a, b) in self.kinds.iter_mut().zip(other.kinds) {
             *a = (a.0 + b.0, a.1 + b.1);
         }
-        self.lag.merge(&other.lag);
-        self.raw.merge(&other.raw);
         self.correction_sum_us += other.correction_sum_us;
         self.uncertainty_sum_us += other.uncertainty_sum_us;
         self.dids.merge(&other.dids);

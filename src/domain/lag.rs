@@ -140,6 +140,57 @@ impl LagHistogram {
     }
 }
 
+/// Many histograms added up: every bucket between the smallest and the largest, so that one more costs its own buckets and
+/// not those of all before it.
+#[derive(Clone, Debug, Default)]
+pub struct LagSum {
+    low: i32,
+    counts: Vec<u32>,
+    sum_us: i64,
+    ends_us: Option<(i64, i64)>,
+}
+
+impl LagSum {
+    /// Adds everything that `hist` holds.
+    pub fn add(&mut self, hist: &LagHistogram) {
+        let (Some(&(first, _)), Some(&(last, _)), Some(ends)) =
+            (hist.buckets.first(), hist.buckets.last(), hist.ends_us)
+        else {
+            return;
+        };
+        self.make_room(i32::from(first), i32::from(last));
+        for &(bucket, n) in &hist.buckets {
+            if let Some(count) = self.counts.get_mut((i32::from(bucket) - self.low) as usize) {
+                *count = count.saturating_add(n);
+            }
+        }
+        self.sum_us = self.sum_us.saturating_add(hist.sum_us);
+        self.ends_us = Some(self.ends_us.map_or(ends, |e| (e.0.min(ends.0), e.1.max(ends.1))));
+    }
+
+    /// The sum as one histogram.
+    #[must_use]
+    pub fn histogram(&self) -> LagHistogram {
+        let buckets = (self.low..).zip(&self.counts).filter(|b| *b.1 > 0).map(|(bucket, &n)| (bucket as i16, n));
+        LagHistogram { buckets: buckets.collect(), sum_us: self.sum_us, ends_us: self.ends_us }
+    }
+
+    fn make_room(&mut self, first: i32, last: i32) {
+        if self.counts.is_empty() {
+            self.low = first;
+        }
+        if first < self.low {
+            let before = (self.low - first) as usize;
+            self.counts.splice(..0, std::iter::repeat_n(0, before));
+            self.low = first;
+        }
+        let length = (last - self.low) as usize + 1;
+        if self.counts.len() < length {
+            self.counts.resize(length, 0);
+        }
+    }
+}
+
 /// The quantiles that every lag figure has, with the names of their fields.
 pub const QUANTILES: [(&str, f64); 6] =
     [("p50_ms", 0.5), ("p75_ms", 0.75), ("p90_ms", 0.9), ("p95_ms", 0.95), ("p99_ms", 0.99), ("p999_ms", 0.999)];
@@ -215,6 +266,12 @@ mod tests {
             }
             left.merge(&right);
             prop_assert_eq!(&left, &both);
+            let mut sum = LagSum::default();
+            for hist in [LagHistogram::default(), right.clone(), left.clone()] {
+                sum.add(&hist);
+            }
+            left.merge(&right);
+            prop_assert_eq!(sum.histogram(), left.clone());
             prop_assert_eq!(both.min_us(), a.iter().chain(&b).min().copied());
             prop_assert_eq!(both.max_us(), a.iter().chain(&b).max().copied());
         }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const BACKOFF_MIN_NS: i64 = 500 * MS;
 /// The longest wait's upper bound.
 pub const BACKOFF_MAX_NS: i64 = 60 * SECOND;
+/// Doublings of the wait that are left after a short connection that brought operations.
+const ATTEMPTS_AFTER_HEARD: u32 = 1;
 /// A connection that lived this long begins the waits anew.
 const LASTING_NS: i64 = 5 * SECOND;
 /// A connection that ends this soon after its upgrade without a single operation was none: an acknowledged ping only shows
@@ -237,6 +239,9 @@ impl Link {
     fn lost(&mut self, next: LinkState, now: Tau) {
         if self.opened_at.is_some_and(|at| now.since(at) >= LASTING_NS) {
             self.attempts = 0;
+        } else if self.has_heard {
+            // A source that serves and closes soon is asked again soon, but not without any pause.
+            self.attempts = self.attempts.min(ATTEMPTS_AFTER_HEARD);
         }
         (self.opened_at, self.upgraded_at, self.has_heard) = (None, None, false);
         self.enter(next, now);

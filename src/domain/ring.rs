@@ -8,7 +8,7 @@ use super::cid::Cid;
 use super::did::Did;
 use super::op::{Kind, OpKey};
 use super::time::Tau;
-use super::verdict::Cell;
+use super::verdict::{Cell, Verdict};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -76,19 +76,33 @@ impl Row {
 }
 
 /// A run of operations with the cells of every mirror.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Chunk {
     rows: Vec<Row>,
-    cells: Vec<Vec<Cell>>,
-    undelivered: Vec<u32>,
+    /// Mirror after mirror, room for a whole chunk each; in one piece, because an allocator has much room between pieces.
+    cells: Vec<Cell>,
+    /// The same places as bits: which of the operations the mirror was to deliver and has not.
+    undelivered: Vec<u64>,
+}
+
+/// Words of 64 bits that mark the operations of a chunk.
+const WORDS: usize = CHUNK / 64;
+
+impl Clone for Chunk {
+    /// A copy with the room of a whole chunk: a plain copy is as small as it can be, and would double when it grows.
+    fn clone(&self) -> Chunk {
+        let mut rows = Vec::with_capacity(CHUNK);
+        rows.extend_from_slice(&self.rows);
+        Chunk { rows, cells: self.cells.clone(), undelivered: self.undelivered.clone() }
+    }
 }
 
 impl Chunk {
     fn new(mirrors: usize) -> Chunk {
         Chunk {
             rows: Vec::with_capacity(CHUNK),
-            cells: (0..mirrors).map(|_| Vec::with_capacity(CHUNK)).collect(),
-            undelivered: vec![0; mirrors],
+            cells: vec![Cell::new(Verdict::NotEligible); mirrors * CHUNK],
+            undelivered: vec![0; mirrors * WORDS],
         }
     }
 
@@ -101,13 +115,30 @@ impl Chunk {
     /// The cells of one mirror, one for each operation.
     #[must_use]
     pub fn cells(&self, mirror: usize) -> &[Cell] {
-        self.cells.get(mirror).map_or(&[], Vec::as_slice)
+        let from = mirror * CHUNK;
+        self.cells.get(from..from + self.rows.len()).unwrap_or_default()
     }
 
-    /// How many of the operations the mirror was to deliver and has not.
-    #[must_use]
-    pub fn undelivered(&self, mirror: usize) -> u32 {
-        self.undelivered.get(mirror).copied().unwrap_or(0)
+    /// Places of the operations that the mirror was to deliver and has not, in rising order.
+    pub fn undelivered(&self, mirror: usize) -> impl Iterator<Item = usize> {
+        let words = self.undelivered.get(mirror * WORDS..(mirror + 1) * WORDS).unwrap_or_default();
+        (0..).step_by(64).zip(words).flat_map(|(first, &word)| {
+            let rest = |w: &u64| Some(w & (w - 1)).filter(|&w| w != 0);
+            let words = std::iter::successors(Some(word).filter(|&w| w != 0), rest);
+            words.map(move |w| first + w.trailing_zeros() as usize)
+        })
+    }
+
+    fn cell(&self, mirror: usize, place: usize) -> Option<Cell> {
+        self.cells.get(mirror * CHUNK + place).copied()
+    }
+
+    fn set_cell(&mut self, mirror: usize, place: usize, cell: Cell) -> Option<Cell> {
+        let old = std::mem::replace(self.cells.get_mut(mirror * CHUNK + place)?, cell);
+        let word = self.undelivered.get_mut(mirror * WORDS + place / 64)?;
+        let bit = 1 << (place % 64);
+        *word = if is_undelivered(cell) { *word | bit } else { *word & !bit };
+        Some(old)
     }
 }
 
@@ -116,6 +147,8 @@ impl Chunk {
 pub struct Held {
     /// Chunks, oldest first; all but the last are full.
     pub chunks: Vec<Arc<Chunk>>,
+    /// For each chunk and mirror, chunk after chunk, how many of its operations the mirror was to deliver and has not.
+    lacking: Vec<u16>,
     /// Number of the first operation of the first chunk.
     pub chunk_base: u64,
     /// Number of the oldest operation that is still held.
@@ -128,6 +161,14 @@ impl Held {
     pub fn end(&self) -> u64 {
         let rows: usize = self.chunks.iter().map(|c| c.rows.len()).sum();
         self.chunk_base + rows as u64
+    }
+
+    /// The chunks with operations that the mirror was to deliver and has not, each with the number of its first operation.
+    pub fn lacking(&self, mirror: usize) -> impl Iterator<Item = (u64, &Chunk)> {
+        let mirrors = (self.lacking.len() / self.chunks.len().max(1)).max(1);
+        let counts = self.lacking.iter().skip(mirror).step_by(mirrors);
+        let chunks = (self.chunk_base..).step_by(CHUNK).zip(&self.chunks).zip(counts);
+        chunks.filter(|(_, n)| **n > 0).map(|((first, chunk), _)| (first, &**chunk))
     }
 
     /// The operation of this number with its chunk and place.
@@ -147,6 +188,7 @@ impl Held {
 pub struct Ring {
     mirrors: usize,
     chunks: VecDeque<Arc<Chunk>>,
+    lacking: VecDeque<u16>,
     chunk_base: u64,
     base: u64,
     next: u64,
@@ -161,6 +203,7 @@ impl Ring {
         Ring {
             mirrors,
             chunks: VecDeque::new(),
+            lacking: VecDeque::new(),
             chunk_base: base,
             base,
             next: base,
@@ -200,14 +243,17 @@ impl Ring {
                 self.chunk_base = self.next;
             }
             self.chunks.push_back(Arc::new(Chunk::new(self.mirrors)));
+            self.lacking.extend(std::iter::repeat_n(0, self.mirrors));
         }
         let number = self.next;
+        let counts = self.lacking.len().saturating_sub(self.mirrors);
         if let Some(chunk) = self.chunks.back_mut() {
             let chunk = Arc::make_mut(chunk);
+            let place = chunk.rows.len();
             chunk.rows.push(row);
-            for ((column, undelivered), cell) in chunk.cells.iter_mut().zip(&mut chunk.undelivered).zip(cells) {
-                *undelivered += u32::from(is_undelivered(cell));
-                column.push(cell);
+            for ((mirror, cell), lacking) in cells.enumerate().zip(self.lacking.range_mut(counts..)) {
+                chunk.set_cell(mirror, place, cell);
+                *lacking += u16::from(is_undelivered(cell));
             }
         }
         self.next += 1;
@@ -244,16 +290,15 @@ impl Ring {
     #[must_use]
     pub fn cell(&self, number: u64, mirror: usize) -> Option<Cell> {
         let (chunk, place) = self.place(number)?;
-        self.chunks.get(chunk)?.cells.get(mirror)?.get(place).copied()
+        self.chunks.get(chunk)?.cell(mirror, place)
     }
 
     /// Changes the cell of this operation at this mirror; returns what it was.
     pub fn set_cell(&mut self, number: u64, mirror: usize, cell: Cell) -> Option<Cell> {
         let (chunk, place) = self.place(number)?;
-        let chunk = Arc::make_mut(self.chunks.get_mut(chunk)?);
-        let old = std::mem::replace(chunk.cells.get_mut(mirror)?.get_mut(place)?, cell);
-        let undelivered = chunk.undelivered.get_mut(mirror)?;
-        *undelivered = *undelivered + u32::from(is_undelivered(cell)) - u32::from(is_undelivered(old));
+        let old = Arc::make_mut(self.chunks.get_mut(chunk)?).set_cell(mirror, place, cell)?;
+        let lacking = self.lacking.get_mut(chunk * self.mirrors + mirror)?;
+        *lacking = *lacking + u16::from(is_undelivered(cell)) - u16::from(is_undelivered(old));
         Some(old)
     }
 
@@ -267,6 +312,7 @@ impl Ring {
         self.base += 1;
         if self.base - self.chunk_base >= CHUNK as u64 {
             self.chunks.pop_front();
+            self.lacking.drain(..self.mirrors);
             self.chunk_base += CHUNK as u64;
         }
     }
@@ -274,7 +320,12 @@ impl Ring {
     /// The chunks as they are now, for a reader.
     #[must_use]
     pub fn held(&self) -> Held {
-        Held { chunks: self.chunks.iter().cloned().collect(), chunk_base: self.chunk_base, base: self.base }
+        Held {
+            chunks: self.chunks.iter().cloned().collect(),
+            lacking: self.lacking.iter().copied().collect(),
+            chunk_base: self.chunk_base,
+            base: self.base,
+        }
     }
 
     fn place(&self, number: u64) -> Option<(usize, usize)> {
@@ -284,7 +335,7 @@ impl Ring {
 }
 
 fn is_undelivered(cell: Cell) -> bool {
-    cell.delivery().is_none() && cell.verdict() != super::verdict::Verdict::NotEligible
+    cell.delivery().is_none() && cell.verdict() != Verdict::NotEligible
 }
 
 fn row_at(chunks: &VecDeque<Arc<Chunk>>, chunk_base: u64, number: u64) -> Option<&Row> {
@@ -300,7 +351,7 @@ fn widen(low: u32, base: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::verdict::{Mode, Verdict};
+    use crate::domain::verdict::Mode;
 
     fn row(i: u64) -> Row {
         let mut cid = [0; 32];
@@ -335,7 +386,24 @@ mod tests {
         let held = ring.held();
         let delivered = Cell::new(Verdict::Pending).with_delivery(Mode::Live, 5);
         assert_eq!(ring.set_cell(0, 0, delivered), Some(Cell::new(Verdict::Pending)));
-        assert_eq!((held.chunks[0].undelivered(0), ring.held().chunks[0].undelivered(0)), (1, 0));
+        assert_eq!(held.chunks[0].undelivered(0).collect::<Vec<_>>(), [0]);
+        assert_eq!(ring.held().chunks[0].undelivered(0).count(), 0);
         assert_eq!(held.find(0).unwrap().0.cells(0)[0].delivery(), None);
+    }
+
+    #[test]
+    fn what_is_not_delivered_is_found_by_place_and_mirror() {
+        let mut ring = Ring::new(2, 0);
+        for i in 0..CHUNK as u64 {
+            ring.push(row(i), std::iter::repeat_n(Cell::new(Verdict::Pending), 2));
+        }
+        let lacking = [0, 63, 64, 500, CHUNK as u64 - 1];
+        for i in (0..CHUNK as u64).filter(|i| !lacking.contains(i)) {
+            ring.set_cell(i, 1, Cell::new(Verdict::Pending).with_delivery(Mode::Live, 5));
+        }
+        let held = ring.held();
+        assert_eq!(held.lacking, [CHUNK as u16, lacking.len() as u16]);
+        assert!(held.chunks[0].undelivered(1).eq(lacking.map(|i| i as usize)));
+        assert_eq!((held.chunks[0].undelivered(0).count(), held.chunks[0].undelivered(2).count()), (CHUNK, 0));
     }
 }

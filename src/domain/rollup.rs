@@ -3,7 +3,8 @@
 //! A roll-up changes only when one of its intervals closes or is amended, so that reading thirty days costs days and hours,
 //! not intervals.
 
-use super::interval::{Interval, Status};
+use super::interval::{Acc, Interval, Status};
+use super::lag::LagSum;
 use super::ledger::series::Series;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,22 +97,59 @@ impl Rollups {
 
 /// Merges intervals; the result is as settled as the least settled of them. None when there are none.
 pub fn merge<'a>(mirrors: usize, parts: impl Iterator<Item = &'a Interval>) -> Option<Interval> {
-    let mut merged: Option<Interval> = None;
-    for part in parts {
-        let into = merged.get_or_insert_with(|| {
-            let mut fresh = Interval::new(mirrors);
-            fresh.status = Status::Final;
-            fresh
-        });
-        into.merge(part);
-        into.status = match (into.status, part.status) {
+    let mut sum = Sum::new(mirrors, true);
+    parts.for_each(|part| sum.add(part));
+    sum.interval()
+}
+
+/// Intervals added up.
+#[derive(Clone, Debug)]
+pub struct Sum {
+    whole: Interval,
+    mirrors: Vec<(Acc, LagSum, LagSum)>,
+    with_lag: bool,
+    is_empty: bool,
+}
+
+impl Sum {
+    /// Nothing yet, for this many mirrors; without lag it costs less and the result has none.
+    #[must_use]
+    pub fn new(mirrors: usize, with_lag: bool) -> Sum {
+        let mut whole = Interval::new(0);
+        whole.status = Status::Final;
+        Sum { whole, mirrors: vec![Default::default(); mirrors], with_lag, is_empty: true }
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, part: &Interval) {
+        self.is_empty = false;
+        self.whole.merge(part);
+        self.whole.status = match (self.whole.status, part.status) {
             (Status::Open, _) | (_, Status::Open) => Status::Open,
             (Status::Settling, _) | (_, Status::Settling) => Status::Settling,
             (Status::Revised, _) | (_, Status::Revised) => Status::Revised,
             _ => Status::Final,
         };
+        for ((acc, lag, raw), theirs) in self.mirrors.iter_mut().zip(&part.mirrors) {
+            acc.merge_counts(theirs);
+            if self.with_lag {
+                lag.add(&theirs.lag);
+                raw.add(&theirs.raw);
+            }
+        }
     }
-    merged
+
+    /// The sum; none when nothing was added.
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        let acc = |(acc, lag, raw): &(Acc, LagSum, LagSum)| {
+            let mut acc = acc.clone();
+            (acc.lag, acc.raw) = (lag.histogram(), raw.histogram());
+            Arc::new(acc)
+        };
+        let mirrors = || self.mirrors.iter().map(acc).collect();
+        (!self.is_empty).then(|| Interval { mirrors: mirrors(), ..self.whole.clone() })
+    }
 }
 
 #[cfg(test)]

@@ -221,7 +221,8 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-#[cfg(all(test, feature = "dashboard"))]
+#[cfg(test)]
+#[cfg(feature = "dashboard")]
 mod tests {
     use actix_web::http::StatusCode;
     use actix_web::test::{self, TestRequest};

@@ -96,7 +96,19 @@ pub async fn upgrade(
     if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
         return Err(UpgradeError::NotWebSocket(SEC_WEBSOCKET_EXTENSIONS));
     }
-    Ok(WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await)
+    Ok(WebSocketStream::from_raw_socket(after(rest, stream), Role::Client, Some(config)).await)
+}
+
+/// `stream` with the bytes before it that came together with the answer.
+///
+/// Not handed to the WebSocket as partially read: its buffer would forget how large it was made, and while messages that
+/// were cut out of it are held, read each of the following with two calls of the kernel instead of many with one.
+fn after(rest: Vec<u8>, stream: Box<dyn Transport>) -> Box<dyn Transport> {
+    if rest.is_empty() {
+        return stream;
+    }
+    let (reading, writing) = tokio::io::split(stream);
+    Box::new(tokio::io::join(std::io::Cursor::new(rest).chain(reading), writing))
 }
 
 /// Reads until the head of an answer is complete.

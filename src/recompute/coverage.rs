@@ -2,7 +2,6 @@
 
 use super::{ComputeError, Draft, Recompute, draft, windowed};
 use crate::domain::view::{Picture, coverage, mirror, overview};
-use crate::domain::window_kind::WindowKind;
 
 /// Recomputes coverage.
 #[derive(Debug)]
@@ -16,8 +15,8 @@ impl Recompute<Picture> for Coverage {
     fn compute(&self, picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
         let mut drafts = Vec::new();
         let mut windows = Vec::new();
-        for window in WindowKind::ALL {
-            let page = coverage::page(picture, window);
+        for (window, figures) in picture.capture.windows(false) {
+            let page = coverage::page(picture, &figures);
             drafts.push(windowed(format!("analytics/coverage?window={}", window.name()), &page)?);
             windows.push((window, page.0));
         }

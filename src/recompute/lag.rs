@@ -1,6 +1,7 @@
 //! The page of lag percentiles of every window.
 
 use super::{ComputeError, Draft, Recompute, windowed};
+use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::view::{Picture, lag};
 use crate::domain::window_kind::WindowKind;
 
@@ -14,7 +15,9 @@ impl Recompute<Picture> for Lag {
     }
 
     fn compute(&self, picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
-        let page = |w: WindowKind| windowed(format!("analytics/lag?window={}", w.name()), &lag::page(picture, w));
-        WindowKind::ALL.into_iter().map(page).collect()
+        let page = |(w, figures): (WindowKind, WindowFigures)| {
+            windowed(format!("analytics/lag?window={}", w.name()), &lag::page(picture, &figures))
+        };
+        picture.capture.windows(true).into_iter().map(page).collect()
     }
 }

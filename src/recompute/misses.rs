@@ -1,6 +1,7 @@
 //! Misses by DID, for every window.
 
 use super::{ComputeError, Draft, Recompute, windowed};
+use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::view::{Picture, misses};
 use crate::domain::window_kind::WindowKind;
 
@@ -17,9 +18,9 @@ impl Recompute<Picture> for Misses {
     }
 
     fn compute(&self, picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
-        let page = |w: WindowKind| {
-            windowed(format!("analytics/misses?window={}", w.name()), &misses::page(picture, w, self.listed))
+        let page = |(w, figures): (WindowKind, WindowFigures)| {
+            windowed(format!("analytics/misses?window={}", w.name()), &misses::page(picture, &figures, self.listed))
         };
-        WindowKind::ALL.into_iter().map(page).collect()
+        picture.capture.windows(false).into_iter().map(page).collect()
     }
 }

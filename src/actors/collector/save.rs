@@ -20,7 +20,7 @@ use actix::Recipient;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// Between two transactions.
 const SAVE_EVERY_NS: i64 = SECOND;
@@ -63,14 +63,17 @@ pub(super) struct Saver {
     versions: Vec<u64>,
     /// A transaction that failed, to be sent again as it was.
     failed: Option<(Arc<Commit>, Vec<u32>, Vec<u64>)>,
-    is_under_way: bool,
-    idle: Arc<Notify>,
+    /// Whether a transaction is under way.
+    under_way: watch::Sender<bool>,
+    /// The newest operation that any segment named.
+    newest_op: i64,
     sent_at: Option<Tau>,
     trouble: Option<(KeepError, i64)>,
 }
 
 impl Saver {
     pub(super) fn new(writer: Recipient<Keep>, last_segment: i64, kept: Vec<(i64, i64)>, boot_id: String) -> Saver {
+        let newest_op = kept.last().map_or(-1, |s| s.1);
         Saver {
             writer,
             next_segment: last_segment + 1,
@@ -79,8 +82,8 @@ impl Saver {
             sessions: Vec::new(),
             versions: Vec::new(),
             failed: None,
-            is_under_way: false,
-            idle: Arc::new(Notify::new()),
+            under_way: watch::Sender::new(false),
+            newest_op,
             sent_at: None,
             trouble: None,
         }
@@ -93,16 +96,15 @@ impl Saver {
     }
 
     pub(super) fn is_due(&self, now: Tau) -> bool {
-        !self.is_under_way && self.sent_at.is_none_or(|at| now.since(at) >= SAVE_EVERY_NS)
+        !*self.under_way.borrow() && self.sent_at.is_none_or(|at| now.since(at) >= SAVE_EVERY_NS)
     }
 
     /// Ends when no transaction is under way.
     pub(super) fn idle(&self) -> impl Future<Output = ()> + use<> {
-        let (idle, is_under_way) = (Arc::clone(&self.idle), self.is_under_way);
+        let mut under_way = self.under_way.subscribe();
         async move {
-            if is_under_way {
-                idle.notified().await;
-            }
+            // The sender lives in the collector, which waits here: it cannot be gone.
+            let _ = under_way.wait_for(|is| !is).await;
         }
     }
 
@@ -125,7 +127,7 @@ impl Saver {
 impl Collector {
     /// Sends the next transaction: the one that failed before, or everything new.
     pub(super) fn send_commit(&mut self, now: Tau) -> impl Future<Output = Sent> + use<> {
-        self.saver.is_under_way = true;
+        self.saver.under_way.send_replace(true);
         self.saver.sent_at = Some(now);
         let (commit, finals, versions) = match self.saver.failed.take() {
             Some(again) => {
@@ -176,7 +178,9 @@ impl Collector {
             let id = self.saver.next_segment;
             self.saver.next_segment += 1;
             commit.segment = Some(Segment { id, first_op, last_op, blob: segment.bytes.clone() });
-            self.saver.kept_segments.push_back((id, last_op));
+            // A segment that names no operation is needed as long as those around it.
+            self.saver.newest_op = self.saver.newest_op.max(last_op);
+            self.saver.kept_segments.push_back((id, self.saver.newest_op));
         }
         commit.drop_segments_below = self.saver.drop_below(prepared.oldest_op);
         commit.intervals = interval_rows(&prepared, self.ledger.interval_ms(), &ids);
@@ -246,8 +250,7 @@ impl Collector {
 
     /// Takes note of how a transaction ended.
     pub(super) fn kept(&mut self, sent: Sent) {
-        self.saver.is_under_way = false;
-        self.saver.idle.notify_one();
+        self.saver.under_way.send_replace(false);
         match sent.result {
             Ok(()) => {
                 self.ledger.committed(&sent.finals);
@@ -326,7 +329,11 @@ pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
     r.saved.is_rebooted = is_rebooted;
     r.last_segment = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
     r.events = loaded.events;
-    r.kept_segments = loaded.segments.iter().map(|s| (s.id, s.last_op)).collect();
+    let mut newest = -1;
+    for s in &loaded.segments {
+        newest = newest.max(s.last_op);
+        r.kept_segments.push((s.id, newest));
+    }
     r.saved.segments = loaded.segments.into_iter().map(|s| s.blob).collect();
     for row in loaded.sources {
         let is_read = if row.id == LEDGER_ROW {

@@ -3,7 +3,7 @@
 use super::MirrorStream;
 use super::reading::rejected;
 use crate::actors::message::SourceEvent;
-use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS};
+use crate::domain::fill::{Fill, FillStep, PAGE_OPS};
 use crate::domain::frame::{Reject, Shape, parse};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::{Op, OpKey};
@@ -60,8 +60,8 @@ impl MirrorStream {
             FillStep::Closed => {
                 let now = self.now();
                 events.push(SourceEvent::Filled(now));
-                self.fill = None;
-                if let Some(high) = self.live_high {
+                let filled = self.fill.take().map(|fill| fill.last());
+                if let Some(high) = self.live_high.into_iter().chain(filled).max_by_key(|anchor| anchor.seq) {
                     self.anchored(high, events);
                 }
                 self.step(LinkEvent::CaughtUp, events, ctx);
@@ -113,11 +113,6 @@ impl MirrorStream {
             Some(fill) => fill.page(&ops, page.asked_at, is_short),
             None => return,
         };
-        if let (FillStep::Closed, Some(&(seq, key))) = (&step, ops.last())
-            && self.live_high.is_none_or(|high| seq > high.seq)
-        {
-            self.live_high = Some(Anchor { seq, key });
-        }
         self.follow(step, events, ctx);
     }
 

@@ -11,7 +11,7 @@ use super::{MirrorParams, Params, SLOT_S};
 use crate::domain::address::Peer;
 use crate::domain::interval::Interval;
 use crate::domain::ring::Held;
-use crate::domain::rollup::{Rollups, merge};
+use crate::domain::rollup::{Rollups, Sum};
 use crate::domain::rtt::Correction;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
 use crate::domain::window_kind::WindowKind;
@@ -150,36 +150,61 @@ impl Capture {
     /// in slots of ten seconds.
     #[must_use]
     pub fn window(&self, kind: WindowKind) -> WindowFigures {
-        let mirrors = self.mirrors.len();
-        if matches!(kind, WindowKind::M5 | WindowKind::M15) {
-            let slot_ms = SLOT_S * 1_000;
-            let current = self.labels.utc_ms(self.now).div_euclid(slot_ms);
-            let first = current - kind.seconds() / SLOT_S;
-            let parts = self.slots.between(first.max(0) as u32, current.max(0) as u32);
-            let interval = merge(mirrors, parts.map(|p| &**p.1)).unwrap_or_else(|| Interval::new(mirrors));
-            return WindowFigures { interval, from_ms: first * slot_ms, to_ms: (current + 1) * slot_ms };
-        }
-        let current = self.current_interval();
-        let count = (kind.seconds() * 1_000 / self.params.interval_ms).max(1) as u32;
-        let first = current.saturating_sub(count);
-        let interval = self.merged(first, current).unwrap_or_else(|| Interval::new(mirrors));
-        let ms = self.params.interval_ms;
-        WindowFigures { interval, from_ms: i64::from(first) * ms, to_ms: (i64::from(current) + 1) * ms }
+        self.figures(kind, true, &mut Shared::default())
     }
 
-    /// Merges the intervals from `first` through `last`, whole hours from their roll-ups.
-    fn merged(&self, first: u32, last: u32) -> Option<Interval> {
+    /// The same without lag, which costs less.
+    #[must_use]
+    pub fn counts(&self, kind: WindowKind) -> WindowFigures {
+        self.figures(kind, false, &mut Shared::default())
+    }
+
+    /// Every canonical window, shortest first; what they have in common is merged once.
+    #[must_use]
+    pub fn windows(&self, with_lag: bool) -> Vec<(WindowKind, WindowFigures)> {
+        let mut shared = Shared::default();
+        WindowKind::ALL.into_iter().map(|kind| (kind, self.figures(kind, with_lag, &mut shared))).collect()
+    }
+
+    fn figures(&self, kind: WindowKind, with_lag: bool, shared: &mut Shared) -> WindowFigures {
+        let is_short = matches!(kind, WindowKind::M5 | WindowKind::M15);
+        let step_ms = if is_short { SLOT_S * 1_000 } else { self.params.interval_ms };
+        let last = self.labels.utc_ms(self.now).div_euclid(step_ms).max(0) as u32;
+        let first = last.saturating_sub((kind.seconds() * 1_000 / step_ms).max(1) as u32);
+        let fresh = || Sum::new(self.mirrors.len(), with_lag);
+        let sum = if is_short {
+            let sum = shared.slots.get_or_insert_with(|| (fresh(), last + 1));
+            add(sum, first, |from, to| self.slots.between(from, to));
+            sum.0.clone()
+        } else {
+            self.sum(first, last, fresh, &mut shared.hours)
+        };
+        let interval = sum.interval().unwrap_or_else(|| Interval::new(self.mirrors.len()));
+        WindowFigures { interval, from_ms: i64::from(first) * step_ms, to_ms: (i64::from(last) + 1) * step_ms }
+    }
+
+    /// Adds up the intervals from `first` through `last`, whole hours from their roll-ups. `hours` is what a shorter window
+    /// with the same end had of those.
+    fn sum(&self, first: u32, last: u32, fresh: impl Fn() -> Sum, hours: &mut Option<(Sum, u32)>) -> Sum {
         let (first_hour, last_hour) = (self.rollups.hour_of(first), self.rollups.hour_of(last));
-        let mirrors = self.mirrors.len();
+        let add_all = |sum: &mut Sum, from, to| self.intervals.between(from, to).for_each(|i| sum.add(i.1));
         if last_hour <= first_hour + 1 {
-            return merge(mirrors, self.intervals.between(first, last).map(|i| &**i.1));
+            let mut sum = fresh();
+            add_all(&mut sum, first, last);
+            return sum;
         }
+        let whole = hours.get_or_insert_with(|| {
+            let mut tail = fresh();
+            add_all(&mut tail, self.rollups.first_of(last_hour), last);
+            (tail, last_hour)
+        });
         let whole_from = if self.rollups.first_of(first_hour) == first { first_hour } else { first_hour + 1 };
-        let head = self.intervals.between(first, self.rollups.first_of(whole_from).saturating_sub(1));
-        let head = (self.rollups.first_of(whole_from) > first).then_some(head).into_iter().flatten();
-        let whole = self.rollups.hours(whole_from, last_hour - 1);
-        let tail = self.intervals.between(self.rollups.first_of(last_hour), last);
-        merge(mirrors, head.chain(whole).chain(tail).map(|i| &**i.1))
+        add(whole, whole_from, |from, to| self.rollups.hours(from, to));
+        let mut sum = whole.0.clone();
+        if let Some(end) = self.rollups.first_of(whole_from).checked_sub(1).filter(|&end| end >= first) {
+            add_all(&mut sum, first, end);
+        }
+        sum
     }
 
     /// Whether the span of labels `[from_ms, to_ms)` saw the observer or the primary's link impaired.
@@ -189,6 +214,25 @@ impl Capture {
         let open = self.late_since.map(|since| Span { from: since, to: Tau::MAX });
         let spans = self.late.iter().chain(&self.primary.gaps).chain(open.as_ref());
         spans.into_iter().any(|s| s.overlap_ns(from, to) > 0)
+    }
+}
+
+/// What longer windows take over from shorter ones: a sum, and the number from which on it has everything.
+#[derive(Default)]
+struct Shared {
+    slots: Option<(Sum, u32)>,
+    hours: Option<(Sum, u32)>,
+}
+
+/// Adds those from number `from` on that the sum does not have.
+fn add<'a, I: Iterator<Item = (u32, &'a Arc<Interval>)>>(
+    sum: &mut (Sum, u32),
+    from: u32,
+    between: impl FnOnce(u32, u32) -> I,
+) {
+    if let Some(to) = sum.1.checked_sub(1).filter(|&to| to >= from) {
+        between(from, to).for_each(|i| sum.0.add(i.1));
+        sum.1 = from;
     }
 }
 

@@ -142,7 +142,7 @@ impl Journal {
 
     /// Bytes that wait for a transaction.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn waiting_bytes(&self) -> usize {
         self.bytes.len()
     }
 

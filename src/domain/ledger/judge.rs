@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::mutant::Mutant;
-use crate::domain::ring::{CHUNK, Row};
+use crate::domain::ring::Row;
 use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Reason, Verdict};
 use crate::domain::window::{Cover, GAP_LIMIT_NS, Windows};
@@ -152,12 +152,9 @@ impl Ledger {
     pub(super) fn reopen_unknown(&mut self, m: usize) {
         let held = self.ring.held();
         let mut numbers = Vec::new();
-        for (i, chunk) in held.chunks.iter().enumerate() {
-            if chunk.undelivered(m) == 0 {
-                continue;
-            }
-            let first = held.chunk_base + (i * CHUNK) as u64;
-            for (number, cell) in (first..).zip(chunk.cells(m)) {
+        for (first, chunk) in held.lacking(m) {
+            for place in chunk.undelivered(m) {
+                let (number, Some(cell)) = (first + place as u64, chunk.cells(m).get(place)) else { continue };
                 let revisable = matches!(cell.reason(), Reason::LinkDown | Reason::PrimaryDown | Reason::SelfDown);
                 if number >= held.base && cell.verdict() == Verdict::Unknown && revisable {
                     numbers.push(number);

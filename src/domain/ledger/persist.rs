@@ -130,7 +130,7 @@ impl Ledger {
     /// Bytes of the journal that wait for a transaction.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.journal.len()
+        self.journal.waiting_bytes()
     }
 
     /// What was prepared is on disk: only now are its intervals shown as final, those that did not change meanwhile.

@@ -58,6 +58,10 @@ impl Ledger {
                 }
             }
         }
+        self.recount_sightings(fixed);
+    }
+
+    fn recount_sightings(&mut self, fixed: &HashSet<u32>) {
         let mut sightings: Vec<_> = self.foreigns.sightings().copied().collect();
         sightings.sort_unstable_by_key(|s| s.q);
         for s in sightings {

@@ -142,7 +142,7 @@ impl Ledger {
 
     /// Takes everything back that was kept. To be called once, on a new ledger, before anything else; `ids` are those of the
     /// mirrors in the order of their indices and `primary` that of the primary.
-    pub fn restore(&mut self, saved: Saved, primary: &str, ids: &[String]) -> RestoreReport {
+    pub fn restore(&mut self, saved: &Saved, primary: &str, ids: &[String]) -> RestoreReport {
         let mut report = RestoreReport::default();
         let same_intervals = saved.state.as_ref().is_none_or(|s| s.interval_ms == self.params.interval_ms);
         if let Some(state) = &saved.state {
@@ -151,7 +151,7 @@ impl Ledger {
                 self.late_reader(span.from, Some(span.to));
             }
         }
-        let samples = self.replay(&saved, ids, &mut report);
+        let samples = self.replay(saved, ids, &mut report);
         if let Some(state) = &saved.state
             && self.ring.is_empty()
         {
@@ -160,7 +160,7 @@ impl Ledger {
         if !same_intervals {
             self.renumber_intervals();
         }
-        let fixed = if same_intervals { self.take_intervals(&saved, ids) } else { HashSet::new() };
+        let fixed = if same_intervals { self.take_intervals(saved, ids) } else { HashSet::new() };
         for hour in &saved.hours {
             let number = (hour.start_ms / 3_600_000) as u32;
             Arc::make_mut(&mut self.rollups).restore_hour(number, assemble(hour, ids));
@@ -170,7 +170,7 @@ impl Ledger {
             Arc::make_mut(&mut self.rollups).restore_day(number, assemble(day, ids));
         }
         self.recount(&fixed, &samples);
-        self.restore_sources(&saved, primary, ids);
+        self.restore_sources(saved, primary, ids);
         self.journal = journal::Journal::default();
         self.restore_lists(saved.is_rebooted);
         report.ops = self.ring.len();

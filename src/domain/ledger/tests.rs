@@ -185,7 +185,7 @@ fn a_restart_counts_nothing_twice() {
     let mut again = ledger(1);
     again.primary = SourceState::default();
     again.mirrors[0].source = SourceState::default();
-    let report = again.restore(saved, "p", &ids);
+    let report = again.restore(&saved, "p", &ids);
     assert_eq!((report.ops, report.damaged), (50, None));
     assert_eq!(again.interval(k), l.interval(k));
     assert_eq!(again.source(M).unwrap().received, 45);

@@ -3,10 +3,10 @@
 use super::{Picture, put, round6};
 use crate::domain::coverage::{ratio, wilson95};
 use crate::domain::interval::{Acc, ExtraState};
+use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::op::Kind;
 use crate::domain::sketch::STANDARD_ERROR_RATIO;
 use crate::domain::verdict::Verdict;
-use crate::domain::window_kind::WindowKind;
 use serde_json::{Map, Value, json};
 
 /// Operations by outcome.
@@ -63,8 +63,7 @@ pub fn coverage(acc: &Acc) -> Value {
 
 /// The page of one window.
 #[must_use]
-pub fn page(picture: &Picture, window: WindowKind) -> (Value, i64, i64) {
-    let figures = picture.capture.window(window);
+pub fn page(picture: &Picture, figures: &WindowFigures) -> (Value, i64, i64) {
     let mirrors: Vec<Value> = picture
         .mirrors
         .iter()

@@ -2,7 +2,6 @@
 
 use super::Picture;
 use crate::domain::interval::ExtraState;
-use crate::domain::ring::CHUNK;
 use crate::domain::time::SECOND;
 use crate::domain::verdict::Verdict;
 use serde_json::{Value, json};
@@ -20,16 +19,15 @@ fn by_age(ages_ns: impl Iterator<Item = i64>) -> Vec<u64> {
     counts.to_vec()
 }
 
-/// Ages of the operations that mirror `m` was to deliver and has not, by how long its window is proved since; chunks in
-/// which nothing is missing are passed over.
+/// Ages of the operations that mirror `m` was to deliver and has not, by how long its window is proved since.
 fn missing_ages(picture: &Picture, m: usize) -> impl Iterator<Item = i64> {
     let held = &picture.capture.held;
     let proved = picture.capture.mirrors.get(m).map_or_else(Default::default, |c| c.source.proved);
-    held.chunks.iter().enumerate().filter(move |(_, c)| c.undelivered(m) > 0).flat_map(move |(i, chunk)| {
-        let first = held.chunk_base + (i * CHUNK) as u64;
-        (first..).zip(chunk.rows().iter().zip(chunk.cells(m))).filter_map(move |(number, (row, cell))| {
-            let lacks = cell.delivery().is_none() && matches!(cell.verdict(), Verdict::Pending | Verdict::Missed);
-            (number >= held.base && lacks).then(|| proved.since(row.p))
+    held.lacking(m).flat_map(move |(first, chunk)| {
+        chunk.undelivered(m).filter_map(move |place| {
+            let (row, cell) = (chunk.rows().get(place)?, chunk.cells(m).get(place)?);
+            let lacks = matches!(cell.verdict(), Verdict::Pending | Verdict::Missed);
+            (first + place as u64 >= held.base && lacks).then(|| proved.since(row.p))
         })
     })
 }

@@ -3,8 +3,8 @@
 use super::Picture;
 use crate::domain::interval::Acc;
 use crate::domain::lag::{LagHistogram, ms, write_percentiles};
+use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::verdict::Verdict;
-use crate::domain::window_kind::WindowKind;
 use serde_json::{Map, Value, json};
 
 fn ends(hist: &LagHistogram, out: &mut Map<String, Value>, reasons: &mut Map<String, Value>) {
@@ -54,8 +54,7 @@ pub fn lag(acc: &Acc) -> Value {
 
 /// The page of one window.
 #[must_use]
-pub fn page(picture: &Picture, window: WindowKind) -> (Value, i64, i64) {
-    let figures = picture.capture.window(window);
+pub fn page(picture: &Picture, figures: &WindowFigures) -> (Value, i64, i64) {
     let mirrors: Vec<Value> = picture
         .mirrors
         .iter()

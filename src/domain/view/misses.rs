@@ -2,9 +2,9 @@
 
 use super::Picture;
 use crate::domain::did::Did;
+use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::ring::Row;
 use crate::domain::verdict::{Cell, Verdict};
-use crate::domain::window_kind::WindowKind;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -76,8 +76,7 @@ fn did_row(picture: &Picture, did: &Did, row: &DidRow) -> Value {
 
 /// The page of one window; `limit` DIDs of each mirror are listed.
 #[must_use]
-pub fn page(picture: &Picture, window: WindowKind, limit: usize) -> (Value, i64, i64) {
-    let figures = picture.capture.window(window);
+pub fn page(picture: &Picture, figures: &WindowFigures, limit: usize) -> (Value, i64, i64) {
     let mirrors: Vec<Value> = figures
         .interval
         .mirrors

@@ -183,9 +183,9 @@ struct Windows {
 #[must_use]
 pub fn page(picture: &Picture) -> (Value, i64, i64) {
     let c = &picture.capture;
-    let six = c.window(WindowKind::H6);
+    let six = c.counts(WindowKind::H6);
     let windows = Windows {
-        quarter: c.window(WindowKind::M15).interval,
+        quarter: c.counts(WindowKind::M15).interval,
         hour: c.window(WindowKind::H1).interval,
         six_hours: six.interval,
     };

@@ -259,7 +259,7 @@ impl<'a> Play<'a> {
             ..Saved::default()
         };
         self.ledger = fresh(self.world, &self.playing);
-        let report = self.ledger.restore(saved, "p", &ids);
+        let report = self.ledger.restore(&saved, "p", &ids);
         for (queue, script) in self.queues.iter_mut().zip(&self.world.scripts) {
             queue.waiting =
                 script.events.iter().filter(|e| e.0 >= to).map(|&(at, e)| (at, Message::Script(e))).collect();
