@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{First, World};
 
 /// Histories of an ordinary run.
-const HISTORIES: u64 = 2_400;
+const HISTORIES: u64 = 2_000;
 
 /// Plays the history of a seed and compares it with a changed one.
 fn history(seed: u64, playing: &Playing, shell: plan::Shell) -> Result<(), Violation> {
