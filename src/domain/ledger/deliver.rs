@@ -63,17 +63,15 @@ impl Ledger {
                 self.journal.cell(number, m, Cell::new(Verdict::NotEligible));
             }
         }
-        for sighting in foreign.into_iter().flat_map(Foreign::into_sightings) {
-            self.promote(number, &row, &sighting);
+        if let Some(foreign) = foreign {
+            for sighting in foreign.into_sightings() {
+                self.promote(number, &row, &sighting);
+            }
+            self.journal.gone(&op.key.cid);
         }
-        self.journal_gone(op);
         while self.ring.len() > self.limits.held_ops {
             self.evict_one();
         }
-    }
-
-    fn journal_gone(&mut self, op: &Op) {
-        self.journal.gone(&op.key.cid);
     }
 
     /// The instant that stands for a filled arrival of the primary: the start of the gap that is being filled. An operation
