@@ -267,7 +267,9 @@ mod tests {
             left.merge(&right);
             prop_assert_eq!(&left, &both);
             let mut sum = LagSum::default();
-            [LagHistogram::default(), right.clone(), left.clone()].iter().for_each(|h| sum.add(h));
+            for hist in [&LagHistogram::default(), &right, &left] {
+                sum.add(hist);
+            }
             left.merge(&right);
             prop_assert_eq!(sum.histogram(), left.clone());
             prop_assert_eq!(both.min_us(), a.iter().chain(&b).min().copied());

@@ -299,6 +299,11 @@ impl Ledger {
 
     /// Changes a cell, its counts in the interval and the slot, its lists, and the journal.
     fn set_cell(&mut self, number: u64, m: usize, to: Cell) {
+        self.set_cell_and_sample(number, m, to, None);
+    }
+
+    /// The same, and counts its lag: microseconds as measured, and what corrects them.
+    fn set_cell_and_sample(&mut self, number: u64, m: usize, to: Cell, sample: Option<(i64, Option<Correction>)>) {
         let Some(row) = self.ring.row(number).copied() else { return };
         let Some(from) = self.ring.set_cell(number, m, to) else { return };
         debug_assert!(
@@ -306,21 +311,30 @@ impl Ledger {
             "{from:?} → {to:?}"
         );
         self.journal.cell(number, m, to);
-        if from.verdict() == to.verdict() {
+        let is_change = from.verdict() != to.verdict();
+        if !is_change && sample.is_none() {
             return;
         }
-        self.touch_interval(row.interval);
+        if is_change {
+            self.touch_interval(row.interval);
+        }
         let slot = self.slot_of(row.p);
         for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
         {
-            if let Some(acc) = interval.acc_mut(m) {
+            let Some(acc) = interval.acc_mut(m) else { continue };
+            if is_change {
                 acc.change(row.kind, &row.did, from, to);
             }
+            if let Some((raw_us, correction)) = sample {
+                acc.sample(raw_us, correction);
+            }
         }
-        if let Some(mirror) = self.mirrors.get_mut(m) {
-            mirror.list(number, &row, from.verdict(), to.verdict(), self.limits.listed_per_mirror);
+        if is_change {
+            if let Some(mirror) = self.mirrors.get_mut(m) {
+                mirror.list(number, &row, from.verdict(), to.verdict(), self.limits.listed_per_mirror);
+            }
+            self.persist.verdict(number, m, from.verdict(), to.verdict());
         }
-        self.persist.verdict(number, m, from.verdict(), to.verdict());
     }
 
     /// Notes that an interval's figures change: a final one is amended, not rewritten.

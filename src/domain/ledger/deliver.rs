@@ -5,6 +5,7 @@ use super::extra::{Foreign, Sighting};
 use super::mutant::Mutant;
 use crate::domain::op::Op;
 use crate::domain::ring::Row;
+use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Tau, US};
 use crate::domain::verdict::{Cell, Mode, Reason, Verdict};
@@ -194,18 +195,12 @@ impl Ledger {
         if credited {
             next = next.credited();
         }
-        let timing = self.timing(&row, next, m);
-        next = match cell.verdict() {
-            Verdict::Missed => {
-                let verdict = if timing == Verdict::Late { Verdict::Late } else { Verdict::Present };
-                next.healed().with_verdict(verdict, Reason::None)
-            }
-            Verdict::Unknown => {
-                let verdict = if timing == Verdict::Late { Verdict::Late } else { Verdict::Present };
-                next.with_verdict(verdict, Reason::None)
-            }
-            _ => next,
-        };
+        if matches!(cell.verdict(), Verdict::Missed | Verdict::Unknown) {
+            let is_late = self.timing(&row, next, m) == Verdict::Late;
+            let next_verdict = if is_late { Verdict::Late } else { Verdict::Present };
+            next = if cell.verdict() == Verdict::Missed { next.healed() } else { next };
+            next = next.with_verdict(next_verdict, Reason::None);
+        }
         let was_flagged = credited && next.verdict() == cell.verdict();
         self.set_cell(number, m, next);
         if was_flagged {
@@ -304,24 +299,17 @@ impl Ledger {
         if next == cell {
             return;
         }
-        self.set_cell(number, m, next);
-        if next.is_sampled() && !cell.is_sampled() {
-            self.count_sample(number, &row, next, m);
-        }
+        let sample = (next.is_sampled() && !cell.is_sampled()).then(|| self.sample(number, &row, next, m));
+        self.set_cell_and_sample(number, m, next, sample);
     }
 
-    fn count_sample(&mut self, number: u64, row: &Row, cell: Cell, m: usize) {
+    /// The lag of a pair as it is counted: microseconds as measured, and what corrects them.
+    fn sample(&mut self, number: u64, row: &Row, cell: Cell, m: usize) -> (i64, Option<Correction>) {
         let correction = self.mirrors.get(m).and_then(|mirror| mirror.corrections.at(cell.arrival(row.p)));
         let raw_us =
             if self.is_mutant(Mutant::WallClock) { cell.raw_us() + row.created_ms % 50_000 } else { cell.raw_us() };
         self.journal.sample(number, m, correction);
-        let slot = self.slot_of(row.p);
-        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
-        {
-            if let Some(acc) = interval.acc_mut(m) {
-                acc.sample(raw_us, correction);
-            }
-        }
+        (raw_us, correction)
     }
 }
 

@@ -449,7 +449,8 @@ mod tests {
         assert_eq!(read_back, records);
         assert_eq!(journal.take(&ids), None);
         // The next segment stands alone, also when the mirrors are others meanwhile.
-        let (others, _) = (["c".to_owned()], journal.evicted(7));
+        let others = ["c".to_owned()];
+        journal.evicted(7);
         let segment = journal.take(&others).unwrap();
         let mut read_back = Vec::new();
         read(&segment.bytes, |roster, record| read_back.push((roster.join(","), record))).unwrap();
