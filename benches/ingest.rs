@@ -13,7 +13,7 @@
 #[path = "support/frames.rs"]
 mod frames;
 #[path = "support/gate.rs"]
-#[expect(dead_code, reason = "other benches use the rest")]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod gate;
 #[path = "support/history.rs"]
 mod history;

@@ -10,12 +10,12 @@
 )]
 
 #[path = "support/gate.rs"]
-#[expect(dead_code, reason = "other benches use the rest")]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod gate;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/proc.rs"]
-#[expect(dead_code, reason = "other benches use the rest")]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod proc;
 
 use gate::Gates;

@@ -29,6 +29,7 @@ use actix_web::dev::{Extensions, Server, ServiceFactory, ServiceRequest, Service
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, HttpServer, web};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio_util::sync::CancellationToken;
 
 pub use routes::page_specs;
 pub use state::{HttpOptions, HttpParts, HttpState, Readiness};
@@ -66,7 +67,10 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// What the system says about the socket.
-pub fn server(listener: TcpListener, state: &web::Data<HttpState>) -> io::Result<Server> {
+pub fn server(
+    listener: TcpListener,
+    state: &web::Data<HttpState>,
+) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
     let shutdown = state.shutdown.clone();
     let workers = state.options.workers.max(1);
     let shared = state.clone();
@@ -77,11 +81,23 @@ pub fn server(listener: TcpListener, state: &web::Data<HttpState>) -> io::Result
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
-        .shutdown_signal(shutdown.cancelled_owned())
+        .disable_signals()
         .on_connect(limit_unread)
         .listen(listener)?
         .run();
-    Ok(server)
+    Ok(run_until(server, shutdown))
+}
+
+/// Runs a server until the token is cancelled. The server's own signals, and its `shutdown_signal` too, stop the whole
+/// system a moment after the server, and with it every actor that has something to keep.
+async fn run_until(mut server: Server, shutdown: CancellationToken) -> io::Result<()> {
+    let handle = server.handle();
+    tokio::select! {
+        ended = &mut server => return ended,
+        () = shutdown.cancelled() => {}
+    }
+    let (ended, ()) = tokio::join!(server, handle.stop(true));
+    ended
 }
 
 /// The overview as it is published when a page is asked for, so that its first paint has numbers.

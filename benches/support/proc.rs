@@ -29,7 +29,7 @@ pub fn run_part(name: &str) -> Result<Vec<f64>> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut lines: Vec<&str> = text.lines().collect();
     let last = lines.pop().unwrap_or_default();
-    for line in &lines {
+    for line in lines {
         println!("{line}");
     }
     if !output.status.success() {

@@ -89,7 +89,7 @@ pub fn round(shared: &dyn Shared) -> Round {
             let over = &over;
             scope.spawn(move || if is_compute { compute(shared, over) } else { publish(shared, over) })
         };
-        let changers: Vec<_> = (0..=WRITERS).map(|i| (i == WRITERS, change(i == WRITERS))).collect();
+        let writing: Vec<_> = (0..=WRITERS).map(|i| (i == WRITERS, change(i == WRITERS))).collect();
         let reader = || {
             let (paced, timed, batches) = (&paced, &timed, &batches);
             scope.spawn(move || {
@@ -111,7 +111,7 @@ pub fn round(shared: &dyn Shared) -> Round {
             empty.add(of_empty).expect("the same bounds");
             nets.extend(net);
         }
-        for (is_compute, changer) in changers {
+        for (is_compute, changer) in writing {
             changes[usize::from(is_compute)] += changer.join().expect("a writer panicked");
         }
     });

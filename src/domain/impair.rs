@@ -57,11 +57,24 @@ impl LateReader {
         self.open.is_some_and(|from| at >= from) || self.touching(at).any(|s| s.contains(at))
     }
 
-    /// Nanoseconds of late spans within `[from, to)`.
+    /// The late spans that touch `[from, to)`, newest first, the open one without an end.
+    pub fn between(&self, from: Tau, to: Tau) -> impl Iterator<Item = Span> {
+        let open = self.open.map(|o| Span { from: o, to: Tau::MAX });
+        open.into_iter().chain(self.touching(from).copied()).filter(move |s| s.overlap_ns(from, to) > 0)
+    }
+
+    /// The instant by which `ns` nanoseconds have passed since `from` in which our reader was not late; never while it is.
     #[must_use]
-    pub fn overlap_ns(&self, from: Tau, to: Tau) -> i64 {
-        let open = self.open.map_or(0, |o| Span { from: o, to: Tau::MAX }.overlap_ns(from, to));
-        open + self.touching(from).map(|s| s.overlap_ns(from, to)).sum::<i64>()
+    pub fn after(&self, from: Tau, ns: i64) -> Tau {
+        let mut end = from.plus(ns);
+        let spans: Vec<Span> = self.touching(from).copied().collect();
+        let open = self.open.map(|o| Span { from: o, to: Tau::MAX });
+        for span in spans.into_iter().rev().chain(open) {
+            if span.from < end {
+                end = end.plus(span.overlap_ns(from, Tau::MAX));
+            }
+        }
+        end
     }
 
     /// Total length of the spans that are remembered.
@@ -109,14 +122,20 @@ impl PrimaryDelay {
         if self.computed_at.is_none_or(|c| at.since(c) >= SECOND) {
             self.recompute(at);
         }
-        let Some((median, mad)) = self.baseline else { return 0 };
-        let excess = delay_ms.saturating_sub(median);
-        if excess > DELAY_MIN_MS.max(5 * mad) {
+        let excess_ms = self.excess_ms(at, created_ms).unwrap_or(0);
+        if excess_ms > 0 {
             self.last_excess = Some(at);
-            excess
-        } else {
-            0
         }
+        excess_ms
+    }
+
+    /// By how many milliseconds something created then is later than usual at `at`, 0 when it is not; none while it is not
+    /// known what is usual.
+    #[must_use]
+    pub fn excess_ms(&self, at: Tau, created_ms: i64) -> Option<i64> {
+        let (median, mad) = self.baseline?;
+        let excess = (at.0 / MS - created_ms).saturating_sub(median);
+        Some(if excess > DELAY_MIN_MS.max(5 * mad) { excess } else { 0 })
     }
 
     /// Whether an operation within the last ten seconds came later than usual.
@@ -155,9 +174,24 @@ mod tests {
         late.begin(Tau(15));
         late.end(Tau(25));
         assert_eq!(late.spans().count(), 1);
-        assert_eq!(late.overlap_ns(Tau(0), Tau(100)), 15);
-        assert_eq!(late.overlap_ns(Tau(24), Tau(100)), 1);
+        assert_eq!(late.between(Tau(0), Tau(100)).map(|s| s.len_ns()).sum::<i64>(), 15);
+        assert_eq!(late.between(Tau(25), Tau(100)).count(), 0);
         assert!(!late.contains(Tau(25)));
+    }
+
+    #[test]
+    fn time_that_we_slept_through_is_not_counted() {
+        let mut late = LateReader::default();
+        for (from, to) in [(50, 65), (70, 90)] {
+            late.begin(Tau(from));
+            late.end(Tau(to));
+        }
+        assert_eq!(late.after(Tau(0), 40), Tau(40));
+        assert_eq!(late.after(Tau(0), 52), Tau(67));
+        assert_eq!(late.after(Tau(0), 60), Tau(95), "the second span begins within what the first one added");
+        assert_eq!(late.after(Tau(60), 4), Tau(69));
+        late.begin(Tau(94));
+        assert_eq!(late.after(Tau(0), 60), Tau::MAX);
     }
 
     #[test]

@@ -267,8 +267,8 @@ mod tests {
             left.merge(&right);
             prop_assert_eq!(&left, &both);
             let mut sum = LagSum::default();
-            for hist in [&LagHistogram::default(), &right, &left] {
-                sum.add(hist);
+            for hist in [LagHistogram::default(), right.clone(), left.clone()] {
+                sum.add(&hist);
             }
             left.merge(&right);
             prop_assert_eq!(sum.histogram(), left.clone());

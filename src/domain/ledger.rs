@@ -33,6 +33,7 @@ use super::rtt::Correction;
 use super::source::SourceIx;
 use super::time::{Labels, SECOND, Tau};
 use super::verdict::{Cell, Mode, Reason, Verdict};
+use super::window::GapState;
 use extra::Foreigns;
 use journal::Journal;
 use mutant::Mutant;
@@ -91,10 +92,14 @@ pub struct Ledger {
     limits: Limits,
     labels: Labels,
     now: Tau,
+    /// The tick before: what is due by then is decided, because whatever was read by then has been handed over since.
+    before: Tau,
     primary: SourceState,
     mirrors: Vec<MirrorState>,
     ring: Ring,
     deadline_cursor: u64,
+    /// Numbers of operations that `/export` brought and the primary's stream has not come to.
+    ahead: Vec<u64>,
     foreigns: Foreigns,
     ranges: CreatedRanges,
     late: LateReader,
@@ -107,7 +112,6 @@ pub struct Ledger {
     rollups_at: Tau,
     persist: Persist,
     journal: Journal,
-    altered_by_primary: u64,
     #[cfg(test)]
     pub(in crate::domain) mutant: Option<Mutant>,
 }
@@ -121,10 +125,12 @@ impl Ledger {
             limits,
             labels,
             now: labels.anchor_tau,
+            before: labels.anchor_tau,
             primary: SourceState::default(),
             mirrors: mirrors.iter().map(|&p| MirrorState::new(p)).collect(),
             ring: Ring::new(mirrors.len(), 0),
             deadline_cursor: 0,
+            ahead: Vec::new(),
             foreigns: Foreigns::default(),
             ranges: CreatedRanges::default(),
             late: LateReader::default(),
@@ -137,7 +143,6 @@ impl Ledger {
             rollups_at: Tau::MIN,
             persist: Persist::default(),
             journal: Journal::default(),
-            altered_by_primary: 0,
             #[cfg(test)]
             mutant: None,
         }
@@ -176,10 +181,18 @@ impl Ledger {
 
     /// Something that the source sent at `at` was let go unread: nothing around it can be called missed or extra.
     pub fn dropped(&mut self, source: SourceIx, at: Tau) {
+        self.drop_between(source, at, at);
+    }
+
+    fn drop_between(&mut self, source: SourceIx, from: Tau, at: Tau) {
         if let Some(s) = self.source_mut(source) {
-            s.windows.drop_at(at);
+            s.windows.drop_between(from, at);
             s.windows_version += 1;
             s.dropped += 1;
+        }
+        if source == SourceIx::PRIMARY && !self.is_mutant(Mutant::LaggingAfterHole) {
+            self.ranges.close(from);
+            self.ranges.open(at.plus(1));
         }
     }
 
@@ -228,12 +241,23 @@ impl Ledger {
 
     /// Nothing will fill the gaps behind the source's present stream.
     pub fn give_up(&mut self, source: SourceIx, at: Tau) {
-        let Some(s) = self.source_mut(source) else { return };
-        let gap = s.windows.open_gap().and_then(|g| g.reopened.map(|to| (g.start, to)));
-        s.windows.give_up(at);
-        s.windows_version += 1;
-        if let (SourceIx::PRIMARY, Some((from, to))) = (source, gap) {
-            self.ranges.hole(from, to);
+        if source == SourceIx::PRIMARY {
+            self.part_ranges();
+        }
+        if let Some(s) = self.source_mut(source) {
+            s.windows.give_up(at);
+            s.windows_version += 1;
+        }
+    }
+
+    /// Every gap of the primary that is not filled, and is not down any more, parts the ranges of `createdAt`.
+    fn part_ranges(&mut self) {
+        if self.is_mutant(Mutant::LaggingAfterHole) {
+            return;
+        }
+        for gap in self.primary.windows.gaps().filter(|g| g.state == GapState::Open && g.reopened.is_some()) {
+            self.ranges.close(gap.start);
+            self.ranges.open(gap.end());
         }
     }
 
@@ -251,11 +275,7 @@ impl Ledger {
         let Some(s) = self.source_mut(source) else { return };
         let peer = if keep { s.rtt.peer().unwrap_or(peer) } else { peer };
         s.rtt.add(at, peer, rtt_ns);
-        let primary_ns = self.primary.rtt.min_ns();
-        for m in &mut self.mirrors {
-            let both = m.source.rtt.min_ns().zip(primary_ns);
-            m.corrections.set(at, both.map(|(mirror, primary)| Correction::from_rtts(mirror, primary)));
-        }
+        s.rtts.set(at, s.rtt.min_ns());
     }
 
     /// A round trip as the kernel measured it on the live socket.
@@ -267,7 +287,12 @@ impl Ledger {
 
     /// Takes every decision that is due at `now`.
     pub fn tick(&mut self, now: Tau) {
+        self.before = self.now;
         self.now = self.now.max(now);
+        for s in std::iter::once(&mut self.primary).chain(self.mirrors.iter_mut().map(|m| &mut m.source)) {
+            s.forget_rtt(now);
+        }
+        self.begin_mirrors();
         self.settle_pairs();
         self.collect_overdue();
         self.judge_overdue();
@@ -318,12 +343,15 @@ impl Ledger {
         if is_change {
             self.touch_interval(row.interval);
         }
-        let slot = self.slot_of(row.p);
+        let (slot, clamps) = (self.slot_of(row.p), self.is_mutant(Mutant::Clamp));
         for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
         {
             let Some(acc) = interval.acc_mut(m) else { continue };
             if is_change {
                 acc.change(row.kind, &row.did, from, to);
+                if clamps && from.verdict() == Verdict::Pending {
+                    acc.add(row.kind, &row.did, from);
+                }
             }
             if let Some((raw_us, correction)) = sample {
                 acc.sample(raw_us, correction);
@@ -337,19 +365,26 @@ impl Ledger {
         }
     }
 
-    /// Notes that an interval's figures change: a final one is amended, not rewritten.
+    /// Notes that an interval's figures change: a final one is amended, not rewritten, and one that is on its way to the
+    /// disk is not final yet.
     fn touch_interval(&mut self, k: u32) {
-        if let Some(interval) = self.intervals.existing_mut(k) {
-            if matches!(interval.status, Status::Final | Status::Revised) {
+        let Some(interval) = self.intervals.existing_mut(k) else { return };
+        match interval.status {
+            Status::Final | Status::Revised => {
                 interval.amendments += 1;
                 interval.status = Status::Revised;
                 self.persist.interval(k);
-            } else if interval.evicted_ops > 0 {
-                self.persist.interval(k);
             }
-            if interval.status != Status::Open {
-                self.dirty_hours.insert(self.rollups.hour_of(k));
+            Status::Open | Status::Settling => {
+                if interval.evicted_ops > 0 {
+                    self.persist.interval(k);
+                }
+                self.unsettled.insert(k);
+                self.persist.not_final(k);
             }
+        }
+        if interval.status != Status::Open {
+            self.dirty_hours.insert(self.rollups.hour_of(k));
         }
     }
 
@@ -365,7 +400,7 @@ impl Ledger {
                 }
             }
         }
-        self.note_interval(row.interval);
+        self.touch_interval(row.interval);
     }
 
     /// Takes an operation out of its interval and slot, to be counted in others.
@@ -381,16 +416,6 @@ impl Ledger {
                     acc.remove(row.kind, cell);
                 }
             }
-        }
-    }
-
-    fn note_interval(&mut self, k: u32) {
-        match self.intervals.existing_mut(k).map(|i| i.status) {
-            Some(Status::Open | Status::Settling) => {
-                self.unsettled.insert(k);
-            }
-            Some(_) => self.touch_interval(k),
-            None => {}
         }
     }
 
@@ -413,8 +438,14 @@ impl Ledger {
         for m in 0..self.mirrors.len() {
             let Some(cell) = self.ring.cell(number, m) else { continue };
             if cell.verdict() == Verdict::Pending {
-                let verdict = if cell.delivery().is_some() { Verdict::Present } else { Verdict::Unknown };
+                let verdict = match cell.delivery() {
+                    Some(_) => Verdict::Present,
+                    None if self.is_eligible(&row, m).is_some() => Verdict::Unknown,
+                    None => Verdict::NotEligible,
+                };
                 self.set_cell(number, m, cell.with_verdict(verdict, Reason::Evicted));
+            } else if cell.delivery().is_some() && matches!(cell.verdict(), Verdict::Missed | Verdict::Unknown) {
+                self.set_cell(number, m, self.healed(cell, Verdict::Present));
             }
         }
         if let Some(interval) = self.intervals.existing_mut(row.interval) {
@@ -424,7 +455,7 @@ impl Ledger {
         for (m, mirror) in self.mirrors.iter_mut().enumerate() {
             mirror.unlist(number, &row, self.ring.cell(number, m).map(Cell::verdict));
         }
-        self.ranges.let_go(row.created_ms);
+        self.ranges.let_go(row.created_ms, row.seq());
         self.ring.pop();
         self.journal.evicted(self.ring.base());
     }
@@ -471,7 +502,7 @@ impl Ledger {
         }
     }
 
-    /// Marks an interval as kept on disk.
+    /// Marks an interval as kept on disk as it is.
     fn finalize(&mut self, k: u32) {
         if let Some(interval) = self.intervals.existing_mut(k)
             && interval.status == Status::Settling
@@ -489,3 +520,6 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod property;

@@ -38,6 +38,8 @@ pub struct Row {
     pub interval: u32,
     /// How much later after its `createdAt` it came than usual, milliseconds; 0 when it did not.
     pub delay_ms: u32,
+    /// How long after `p` a fill brought it, milliseconds, rounded up; 0 for a live arrival.
+    pub known_after_ms: u32,
     /// The primary's arrival is a filled one.
     pub is_filled: bool,
 }
@@ -61,6 +63,7 @@ impl Row {
             seq: seq.unwrap_or(NO_SEQ),
             interval: 0,
             delay_ms: 0,
+            known_after_ms: 0,
             is_filled: false,
         }
     }

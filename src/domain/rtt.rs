@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 pub const HORIZON_NS: i64 = 600 * SECOND;
 /// Samples of one source that are kept; at one every 5 s ten minutes take 120.
 pub const SAMPLES_MAX: usize = 1_024;
-/// Changes of one mirror's correction that are remembered.
+/// Changes of one source's round trip that are remembered.
 const CHANGES_MAX: usize = 512;
 
 /// The round-trip time of one source by one method.
@@ -87,37 +87,44 @@ impl Correction {
     }
 }
 
-/// The corrections of one mirror over time, so that a pair is corrected by what held when it arrived.
+/// The round trip of one source over time, so that each arrival of a pair is corrected by what held when it came.
 #[derive(Clone, Debug, Default)]
-pub struct Corrections {
-    changes: VecDeque<(Tau, Option<Correction>)>,
+pub struct History {
+    changes: VecDeque<(Tau, Option<i64>)>,
 }
 
-impl Corrections {
-    /// From `at` on, this correction holds; none while a round trip is not known.
-    pub fn set(&mut self, at: Tau, correction: Option<Correction>) {
-        if self.changes.back().is_some_and(|c| c.1 == correction) {
+impl History {
+    /// From `at` on, the round trip is this many nanoseconds; none while it is not known.
+    pub fn set(&mut self, at: Tau, rtt_ns: Option<i64>) {
+        if self.changes.back().map_or(rtt_ns.is_none(), |c| c.1 == rtt_ns) {
             return;
         }
+        self.change(at, rtt_ns);
+    }
+
+    /// Nothing that is measured from now on says anything of arrivals through `at`.
+    pub fn part(&mut self, at: Tau) {
+        self.change(at, None);
+    }
+
+    fn change(&mut self, at: Tau, rtt_ns: Option<i64>) {
         if self.changes.len() == CHANGES_MAX {
             self.changes.pop_front();
         }
-        self.changes.push_back((at, correction));
+        self.changes.push_back((at, rtt_ns));
     }
 
-    /// The correction for an arrival at `at`: the one that held then, else the first one measured within a minute after it.
+    /// The round trip for an arrival at `at`: the one that held then, else the first one, measured within a minute after it.
     #[must_use]
-    pub fn at(&self, at: Tau) -> Option<Correction> {
-        let held = self.changes.iter().rev().find(|c| c.0 <= at).and_then(|c| c.1);
-        held.or_else(|| {
-            let soon = at.plus(60 * SECOND);
-            self.changes.iter().filter(|c| c.0 > at && c.0 <= soon).find_map(|c| c.1)
-        })
+    pub fn at(&self, at: Tau) -> Option<i64> {
+        let after = self.changes.iter().rposition(|c| c.0 <= at).map_or(0, |i| i + 1);
+        let held = after.checked_sub(1).and_then(|i| self.changes.get(i)).and_then(|c| c.1);
+        held.or_else(|| self.changes.get(after).filter(|c| c.0 <= at.plus(60 * SECOND)).and_then(|c| c.1))
     }
 
-    /// The correction that holds now.
+    /// The round trip that holds now, nanoseconds.
     #[must_use]
-    pub fn now(&self) -> Option<Correction> {
+    pub fn now(&self) -> Option<i64> {
         self.changes.back().and_then(|c| c.1)
     }
 }
@@ -143,17 +150,21 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_is_corrected_by_what_held_when_it_arrived() {
-        let mut c = Corrections::default();
-        assert_eq!(c.at(Tau(5)), None);
-        let first = Correction::from_rtts(40_000_000, 10_000_000);
-        assert_eq!((first.correction_us, first.uncertainty_us), (15_000, 25_000));
-        c.set(Tau(10 * SECOND), Some(first));
-        let second = Correction::from_rtts(20_000_000, 10_000_000);
-        c.set(Tau(20 * SECOND), Some(second));
-        assert_eq!(c.at(Tau(12 * SECOND)), Some(first));
-        assert_eq!(c.at(Tau(30 * SECOND)), Some(second));
-        assert_eq!(c.at(Tau(SECOND)), Some(first), "the first measurement speaks for the minute before it");
-        assert_eq!(c.at(Tau(-90 * SECOND)), None);
+    fn an_arrival_is_corrected_by_what_held_when_it_came() {
+        let c = Correction::from_rtts(40_000_000, 10_000_000);
+        assert_eq!((c.correction_us, c.uncertainty_us), (15_000, 25_000));
+        let mut h = History::default();
+        assert_eq!(h.at(Tau(5)), None);
+        h.set(Tau(10 * SECOND), Some(7));
+        h.set(Tau(20 * SECOND), Some(5));
+        assert_eq!([12, 20, 30, 1].map(|s| h.at(Tau(s * SECOND))), [Some(7), Some(5), Some(5), Some(7)]);
+        assert_eq!(h.at(Tau(-90 * SECOND)), None, "too long before the first measurement");
+        h.part(Tau(40 * SECOND));
+        h.set(Tau(45 * SECOND), Some(9));
+        assert_eq!([39, 40, 41].map(|s| h.at(Tau(s * SECOND))), [Some(5), Some(9), Some(9)]);
+        let mut parted = History::default();
+        parted.part(Tau(40 * SECOND));
+        parted.set(Tau(45 * SECOND), Some(9));
+        assert_eq!(parted.at(Tau(39 * SECOND)), None, "measured by another run");
     }
 }

@@ -59,6 +59,18 @@ impl Span {
         self.from <= at && at < self.to
     }
 
+    /// Nanoseconds of `[from, to)` that lie in at least one of the spans, which it puts in order.
+    #[must_use]
+    pub fn union_ns(spans: &mut [Span], from: Tau, to: Tau) -> i64 {
+        spans.sort_unstable_by_key(|s| s.from);
+        let (mut covered, mut end) = (0, from);
+        for span in spans {
+            covered += span.overlap_ns(end, to);
+            end = end.max(span.to);
+        }
+        covered
+    }
+
     /// Nanoseconds that this span shares with `[from, to)`.
     #[must_use]
     pub fn overlap_ns(&self, from: Tau, to: Tau) -> i64 {
@@ -116,5 +128,8 @@ mod tests {
         assert_eq!(span.overlap_ns(Tau(0), Tau(5)), 0);
         assert_eq!(span.overlap_ns(Tau(15), Tau(90)), 5);
         assert!(span.contains(Tau(10)) && !span.contains(Tau(20)));
+        let mut spans = [Span { from: Tau(15), to: Tau(30) }, span, Span { from: Tau(12), to: Tau(14) }];
+        assert_eq!(Span::union_ns(&mut spans, Tau(5), Tau(40)), 20);
+        assert_eq!(Span::union_ns(&mut spans, Tau(18), Tau(22)), 4);
     }
 }

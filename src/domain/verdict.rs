@@ -83,7 +83,7 @@ impl Verdict {
             return true;
         }
         match (self, next) {
-            (Pending, n) => n != NotEligible,
+            (Pending, _) => true,
             (Missed, Late | Present) | (Unknown, Present | Late | Missed) => true,
             (from, Withdrawn | Disputed) => from != NotEligible,
             _ => false,
@@ -163,8 +163,8 @@ pub enum Mode {
 
 /// What is known of one operation at one mirror, in eight bytes.
 ///
-/// Bits 0–3 verdict, 4–5 delivery, 6 early, 7 healed, 8 credited, 9 sampled, 10–13 reason, 16–63 signed microseconds from
-/// the primary's arrival to the mirror's (±4.4 years).
+/// Bits 0–3 verdict, 4–5 delivery, 6 early, 7 healed, 8 credited, 9 sampled, 10–13 reason, 14 altered, 16–63 signed
+/// microseconds from the primary's arrival to the mirror's (±4.4 years).
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Cell(pub u64);
 
@@ -174,6 +174,7 @@ const HEALED: u64 = 1 << 7;
 const CREDITED: u64 = 1 << 8;
 const SAMPLED: u64 = 1 << 9;
 const REASON: u64 = 0b1111 << 10;
+const ALTERED: u64 = 1 << 14;
 const META: u64 = 0xffff;
 
 impl Cell {
@@ -241,6 +242,12 @@ impl Cell {
         self.0 & SAMPLED != 0
     }
 
+    /// The mirror sent it altered, under another DID or with another `createdAt`, whether or not it sent it right too.
+    #[must_use]
+    pub const fn is_altered(self) -> bool {
+        self.0 & ALTERED != 0
+    }
+
     /// The same cell with another verdict and reason.
     #[must_use]
     pub const fn with_verdict(self, verdict: Verdict, reason: Reason) -> Cell {
@@ -269,6 +276,12 @@ impl Cell {
     #[must_use]
     pub const fn credited(self) -> Cell {
         Cell(self.0 | CREDITED)
+    }
+
+    /// The same cell, marked as altered.
+    #[must_use]
+    pub const fn altered(self) -> Cell {
+        Cell(self.0 | ALTERED)
     }
 
     /// The same cell, its lag counted.
@@ -301,7 +314,7 @@ mod tests {
         for (from, to) in [(OnTime, Late), (Late, Missed), (Missed, OnTime), (Present, OnTime), (NotEligible, Missed)] {
             assert!(!from.may_become(to), "{from:?} → {to:?}");
         }
-        assert!(OnTime.may_become(Withdrawn) && !Pending.may_become(NotEligible) && !Missed.may_become(Unknown));
+        assert!(OnTime.may_become(Withdrawn) && Pending.may_become(NotEligible) && !Missed.may_become(Unknown));
         assert!(!Unknown.may_become(OnTime) && Unknown.may_become(Present));
     }
 }

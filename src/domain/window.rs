@@ -45,18 +45,25 @@ impl Gap {
         Reason::from_number(self.cause)
     }
 
-    /// The span in which timing means nothing: until the gap is filled, not only until the link is up again.
+    /// The span in which timing means nothing: until the gap is filled, not only until the link is up again. What arrived
+    /// at the very instant that is proved still counts.
     #[must_use]
     pub fn impaired(&self) -> Span {
         let to = match self.state {
             GapState::Open => Tau::MAX,
             GapState::Filled(at) | GapState::Hole(at) => at,
         };
-        Span { from: self.start, to: to.max(self.reopened.unwrap_or(Tau::MIN)) }
+        Span { from: self.start.plus(1), to: to.max(self.reopened.unwrap_or(Tau::MIN)) }
     }
 
-    fn end(&self) -> Tau {
+    /// When the stream was open again; never while it is down.
+    #[must_use]
+    pub fn end(&self) -> Tau {
         self.reopened.unwrap_or(Tau::MAX)
+    }
+
+    fn is_ours(&self) -> bool {
+        self.cause == Reason::DroppedByUs as u8
     }
 }
 
@@ -108,10 +115,16 @@ impl Windows {
         self.gaps.iter()
     }
 
+    /// The gaps that may still be filled, newest first: none older than one that is closed.
+    pub fn open_gaps(&self) -> impl Iterator<Item = &Gap> {
+        let is_open = |g: &&Gap| g.state == GapState::Open;
+        self.gaps.iter().rev().take_while(move |g| g.is_ours() || is_open(g)).filter(is_open)
+    }
+
     /// The earliest gap that may still be filled.
     #[must_use]
     pub fn open_gap(&self) -> Option<&Gap> {
-        self.gaps.iter().find(|g| g.state == GapState::Open)
+        self.open_gaps().last()
     }
 
     /// The stream is open from `at` on: its first byte, or the first acknowledged ping after the upgrade.
@@ -168,18 +181,18 @@ impl Windows {
         }
     }
 
-    /// A hole of our own making: something that the source sent at `at` was let go.
-    pub fn drop_at(&mut self, at: Tau) {
+    /// A hole of our own making: something that the source sent between `from` and `at` was let go.
+    pub fn drop_between(&mut self, from: Tau, at: Tau) {
         let to = at.plus(1);
         if let Some(last) = self.gaps.back_mut()
-            && last.cause == Reason::DroppedByUs as u8
-            && at.since(last.end()) < SECOND
+            && last.is_ours()
+            && from.since(last.end()) < SECOND
         {
-            last.reopened = Some(to.max(last.end()));
-            last.state = GapState::Hole(to.max(last.end()));
+            let to = to.max(last.end());
+            (last.start, last.reopened, last.state) = (last.start.min(from), Some(to), GapState::Hole(to));
             return;
         }
-        self.push(Gap { start: at, reopened: Some(to), state: GapState::Hole(to), cause: Reason::DroppedByUs as u8 });
+        self.push(Gap { start: from, reopened: Some(to), state: GapState::Hole(to), cause: Reason::DroppedByUs as u8 });
     }
 
     /// What is known of the half-open span `[from, to)`, with the end proved too.
@@ -192,12 +205,12 @@ impl Windows {
         for gap in self.gaps.iter().rev() {
             if gap.end() <= from {
                 // Gaps of our own making may lie between, so older ones are looked at as well while they can reach in.
-                if gap.cause == Reason::DroppedByUs as u8 {
+                if gap.is_ours() {
                     continue;
                 }
                 break;
             }
-            if gap.start > to {
+            if gap.start >= to {
                 continue;
             }
             match gap.state {
@@ -213,11 +226,18 @@ impl Windows {
         }
     }
 
+    /// The gaps whose impairment reaches beyond `from`, newest first.
+    pub fn reaching(&self, from: Tau) -> impl Iterator<Item = &Gap> {
+        let reaches = move |g: &&Gap| g.impaired().to > from;
+        // Each gap ends no earlier than those before it, but for those of our own making.
+        self.gaps.iter().rev().take_while(move |g| g.is_ours() || reaches(g)).filter(reaches)
+    }
+
     /// The latest end of a fill among the gaps that `[from, to)` touches.
     #[must_use]
     pub fn filled_at(&self, from: Tau, to: Tau) -> Option<Tau> {
-        let touches = self.gaps.iter().rev().take_while(|g| g.impaired().to > from).filter(|g| g.start <= to);
-        touches.filter_map(|g| if let GapState::Filled(at) = g.state { Some(at) } else { None }).max()
+        let touching = self.reaching(from).filter(|g| g.start < to);
+        touching.filter_map(|g| if let GapState::Filled(at) = g.state { Some(at) } else { None }).max()
     }
 
     /// Forgets the gaps that ended before `before`; nothing asks about that time any more.
@@ -295,7 +315,7 @@ mod tests {
         w.close(Reason::LinkDown);
         w.open(at(20));
         w.prove(at(100));
-        w.drop_at(at(15));
+        w.drop_between(at(15), at(15));
         assert_eq!(w.cover(at(14), at(16)), Cover::Hole(Reason::DroppedByUs));
         assert_eq!(w.cover(at(17), at(19)), Cover::Gap(Reason::LinkDown));
     }

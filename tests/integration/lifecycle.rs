@@ -113,13 +113,19 @@ fn files_of_another_monitor_are_taken_over_once() {
             let output = process::run(&["import", old.to_str().unwrap(), "--data-dir", data.to_str().unwrap()]).await;
             let text = String::from_utf8(output.stdout.clone()).unwrap();
             assert_eq!(output.status.code(), Some(0), "{text} {:?}", said(&output));
-            let counts = format!("{imported} snapshots imported, {known} known already, totals of 1 mirrors, 2 files skipped, 1 foreign");
+            let counts = format!(
+                "{imported} snapshots imported, {known} known already, totals of 1 mirrors, 2 files skipped, 1 foreign"
+            );
             assert!(text.contains(&counts), "{text}");
         }
         let _process = world.start_process().await;
         let stats = world.get_bare("/api/stats").await;
         let snapshot = &stats["snapshots"][0];
-        assert_eq!((&snapshot["ts"], &snapshot["mirrors"]["wss://a.example"]["missed"]), (&json!(ts), &json!(2)), "{stats}");
+        assert_eq!(
+            (&snapshot["ts"], &snapshot["mirrors"]["wss://a.example"]["missed"]),
+            (&json!(ts), &json!(2)),
+            "{stats}"
+        );
     });
 }
 

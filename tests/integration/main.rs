@@ -5,16 +5,19 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
 )]
 
+mod bench_gate;
+mod browser;
 mod delivery;
 mod kills;
 mod lifecycle;
 mod mirrors;
 mod primary;
 mod restart;
-mod bench_gate;
 mod tidy;
+mod turbulence;
 mod usage;
 mod world;

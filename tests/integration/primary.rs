@@ -69,7 +69,7 @@ async fn expect_no_blame(world: &World, what: &str, faults: u64) {
 async fn lose_and_regain(world: &mut World, episode: &Episode, n: u64) {
     let primary = world.primary.clone();
     primary.set(episode.habits);
-    let reconnects = world.get("/api/v1/primary").await["link"]["reconnects"].as_u64().unwrap();
+    let reconnects = world.reconnects().await;
     world.mirror("dropping").set(|b| b.drop_next = WRONG as u32);
     world.mirror("inventing").set(|b| b.invent_share = 1.0);
     match &episode.end {
@@ -90,16 +90,12 @@ async fn lose_and_regain(world: &mut World, episode: &Episode, n: u64) {
             world.publish_every(WRONG, Duration::ZERO, None).await;
             world.mirror("inventing").set(|b| b.invent_share = 0.0);
             world.publish_every(4 * UNSEEN, Duration::ZERO, None).await;
-            world.when("the burst closes the streams", |w| w.primary.received().open_streams == 0).await;
+            let closed = async || (primary.received().open_streams == 0).then_some(());
+            world.eventually("the burst closes the streams", closed).await;
             primary.set(|b| b.burst_limit = None);
         }
     }
-    world
-        .until(&format!("episode {n}, {}: the primary is observed again", episode.what), |o| {
-            let link = &o["primary"]["link"];
-            (link["reconnects"].as_u64()? > reconnects && link["state"] == "synchronized").then_some(())
-        })
-        .await;
+    world.regained(&format!("episode {n}, {}", episode.what), reconnects).await;
     primary.set(|b| (b.burst_limit, b.export, b.export_lag) = (None, Export::Pages, Duration::ZERO));
 }
 
@@ -133,7 +129,8 @@ fn a_primary_without_export_is_resumed_by_cursor() {
         world.publish(UNSEEN).await;
         primary.start_again().unwrap();
         // Nothing marks the end of a replay but an operation that the live stream has too.
-        world.when("the primary is asked with a cursor", |w| w.primary.received().cursors.iter().any(Option::is_some)).await;
+        let asked = async || primary.received().cursors.iter().any(Option::is_some).then_some(());
+        world.eventually("the primary is asked with a cursor", asked).await;
         world.publish_every(8, Duration::from_millis(120), None).await;
         world.synchronized().await;
         world.publish_every(30, Duration::from_millis(120), None).await;
@@ -157,8 +154,9 @@ fn a_primary_whose_log_began_anew_leaves_a_hole_and_no_blame() {
         world.publish(UNSEEN).await;
         primary.begin_again(1_000_000);
         primary.start_again().unwrap();
-        world.synchronized().await;
-        assert_eq!(world.events("gap_not_filled").await.len(), 1);
+        world.regained("with a new log", 0).await;
+        let holes = async || (world.events("gap_not_filled").await.len() == 1).then_some(());
+        world.eventually("the hole is told", holes).await;
         world.published = before;
         world.publish_every(40, Duration::from_millis(120), None).await;
         world.mirror("inventing").set(|b| b.invent_share = 1.0);
@@ -183,15 +181,16 @@ fn a_stalled_primary_is_not_taken_for_silence() {
         world.mirror("dropping").set(|b| b.drop_next = WRONG as u32);
         world.publish(UNSEEN).await;
         let published = world.published;
-        world.until("the export settles what the stream withholds", |o| {
-            let rows = o["mirrors"].as_array()?;
-            let is_settled = |row| {
-                let c = Counts::of(row);
-                c.pending + c.extra_pending == 0 && c.eligible == published
-            };
-            rows.iter().all(is_settled).then_some(())
-        })
-        .await;
+        world
+            .until("the export settles what the stream withholds", |o| {
+                let rows = o["mirrors"].as_array()?;
+                let is_settled = |row| {
+                    let c = Counts::of(row);
+                    c.pending + c.extra_pending == 0 && c.eligible == published
+                };
+                rows.iter().all(is_settled).then_some(())
+            })
+            .await;
         for (id, missed) in [("faithful", 0), ("dropping", WRONG), ("inventing", 0)] {
             let present = UNSEEN - missed;
             world.expect(id, Counts { on_time: before, present, missed, ..Counts::default() }).await;
@@ -220,13 +219,16 @@ fn a_primary_that_is_down_from_the_beginning_is_waited_for() {
         let mut world = World::new(vec![("faithful", Behaviour::default())]);
         world.primary.stop().await;
         world.start().await;
-        world.until("the page says what it waits for", |o| {
-            let headline = o["headline"].as_str()?;
-            let is_told = headline.starts_with("Waiting for the primary, primary (tcp: 127.0.0.1:");
-            (is_told && o["observer"]["state"] == "warming_up").then_some(())
-        })
-        .await;
-        world.until("the mirror is watched", |o| (o["mirrors"][0]["link"]["state"] == "synchronized").then_some(())).await;
+        world
+            .until("the page says what it waits for", |o| {
+                let headline = o["headline"].as_str()?;
+                let is_told = headline.starts_with("Waiting for the primary, primary (tcp: 127.0.0.1:");
+                (is_told && o["observer"]["state"] == "warming_up").then_some(())
+            })
+            .await;
+        world
+            .until("the mirror is watched", |o| (o["mirrors"][0]["link"]["state"] == "synchronized").then_some(()))
+            .await;
         world.publish_every(10, PACE, None).await;
         assert_eq!(world.get("/api/v1/analytics/lag?window=5m").await["mirrors"][0]["lag"]["n"], 0);
         world.published = 0;

@@ -56,7 +56,7 @@ fn a_restart_counts_nothing_twice_and_blames_nobody() {
         world.synchronized().await;
         world.publish(UNSEEN).await;
         world.settle().await;
-        assert_eq!(world.events("observer_down").await.len(), 2, "of this start and of the one before");
+        assert_eq!(world.events("observer_down").await.len(), 2, "each gap is told, once");
         let (published, primary) = (world.published, world.get("/api/v1/primary").await);
         assert_eq!(primary["received_ops"], published);
         for (id, missed, extra, late) in

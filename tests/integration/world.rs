@@ -33,9 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 /// Between two operations of [`World::publish`].
 pub const PACE: Duration = Duration::from_millis(4);
 /// On time up to here; tests delay by a good deal more or not at all.
-pub const ON_TIME: Duration = Duration::from_millis(1_000);
+pub const ON_TIME: Duration = Duration::from_secs(1);
 /// Missed after this.
-pub const GRACE: Duration = Duration::from_millis(2_000);
+pub const GRACE: Duration = Duration::from_secs(2);
 
 /// Servers, and the program that watches them.
 pub struct World {
@@ -97,7 +97,18 @@ impl World {
         let source = |(id, server): &(&str, Directory)| SourceConfig::for_testing(id, server.address().port()).unwrap();
         config.mirrors = mirrors.iter().map(source).collect();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
-        World { primary, mirrors, config, published: 0, maker: OpMaker::new(7), now_ms, http, address: None, app: None, dir }
+        World {
+            primary,
+            mirrors,
+            config,
+            published: 0,
+            maker: OpMaker::new(7),
+            now_ms,
+            http,
+            address: None,
+            app: None,
+            dir,
+        }
     }
 
     /// Starts the program and waits until every source's stream is open.
@@ -182,6 +193,11 @@ impl World {
         tally
     }
 
+    /// The clock of the servers.
+    pub fn now_ms(&self) -> NowMs {
+        Arc::clone(&self.now_ms)
+    }
+
     /// A directory of this test's own, where the data directory lies too.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -215,6 +231,33 @@ impl World {
         .await;
     }
 
+    /// How often the primary's link was connected anew.
+    pub async fn reconnects(&self) -> u64 {
+        self.get("/api/v1/overview").await["primary"]["link"]["reconnects"].as_u64().unwrap()
+    }
+
+    /// Waits until the primary is observed again after a loss that the page may not show yet; `before` is the
+    /// [`World::reconnects`] from before the loss.
+    pub async fn regained(&self, what: &str, before: u64) {
+        self.until(&format!("{what}: the primary is observed again"), |o| {
+            let link = &o["primary"]["link"];
+            (link["reconnects"].as_u64()? > before && link["state"] == "synchronized").then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until `found` finds what it looks for, wherever it looks.
+    pub async fn eventually<T>(&self, what: &str, found: impl AsyncFn() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = found().await {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Waits until `found` finds in the overview what it looks for.
     pub async fn until<T>(&self, what: &str, found: impl Fn(&Value) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
@@ -224,15 +267,6 @@ impl World {
                 return found;
             }
             assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}; {}", self.told(&overview).await);
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// Waits until a condition holds that is none of the API.
-    pub async fn when(&self, what: &str, holds: impl Fn(&World) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds(self) {
-            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
             sleep(LOOK_EVERY).await;
         }
     }
@@ -264,8 +298,17 @@ impl World {
 
     /// Waits until a mirror's counts are these; the machine's own freezes are allowed for.
     pub async fn expect(&self, id: &str, expected: Counts) {
+        self.expect_for(id, expected, PATIENCE / 8).await;
+    }
+
+    /// The same where a silent stream has to be proved first, which takes a ping and a look two seconds after it.
+    pub async fn expect_within(&self, id: &str, expected: Counts) {
+        self.expect_for(id, expected, PATIENCE).await;
+    }
+
+    async fn expect_for(&self, id: &str, expected: Counts, patience: Duration) {
         let frozen = self.was_frozen().await;
-        let deadline = Instant::now() + PATIENCE / 4;
+        let deadline = Instant::now() + patience;
         loop {
             let counts = self.counts(id).await;
             assert_eq!(counts.eligible, counts.states(), "{id}: eligible is not the sum of its states: {counts:?}");

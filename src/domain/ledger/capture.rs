@@ -266,7 +266,7 @@ impl Ledger {
         MirrorCapture {
             source: capture_source(&m.source, self.now),
             params: m.params,
-            correction: m.corrections.now(),
+            correction: self.primary.rtts.now().zip(m.source.rtts.now()).map(|(p, m)| Correction::from_rtts(m, p)),
             head_lag_ops: newest_op.saturating_sub(first_newer),
             head_since: self.ring.row(first_newer.max(self.ring.base())).map(|r| r.p),
             dids_affected: m.open_misses.len(),

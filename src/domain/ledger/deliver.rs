@@ -3,25 +3,33 @@
 use super::Ledger;
 use super::extra::{Foreign, Sighting};
 use super::mutant::Mutant;
+use crate::domain::interval::ExtraState;
 use crate::domain::op::Op;
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
-use crate::domain::source::SourceIx;
-use crate::domain::time::{Tau, US};
+use crate::domain::time::{MS, SECOND, Span, Tau, US};
 use crate::domain::verdict::{Cell, Mode, Reason, Verdict};
 
 impl Ledger {
     pub(super) fn primary_delivers(&mut self, op: &Op, at: Tau, mode: Mode) {
         if mode == Mode::Live {
             self.primary.note_arrival(at);
+            self.primary.live_seq = self.primary.live_seq.max(op.seq);
+            if !self.ahead.is_empty() {
+                self.stream_passes(at);
+            }
         }
         let Some(number) = self.ring.find(&op.key.cid) else {
-            self.primary_is_new(op, at, mode);
+            if self.ranges.was_let_go(op.created_ms, op.seq) {
+                self.primary.duplicates += u64::from(mode == Mode::Live);
+            } else {
+                self.primary_is_new(op, at, mode);
+            }
             return;
         };
         let Some(row) = self.ring.row(number).copied() else { return };
         if row.did != op.key.did || row.created_ms != op.created_ms {
-            self.altered_by_primary += 1;
+            self.primary.altered += 1;
         }
         if mode == Mode::Filled || row.did != op.key.did {
             return;
@@ -39,68 +47,124 @@ impl Ledger {
     fn primary_is_new(&mut self, op: &Op, at: Tau, mode: Mode) {
         self.primary.received += 1;
         let foreign = self.foreigns.take(&op.key.cid, &mut self.mirrors);
-        let p = match mode {
-            Mode::Live => at,
-            Mode::Filled if self.is_mutant(Mutant::FilledIsLive) => at,
-            Mode::Filled => self.instant_of_filled(op, at, foreign.as_ref()),
-        };
+        let is_filled = mode == Mode::Filled && !self.is_mutant(Mutant::FilledIsLive);
+        let (p, delay_ms) =
+            if is_filled { self.instant_of_filled(op, at) } else { (at, self.delay.add(at, op.created_ms)) };
         let mut row = Row::new(op.key, op.kind, p, op.created_ms, op.seq);
-        row.is_filled = mode == Mode::Filled && !self.is_mutant(Mutant::FilledIsLive);
+        row.is_filled = is_filled;
+        row.delay_ms = u32::try_from(delay_ms).unwrap_or(u32::MAX);
+        row.known_after_ms = if is_filled { u32::try_from(at.since(p) / MS + 1).unwrap_or(u32::MAX) } else { 0 };
         row.interval = self.interval_of(p);
-        if mode == Mode::Live {
-            row.delay_ms = u32::try_from(self.delay.add(at, op.created_ms)).unwrap_or(u32::MAX);
+        if !is_filled {
             self.ranges.add(at, op.created_ms);
         }
-        let look_back_ns = self.params.look_back_ns;
-        let cells = self.mirrors.iter().map(|m| {
-            let eligible = m.source.windows.first().is_some_and(|first| p >= first.plus(look_back_ns));
-            Cell::new(if eligible { Verdict::Pending } else { Verdict::NotEligible })
-        });
-        let number = self.ring.push(row, cells);
+        let cells: Vec<Cell> = (0..self.mirrors.len())
+            .map(|m| {
+                Cell::new(if self.is_eligible(&row, m) == Some(false) {
+                    Verdict::NotEligible
+                } else {
+                    Verdict::Pending
+                })
+            })
+            .collect();
+        let number = self.ring.push(row, cells.iter().copied());
         self.journal.op(number, &row);
         self.count_new(&row, number);
-        for m in 0..self.mirrors.len() {
-            if self.ring.cell(number, m).map(Cell::verdict) == Some(Verdict::NotEligible) {
-                self.journal.cell(number, m, Cell::new(Verdict::NotEligible));
+        if self.is_ahead_of_stream(&row) {
+            self.ahead.push(number);
+        }
+        for (m, &cell) in cells.iter().enumerate() {
+            if cell.verdict() == Verdict::NotEligible {
+                self.journal.cell(number, m, cell);
+            } else if let Some(mirror) = self.mirrors.get_mut(m)
+                && mirror.source.windows.first().is_none()
+            {
+                mirror.unbegun.push_back(number);
             }
         }
-        if let Some(foreign) = foreign {
-            for sighting in foreign.into_sightings() {
-                self.promote(number, &row, &sighting);
-            }
+        if foreign.is_some() {
             self.journal.gone(&op.key.cid);
+        }
+        for sighting in foreign.into_iter().flat_map(Foreign::into_sightings) {
+            self.promote(number, &row, &sighting);
         }
         while self.ring.len() > self.limits.held_ops {
             self.evict_one();
         }
     }
 
-    /// The instant that stands for a filled arrival of the primary: the start of the gap that is being filled. An operation
-    /// that `/export` has and the stream never sent has no gap: the earliest sighting at a mirror stands for it, else the
-    /// instant at which the primary's clock showed its `createdAt`.
-    fn instant_of_filled(&self, op: &Op, at: Tau, foreign: Option<&Foreign>) -> Tau {
-        if let Some(gap) = self.primary.windows.open_gap() {
-            return gap.start;
+    /// The primary's stream came to operations behind some that only `/export` has brought: from now on mirrors that follow
+    /// the stream are expected to have those too.
+    fn stream_passes(&mut self, at: Tau) {
+        for number in std::mem::take(&mut self.ahead) {
+            let Some(row) = self.ring.row(number).copied().filter(|row| row.is_filled) else { continue };
+            if row.seq() > self.primary.live_seq {
+                self.ahead.push(number);
+                continue;
+            }
+            let mut passed = row;
+            passed.known_after_ms = u32::try_from(at.since(row.p) / MS + 1).unwrap_or(u32::MAX);
+            if row.seq() != self.primary.live_seq
+                && let Some(row) = self.ring.row_mut(number)
+            {
+                *row = passed;
+                self.journal.moved(number, &passed);
+            }
         }
-        let seen = foreign.and_then(Foreign::first_seen);
-        let estimated = self.ranges.instant_of(op.created_ms);
-        let floor = self.primary.windows.first().unwrap_or(at);
-        seen.or(estimated).unwrap_or(at).max(floor).min(at)
+    }
+
+    /// Whether the mirror was observed early enough for an operation; none while it was never observed.
+    pub(super) fn is_eligible(&self, row: &Row, m: usize) -> Option<bool> {
+        let of = if self.is_mutant(Mutant::SharedDenominators) { 0 } else { m };
+        let first = self.mirrors.get(of)?.source.windows.first()?;
+        // What the primary held back, or a fill brought, may have been at the mirror by as much earlier.
+        Some(row.p.plus(-i64::from(row.delay_ms) * MS) >= first.plus(self.params.look_back_ns))
+    }
+
+    /// Decides about the operations that came while a mirror's window was not known to have begun: its beginning may have
+    /// been told later than the operation.
+    pub(super) fn begin_mirrors(&mut self) {
+        for m in 0..self.mirrors.len() {
+            while let Some(&number) = self.mirrors.get(m).and_then(|mirror| mirror.unbegun.front()) {
+                if let (Some(row), Some(cell)) = (self.ring.row(number).copied(), self.ring.cell(number, m)) {
+                    let is_eligible = self.is_eligible(&row, m);
+                    if is_eligible.is_none() && self.before.since(row.p) < UNBEGUN_NS {
+                        break;
+                    }
+                    if is_eligible != Some(true) && cell.verdict() == Verdict::Pending {
+                        self.set_cell(number, m, cell.with_verdict(Verdict::NotEligible, Reason::None));
+                    }
+                }
+                if let Some(mirror) = self.mirrors.get_mut(m) {
+                    mirror.unbegun.pop_front();
+                }
+            }
+        }
+    }
+
+    /// The instant that stands for a filled arrival of the primary, and by how many milliseconds the operation may have been
+    /// there earlier. Within a gap it is the gap's start. An operation that `/export` has and the stream never sent has no
+    /// gap: there it is the instant at which we learned of it. Only the primary's own data say how long it was held back.
+    fn instant_of_filled(&self, op: &Op, at: Tau) -> (Tau, i64) {
+        let gap = self.primary.windows.open_gap().map(|g| g.start);
+        let p = gap.unwrap_or(at);
+        let since = self.ranges.instant_of(op.created_ms).or(self.primary.windows.first()).unwrap_or(at);
+        let unknown = if gap.is_some() { 0 } else { at.since(since).max(0) / MS };
+        (p, self.delay.excess_ms(p, op.created_ms).unwrap_or(unknown))
     }
 
     /// The primary's stream sends an operation that a fill brought first: it takes the live stamp, as long as nothing
-    /// about it is decided by the other one.
+    /// that is decided about it rests on the other one.
     fn primary_is_live_after_all(&mut self, number: u64, row: &Row, at: Tau) {
-        let undecided = (0..self.mirrors.len()).all(|m| {
-            self.ring.cell(number, m).is_some_and(|c| matches!(c.verdict(), Verdict::Pending | Verdict::NotEligible))
-        });
-        if !undecided {
+        let stays = |v: Verdict| matches!(v, Verdict::Pending | Verdict::NotEligible | Verdict::Present);
+        if !(0..self.mirrors.len()).all(|m| self.ring.cell(number, m).is_some_and(|c| stays(c.verdict()))) {
             return;
         }
         self.uncount(row, number);
         let moved_us = at.since(row.p) / US;
         let mut moved = *row;
         (moved.p, moved.is_filled, moved.interval) = (at, false, self.interval_of(at));
+        moved.known_after_ms = 0;
         moved.delay_ms = u32::try_from(self.delay.add(at, row.created_ms)).unwrap_or(u32::MAX);
         self.ranges.add(at, row.created_ms);
         if let Some(row) = self.ring.row_mut(number) {
@@ -117,15 +181,6 @@ impl Ledger {
             }
         }
         self.count_new(&moved, number);
-        for m in 0..self.mirrors.len() {
-            if self.ring.cell(number, m).is_some_and(|c| c.delivery().is_none() && c.verdict() == Verdict::Pending)
-                && let Some(mirror) = self.mirrors.get_mut(m)
-                && number < self.deadline_cursor
-                && !mirror.overdue.contains(&number)
-            {
-                mirror.overdue.push(number);
-            }
-        }
     }
 
     pub(super) fn mirror_delivers(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) {
@@ -144,12 +199,20 @@ impl Ledger {
             return;
         };
         let Some(row) = self.ring.row(number).copied() else { return };
-        let is_altered = row.did != op.key.did || row.created_ms != op.created_ms;
-        if is_altered && let Some(mirror) = self.mirrors.get_mut(m) {
-            mirror.source.altered += 1;
+        if row.did != op.key.did || row.created_ms != op.created_ms {
+            self.note_altered(number, m);
         }
         if row.did == op.key.did {
             self.deliver(number, m, at, mode, false);
+        }
+    }
+
+    /// The mirror sent the operation under another DID or with another `createdAt`: a finding, counted once.
+    fn note_altered(&mut self, number: u64, m: usize) {
+        let Some(cell) = self.ring.cell(number, m).filter(|c| !c.is_altered()) else { return };
+        self.set_cell(number, m, cell.altered());
+        if let Some(mirror) = self.mirrors.get_mut(m) {
+            mirror.source.altered += 1;
         }
     }
 
@@ -157,59 +220,44 @@ impl Ledger {
     fn promote(&mut self, number: u64, row: &Row, sighting: &Sighting) {
         let m = usize::from(sighting.mirror);
         self.uncount_extra(sighting);
-        let is_altered = sighting.key.did != row.did || sighting.created_ms != row.created_ms;
-        if is_altered && let Some(mirror) = self.mirrors.get_mut(m) {
-            mirror.source.altered += 1;
+        if sighting.key.did != row.did || sighting.created_ms != row.created_ms {
+            self.note_altered(number, m);
         }
         if let Some(mirror) = self.mirrors.get_mut(m) {
-            // The sighting was counted as received; a delivery counts it again, and under another DID it is none.
+            // The sighting was counted as received; the delivery counts it again.
             mirror.source.received = mirror.source.received.saturating_sub(1);
         }
-        if sighting.key.did != row.did {
-            return;
+        if sighting.key.did == row.did {
+            let q = if self.is_mutant(Mutant::OrderLeaks) { row.p } else { sighting.q };
+            self.deliver(number, m, q, sighting.mode, sighting.state != ExtraState::Pending);
         }
-        let credited = sighting.state != crate::domain::interval::ExtraState::Pending;
-        self.deliver(number, m, sighting.q, sighting.mode, credited);
     }
 
-    /// Mirror `m` has the operation of this number since `at`.
+    /// Mirror `m` has the operation of this number since `at`. The first arrival counts; what was missed or unknown stays so
+    /// until its timing is settled, like that of every other pair.
     fn deliver(&mut self, number: u64, m: usize, at: Tau, mode: Mode, credited: bool) {
         let (Some(row), Some(cell)) = (self.ring.row(number).copied(), self.ring.cell(number, m)) else { return };
         let mode = if self.is_mutant(Mutant::FilledIsLive) { Mode::Live } else { mode };
-        let raw_us = at.since(row.p).div_euclid(US);
-        match (cell.delivery(), mode) {
-            (None, _) => {}
-            (Some(Mode::Filled), Mode::Live) if cell.verdict() == Verdict::Pending => {
-                self.set_cell(number, m, cell.with_delivery(mode, raw_us));
-                return;
+        if let Some(first) = cell.delivery()
+            && !self.is_mutant(Mutant::RepeatIsNews)
+        {
+            if let (Mode::Live, Mode::Live, Some(mirror)) = (first, mode, self.mirrors.get_mut(m)) {
+                mirror.source.duplicates += 1;
             }
-            (Some(Mode::Live), Mode::Live) => {
-                if let Some(mirror) = self.mirrors.get_mut(m) {
-                    mirror.source.duplicates += 1;
-                }
-                return;
-            }
-            _ => return,
+            return;
         }
-        let mut next = cell.with_delivery(mode, raw_us);
+        let mut next = cell.with_delivery(mode, at.since(row.p).div_euclid(US));
         if credited {
             next = next.credited();
         }
-        if matches!(cell.verdict(), Verdict::Missed | Verdict::Unknown) {
-            let is_late = self.timing(&row, next, m) == Verdict::Late;
-            let next_verdict = if is_late { Verdict::Late } else { Verdict::Present };
-            next = if cell.verdict() == Verdict::Missed { next.healed() } else { next };
-            next = next.with_verdict(next_verdict, Reason::None);
-        }
-        let was_flagged = credited && next.verdict() == cell.verdict();
         self.set_cell(number, m, next);
-        if was_flagged {
+        if credited {
             self.recount_flags(&row, m, cell, next);
         }
         let due = at.max(row.p).plus(self.params.settle_ns);
-        let clamp = self.is_mutant(Mutant::CountBeforeDedupe);
+        let counts = !self.is_mutant(Mutant::CountBeforeDedupe);
         if let Some(mirror) = self.mirrors.get_mut(m) {
-            mirror.source.received += u64::from(!clamp);
+            mirror.source.received += u64::from(counts);
             mirror.head = mirror.head.max(Some(number));
             if next.verdict() != Verdict::NotEligible {
                 mirror.settling.push_back((number, due));
@@ -219,6 +267,7 @@ impl Ledger {
 
     /// A flag was set without a change of verdict: the counts of flags follow.
     fn recount_flags(&mut self, row: &Row, m: usize, from: Cell, to: Cell) {
+        self.touch_interval(row.interval);
         let slot = self.slot_of(row.p);
         for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
         {
@@ -235,43 +284,50 @@ impl Ledger {
             return Verdict::Present;
         }
         let (p, a) = (row.p, cell.arrival(row.p));
-        let lag_ns = cell.raw_us() * US;
+        let lag_ns = if self.is_mutant(Mutant::WallClockVerdict) {
+            (self.labels.utc_ms(a) - row.created_ms) * MS
+        } else {
+            cell.raw_us() * US
+        };
         let on_time_ns = mirror.params.on_time_ns;
-        if self.is_mutant(Mutant::FlagVoidsTooMuch) && self.late.total_ns() >= 0 && row.created_ms % 3 == 0 {
+        if self.is_mutant(Mutant::FlagVoidsTooMuch) && row.created_ms % 3 == 0 {
             return Verdict::Present;
         }
-        if !self.is_mutant(Mutant::FrozenSpanCounts) {
-            let stamps_voided = [p, a].iter().any(|&at| self.is_impaired(SourceIx::mirror(m), at));
-            let between_ns = self.impaired_between_ns(m, p.min(a), p.max(a));
-            let excused = lag_ns > on_time_ns && lag_ns - between_ns <= on_time_ns;
-            if row.delay_ms > 0 || stamps_voided || excused {
-                return Verdict::Present;
-            }
+        if !self.is_mutant(Mutant::FrozenSpanCounts)
+            && (row.delay_ms > 0 || self.is_voided(m, p, a, lag_ns, on_time_ns))
+        {
+            return Verdict::Present;
         }
         if lag_ns <= on_time_ns { Verdict::OnTime } else { Verdict::Late }
     }
 
-    /// Whether a stamp at `at` means nothing for this mirror, because we, the primary's link or its own link were impaired.
-    fn is_impaired(&self, source: SourceIx, at: Tau) -> bool {
-        let Some(s) = self.source(source) else { return true };
-        let gaps =
-            self.primary.windows.gaps().rev().take(IMPAIRED_GAPS).chain(s.windows.gaps().rev().take(IMPAIRED_GAPS));
-        self.late.contains(at) || gaps.into_iter().any(|g| g.impaired().contains(at))
+    /// Whether one of the stamps lies in an impaired span of ours, the primary's link or the mirror's own, or the pair is
+    /// late only because of what lies between.
+    fn is_voided(&self, m: usize, p: Tau, a: Tau, lag_ns: i64, on_time_ns: i64) -> bool {
+        let (from, to) = (p.min(a), p.max(a).plus(1));
+        let mut spans: Vec<Span> = self.late.between(from, to).collect();
+        let mirrors = self.mirrors.iter().enumerate();
+        let own = mirrors.filter(|(i, _)| *i == m || self.is_mutant(Mutant::FlagsOfOthers)).map(|(_, s)| &s.source);
+        for gap in std::iter::once(&self.primary).chain(own).flat_map(|s| s.windows.reaching(from)) {
+            let mut span = gap.impaired();
+            if self.is_mutant(Mutant::QueuedIsLive) {
+                span.to = gap.end();
+            }
+            if span.overlap_ns(from, to) > 0 {
+                spans.push(span);
+            }
+        }
+        if spans.iter().any(|s| s.contains(p) || s.contains(a)) {
+            return true;
+        }
+        lag_ns > on_time_ns && lag_ns - Span::union_ns(&mut spans, p, a) <= on_time_ns
     }
 
-    fn impaired_between_ns(&self, m: usize, from: Tau, to: Tau) -> i64 {
-        let Some(mirror) = self.mirrors.get(m) else { return 0 };
-        let gaps = |s: &super::SourceState| -> i64 {
-            s.windows.gaps().rev().take(IMPAIRED_GAPS).map(|g| g.impaired().overlap_ns(from, to)).sum()
-        };
-        self.late.overlap_ns(from, to) + gaps(&self.primary) + gaps(&mirror.source)
-    }
-
-    /// Settles the pairs whose time has come: their timing and their lag count from now on.
+    /// Settles the pairs whose time had come at the tick before: their timing and their lag count from now on.
     pub(super) fn settle_pairs(&mut self) {
         for m in 0..self.mirrors.len() {
             while let Some(&(number, due)) = self.mirrors.get(m).and_then(|mirror| mirror.settling.front()) {
-                if due > self.now {
+                if due > self.before {
                     break;
                 }
                 if let Some(mirror) = self.mirrors.get_mut(m) {
@@ -285,34 +341,46 @@ impl Ledger {
     fn settle(&mut self, number: u64, m: usize) {
         let (Some(row), Some(cell)) = (self.ring.row(number).copied(), self.ring.cell(number, m)) else { return };
         let timing = self.timing(&row, cell, m);
-        let mut next = cell;
-        if cell.verdict() == Verdict::Pending {
-            next = next.with_verdict(timing, Reason::None);
-            if timing != Verdict::Present && cell.raw_us() < 0 {
-                next = next.early();
+        let mut next = match cell.verdict() {
+            Verdict::Pending if timing != Verdict::Present && cell.raw_us() < 0 => {
+                cell.with_verdict(timing, Reason::None).early()
             }
-        }
-        let samples = matches!(next.verdict(), Verdict::OnTime | Verdict::Late) && timing == next.verdict();
-        if samples && !cell.is_sampled() {
+            Verdict::Pending => cell.with_verdict(timing, Reason::None),
+            Verdict::Missed | Verdict::Unknown => self.healed(cell, timing),
+            _ => return,
+        };
+        if next.verdict() == timing && timing != Verdict::Present && !cell.is_sampled() {
             next = next.sampled();
-        }
-        if next == cell {
-            return;
         }
         let sample = (next.is_sampled() && !cell.is_sampled()).then(|| self.sample(number, &row, next, m));
         self.set_cell_and_sample(number, m, next, sample);
     }
 
+    /// What was missed or unknown came after all: late, or present where its timing says nothing.
+    pub(super) fn healed(&self, cell: Cell, timing: Verdict) -> Cell {
+        let verdict = match timing {
+            _ if self.is_mutant(Mutant::ForbiddenEdge) => Verdict::OnTime,
+            Verdict::Late => Verdict::Late,
+            _ => Verdict::Present,
+        };
+        let next = cell.with_verdict(verdict, Reason::None);
+        if cell.verdict() == Verdict::Missed { next.healed() } else { next }
+    }
+
     /// The lag of a pair as it is counted: microseconds as measured, and what corrects them.
     fn sample(&mut self, number: u64, row: &Row, cell: Cell, m: usize) -> (i64, Option<Correction>) {
-        let correction = self.mirrors.get(m).and_then(|mirror| mirror.corrections.at(cell.arrival(row.p)));
-        let raw_us =
-            if self.is_mutant(Mutant::WallClock) { cell.raw_us() + row.created_ms % 50_000 } else { cell.raw_us() };
+        let mirror_ns = self.mirrors.get(m).and_then(|mirror| mirror.source.rtts.at(cell.arrival(row.p)));
+        let primary_ns = self.primary.rtts.at(row.p);
+        let correction = mirror_ns.zip(primary_ns).map(|(m, p)| Correction::from_rtts(m, p));
+        let raw_us = if self.is_mutant(Mutant::WallClockLag) {
+            (self.labels.utc_ms(cell.arrival(row.p)) - row.created_ms) * 1_000
+        } else {
+            cell.raw_us()
+        };
         self.journal.sample(number, m, correction);
         (raw_us, correction)
     }
 }
 
-/// Newest gaps of a source that are looked at for one stamp; a stamp is settled within minutes, and older gaps than this
-/// many lie far behind it even on a link that flaps each second.
-const IMPAIRED_GAPS: usize = 128;
+/// How long an operation waits for the news that a mirror's window had begun before it.
+const UNBEGUN_NS: i64 = 5 * SECOND;

@@ -8,7 +8,8 @@ use super::state::MirrorState;
 use crate::domain::cid::Cid;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
-use crate::domain::time::{MS, SECOND, Tau};
+use crate::domain::source::SourceIx;
+use crate::domain::time::{MS, SECOND, Span, Tau};
 use crate::domain::verdict::{Mode, Reason};
 use crate::domain::window::{Cover, GAP_LIMIT_NS};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -42,6 +43,8 @@ pub struct Sighting {
     pub q: Tau,
     /// `createdAt` as the mirror gave it, milliseconds since 1970.
     pub created_ms: i64,
+    /// About when the primary published it if it did, as its `createdAt` says; never later than `q`.
+    pub since: Tau,
     /// The interval that counts it.
     pub interval: u32,
 }
@@ -49,7 +52,7 @@ pub struct Sighting {
 /// An extra as a reader sees it.
 pub type ExtraRow = Sighting;
 
-/// All sightings of one CID.
+/// All sightings of one CID: one for each mirror and DID.
 #[derive(Clone, Debug)]
 pub(super) struct Foreign {
     first: Sighting,
@@ -65,11 +68,6 @@ impl Foreign {
         std::iter::once(&mut self.first).chain(&mut self.more)
     }
 
-    /// The earliest arrival at any mirror.
-    pub(super) fn first_seen(&self) -> Option<Tau> {
-        self.iter().map(|s| s.q).min()
-    }
-
     pub(super) fn into_sightings(self) -> impl Iterator<Item = Sighting> {
         std::iter::once(self.first).chain(self.more)
     }
@@ -79,12 +77,17 @@ impl Foreign {
 #[derive(Debug, Default)]
 pub(super) struct Foreigns {
     keys: HashMap<Cid, Foreign, foldhash::fast::RandomState>,
-    open: BTreeSet<(Tau, u16, Cid)>,
+    open: BTreeSet<(Tau, u16, OpKey)>,
+    /// Keys that were decided, in that order, until they are forgotten.
+    closed: VecDeque<(Tau, Cid)>,
     /// Keys that were decided latest, oldest first; bounded.
-    recent: VecDeque<(Cid, u16)>,
+    recent: VecDeque<(OpKey, u16)>,
     judged_at: Option<Tau>,
     chain_wanted: Option<Tau>,
-    chain_done: Option<Tau>,
+    /// The latest instant from which a chain was asked for since the last one ended.
+    chain_asked: Option<Tau>,
+    /// When the last complete chain was asked for, and from which instant on it lists everything.
+    chain_done: Option<(Tau, Tau)>,
     has_no_export: bool,
 }
 
@@ -103,7 +106,7 @@ impl Foreigns {
     pub(super) fn take(&mut self, cid: &Cid, mirrors: &mut [MirrorState]) -> Option<Foreign> {
         let foreign = self.keys.remove(cid)?;
         for s in foreign.iter() {
-            self.open.remove(&(s.q, s.mirror, *cid));
+            self.open.remove(&(s.q, s.mirror, s.key));
             if let Some(mirror) = mirrors.get_mut(usize::from(s.mirror)) {
                 mirror.unknown_keys = mirror.unknown_keys.saturating_sub(1);
             }
@@ -111,21 +114,29 @@ impl Foreigns {
         Some(foreign)
     }
 
-    /// Puts back what a journal holds, in place of what is known of the same key at the same mirror.
-    pub(super) fn restore(&mut self, s: Sighting) {
-        self.open.remove(&(s.q, s.mirror, s.key.cid));
-        if !s.is_closed {
-            self.open.insert((s.q, s.mirror, s.key.cid));
+    fn get(&self, key: &OpKey, mirror: u16) -> Option<&Sighting> {
+        self.keys.get(&key.cid)?.iter().find(|s| s.mirror == mirror && s.key == *key)
+    }
+
+    /// Puts a sighting in, in place of what is known of the same key at the same mirror.
+    pub(super) fn put(&mut self, s: Sighting) {
+        if s.is_closed {
+            self.open.remove(&(s.q, s.mirror, s.key));
+            self.closed.push_back((s.q, s.key.cid));
+        } else {
+            self.open.insert((s.q, s.mirror, s.key));
         }
         match self.keys.get_mut(&s.key.cid) {
             None => {
                 self.keys.insert(s.key.cid, Foreign { first: s, more: Vec::new() });
             }
-            Some(f) if f.first.mirror == s.mirror => f.first = s,
-            Some(f) => match f.more.iter().position(|o| o.mirror == s.mirror).and_then(|i| f.more.get_mut(i)) {
-                Some(old) => *old = s,
-                None => f.more.push(s),
-            },
+            Some(f) => {
+                if let Some(old) = f.iter_mut().find(|o| o.mirror == s.mirror && o.key == s.key) {
+                    *old = s;
+                } else {
+                    f.more.push(s);
+                }
+            }
         }
     }
 
@@ -136,40 +147,32 @@ impl Foreigns {
     pub(super) fn drop_key(&mut self, cid: &Cid) {
         if let Some(f) = self.keys.remove(cid) {
             for s in f.iter() {
-                self.open.remove(&(s.q, s.mirror, *cid));
+                self.open.remove(&(s.q, s.mirror, s.key));
             }
         }
     }
 
-    /// Forgets keys whose every sighting is decided and older than `before`.
+    /// Forgets keys whose every sighting is decided and older than `before`. Each decision is looked at once, when it is
+    /// the oldest one left, so that the cost does not grow with what is held.
     pub(super) fn forget(&mut self, before: Tau, mirrors: &mut [MirrorState], journal: &mut Journal) {
-        // Looking through all keys at each tick would cost as much as they are many; a hundredth at a time does as well.
-        if before.0.div_euclid(MS * 100) % 100 != 0 {
-            return;
-        }
-        self.keys.retain(|cid, f| {
-            let stays = f.iter().any(|s| !s.is_closed || s.q >= before);
-            if !stays {
-                journal.gone(cid);
-                for s in f.iter() {
-                    if let Some(mirror) = mirrors.get_mut(usize::from(s.mirror)) {
-                        mirror.unknown_keys = mirror.unknown_keys.saturating_sub(1);
-                    }
-                }
+        while let Some((_, cid)) = self.closed.pop_front_if(|c| c.0 < before) {
+            let is_old = |f: &Foreign| f.iter().all(|s| s.is_closed && s.q < before);
+            if self.keys.get(&cid).is_some_and(is_old) {
+                self.take(&cid, mirrors);
+                journal.gone(&cid);
             }
-            stays
-        });
+        }
     }
 
     /// The keys that were decided latest, newest first.
     pub(super) fn recent(&self) -> impl Iterator<Item = &Sighting> {
-        let find = |(cid, mirror): &(Cid, u16)| self.keys.get(cid).and_then(|f| f.iter().find(|s| s.mirror == *mirror));
+        let find = |(key, mirror): &(OpKey, u16)| self.get(key, *mirror);
         self.recent.iter().rev().filter_map(find).filter(|s| s.state != ExtraState::Pending)
     }
 
     /// Puts a decided key on the list.
     pub(super) fn list(&mut self, s: &Sighting) {
-        let entry = (s.key.cid, s.mirror);
+        let entry = (s.key, s.mirror);
         if !self.recent.contains(&entry) {
             if self.recent.len() == RECENT_MAX {
                 self.recent.pop_front();
@@ -189,16 +192,19 @@ impl Foreigns {
 
 impl Ledger {
     /// Since when a chain of the primary's `/export` must list its operations to settle what waits; none when nothing does.
+    /// Whoever gets an answer may ask for that chain.
     #[must_use]
-    pub fn wants_chain(&self) -> Option<Tau> {
+    pub fn wants_chain(&mut self) -> Option<Tau> {
+        self.foreigns.chain_asked = self.foreigns.chain_asked.max(self.foreigns.chain_wanted);
         self.foreigns.chain_wanted
     }
 
     /// A chain that was asked for at `asked_at` ended; what it found arrived before as filled arrivals of the primary.
     pub fn chain(&mut self, asked_at: Tau, outcome: ChainOutcome) {
+        let since = self.foreigns.chain_asked.take();
         match outcome {
             ChainOutcome::Complete => {
-                self.foreigns.chain_done = self.foreigns.chain_done.max(Some(asked_at));
+                self.foreigns.chain_done = since.map(|since| (asked_at, since));
                 self.foreigns.has_no_export = false;
             }
             ChainOutcome::Failed => {}
@@ -212,10 +218,9 @@ impl Ledger {
         self.foreigns.has_no_export()
     }
 
-    /// A mirror delivered a key that the primary has not delivered.
+    /// A mirror delivered a key that the primary has not delivered. The first arrival counts.
     pub(super) fn sight(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) {
-        let cap = self.limits.unknown_keys_per_mirror;
-        let interval = self.interval_of(at);
+        let published = self.ranges.instant_of(op.created_ms);
         let sighting = Sighting {
             key: op.key,
             kind: op.kind,
@@ -226,16 +231,12 @@ impl Ledger {
             mirror: m as u16,
             q: at,
             created_ms: op.created_ms,
-            interval,
+            since: published.map_or(at, |p| p.min(at)),
+            interval: self.interval_of(at),
         };
-        let known = self.foreigns.keys.get_mut(&op.key.cid);
-        if let Some(old) = known.and_then(|f| f.iter_mut().find(|s| usize::from(s.mirror) == m)) {
-            let is_upgrade = old.mode == Mode::Filled && mode == Mode::Live && old.state == ExtraState::Pending;
-            if is_upgrade {
-                old.mode = Mode::Live;
-            } else if mode == Mode::Live
-                && let Some(mirror) = self.mirrors.get_mut(m)
-            {
+        if let Some(first) = self.foreigns.get(&op.key, sighting.mirror) {
+            let is_repeated = first.mode == Mode::Live && mode == Mode::Live;
+            if let Some(mirror) = self.mirrors.get_mut(m).filter(|_| is_repeated) {
                 mirror.source.duplicates += 1;
             }
             return;
@@ -245,12 +246,8 @@ impl Ledger {
         } else {
             self.mirrors.get(m).map_or(0, |s| s.unknown_keys)
         };
-        if held >= cap && !self.is_mutant(Mutant::UnboundedKeys) {
-            if let Some(mirror) = self.mirrors.get_mut(m) {
-                mirror.source.dropped += 1;
-                mirror.source.windows.drop_at(at);
-                mirror.source.windows_version += 1;
-            }
+        if held >= self.limits.unknown_keys_per_mirror && !self.is_mutant(Mutant::UnboundedKeys) {
+            self.let_key_go(m, at, mode);
             return;
         }
         if let Some(mirror) = self.mirrors.get_mut(m) {
@@ -258,20 +255,32 @@ impl Ledger {
             mirror.source.received += 1;
         }
         self.journal.sighting(&sighting);
-        self.foreigns.restore(sighting);
+        self.foreigns.put(sighting);
         self.count_extra(&sighting, None, Some(ExtraState::Pending));
+    }
+
+    /// There is no room for a key of the mirror: whether it published what the primary sends within the grace is not known
+    /// any more, nor when.
+    fn let_key_go(&mut self, m: usize, at: Tau, mode: Mode) {
+        if self.is_mutant(Mutant::DropBlamesMirror) {
+            return;
+        }
+        let Some(mirror) = self.mirrors.get(m) else { return };
+        let gap = mirror.source.windows.open_gap().filter(|_| mode == Mode::Filled);
+        let from = gap.map_or(at, |g| g.start.min(at));
+        let to = at.plus(mirror.params.grace_ns);
+        self.drop_between(SourceIx::mirror(m), from, to);
     }
 
     fn count_extra(&mut self, s: &Sighting, from: Option<ExtraState>, to: Option<ExtraState>) {
         let slot = self.slot_of(s.q);
         let m = usize::from(s.mirror);
-        self.touch_interval(s.interval);
         for interval in [self.intervals.get_mut(s.interval), self.slots.get_mut(slot)].into_iter().flatten() {
             if let Some(acc) = interval.acc_mut(m) {
                 acc.change_extra(from, to);
             }
         }
-        self.note_interval(s.interval);
+        self.touch_interval(s.interval);
     }
 
     pub(super) fn uncount_extra(&mut self, s: &Sighting) {
@@ -287,24 +296,22 @@ impl Ledger {
         }
         self.foreigns.judged_at = Some(self.now);
         let grace_ns = self.mirrors.iter().map(|m| m.params.grace_ns).min().unwrap_or(0);
-        let due_before = self.now.plus(-grace_ns);
-        let due: Vec<(Tau, u16, Cid)> =
-            self.foreigns.open.range(..(due_before, u16::MAX, Cid([0xff; 32]))).copied().collect();
+        let due_before = self.now.plus(-grace_ns).plus(1);
+        let due: Vec<(Tau, u16, OpKey)> = self.foreigns.open.iter().take_while(|o| o.0 < due_before).copied().collect();
         self.foreigns.chain_wanted = None;
-        for (_, mirror, cid) in due {
-            let Some(s) = self.foreigns.keys.get(&cid).and_then(|f| f.iter().find(|s| s.mirror == mirror)).copied()
-            else {
-                continue;
-            };
+        for (_, mirror, key) in due {
+            let Some(s) = self.foreigns.get(&key, mirror).copied() else { continue };
             let (state, reason, is_closed) = self.judge_extra(&s);
             if (state, reason, is_closed) == (s.state, s.reason, s.is_closed) {
                 continue;
             }
             let next = Sighting { state, reason, is_closed, ..s };
-            self.foreigns.restore(next);
+            self.foreigns.put(next);
             self.journal.sighting(&next);
             let counted = (reason != Reason::TooOld).then_some(state);
-            self.count_extra(&next, Some(s.state), counted);
+            if counted != Some(s.state) {
+                self.count_extra(&next, Some(s.state), counted);
+            }
             self.foreigns.list(&next);
             if state == ExtraState::Extra {
                 self.persist.extra(next);
@@ -317,39 +324,60 @@ impl Ledger {
         let wait = (s.state, s.reason, false);
         let Some(grace_ns) = self.mirrors.get(usize::from(s.mirror)).map(|m| m.params.grace_ns) else { return wait };
         let (from, base) = (s.q.plus(-grace_ns), s.q.plus(grace_ns));
-        let mut due = base.plus(self.late.overlap_ns(s.q, base));
+        let mut due = self.late.after(s.q, grace_ns);
         if let Some(filled) = self.primary.windows.filled_at(from, base) {
             due = due.max(filled.plus(grace_ns));
         }
-        if self.now < due {
+        if self.before < due {
             return wait;
         }
         if self.is_mutant(Mutant::IgnorePrimaryWindow) {
             return (ExtraState::Extra, Reason::None, true);
         }
+        let unknown = |reason, is_closed| (ExtraState::Unknown, reason, is_closed);
+        let place = self.place_of(s);
+        let forgets = self.is_mutant(Mutant::KeysDroppedEarly);
+        if place == Place::TooOld && !forgets {
+            return unknown(Reason::TooOld, true);
+        }
+        let is_past_limit = self.before > due.plus(GAP_LIMIT_NS);
         match self.primary.windows.cover(from, due) {
             Cover::Proved => {}
-            Cover::NotYet | Cover::Gap(_) if self.now <= base.plus(GAP_LIMIT_NS) => return wait,
-            Cover::Hole(reason) | Cover::Gap(reason) => return (ExtraState::Unknown, reason, true),
-            Cover::NotYet | Cover::Before => return (ExtraState::Unknown, Reason::PrimaryDown, true),
+            Cover::NotYet if !is_past_limit => return wait,
+            Cover::Gap(_) if self.before <= base.plus(GAP_LIMIT_NS) => return wait,
+            // Still open: a late fill proves it after all.
+            Cover::Gap(reason) => return unknown(reason, self.is_beyond_horizon(s)),
+            Cover::Hole(reason) => return unknown(reason, true),
+            Cover::NotYet | Cover::Before => return unknown(Reason::PrimaryDown, true),
         }
-        let margin_ms = (self.params.look_back_ns / MS).max(MARGIN_MIN_MS);
-        match self.ranges.place(s.created_ms, margin_ms, self.primary.windows.proved()) {
+        match place {
             Place::Inside => {}
-            Place::Outside | Place::TooOld if self.is_mutant(Mutant::KeysDroppedEarly) => {}
-            Place::NotYet => return (ExtraState::Unknown, Reason::NoRange, false),
-            Place::Outside => return (ExtraState::Unknown, Reason::NoRange, true),
-            Place::TooOld => return (ExtraState::Unknown, Reason::TooOld, true),
+            Place::TooOld if forgets => {}
+            Place::NotYet if !is_past_limit => return wait,
+            Place::NoRange => return unknown(Reason::NoRange, is_past_limit),
+            Place::NotYet | Place::Outside | Place::TooOld => return unknown(Reason::NoRange, true),
         }
-        let is_settled = self.foreigns.has_no_export
-            || self.foreigns.chain_done.is_some_and(|asked_at| asked_at > due)
-            || self.is_mutant(Mutant::StalledPrimaryIsSilence);
-        if is_settled {
+        // A chain lists everything from its beginning on; one that began later than this was published says nothing of it.
+        let is_listed = |(asked_at, since): (Tau, Tau)| asked_at > due && since <= s.since;
+        if self.foreigns.has_no_export
+            || self.foreigns.chain_done.is_some_and(is_listed)
+            || self.is_mutant(Mutant::StalledPrimaryIsSilence)
+        {
             return (ExtraState::Extra, Reason::None, true);
         }
-        let published = self.ranges.instant_of(s.created_ms).map_or(s.q, |at| at.min(s.q));
-        let wanted = self.foreigns.chain_wanted.map_or(published, |since| since.min(published));
-        self.foreigns.chain_wanted = Some(wanted);
-        if self.now > base.plus(GAP_LIMIT_NS) { (ExtraState::Unknown, Reason::NoChain, false) } else { wait }
+        self.foreigns.chain_wanted = Some(self.foreigns.chain_wanted.map_or(s.since, |since| since.min(s.since)));
+        if self.before > base.plus(GAP_LIMIT_NS) { unknown(Reason::NoChain, self.is_beyond_horizon(s)) } else { wait }
+    }
+
+    fn is_beyond_horizon(&self, s: &Sighting) -> bool {
+        self.now.since(s.q) > self.params.horizon_ns
+    }
+
+    /// Where its `createdAt` lies among those for which the primary's keys are complete.
+    fn place_of(&self, s: &Sighting) -> Place {
+        let margin_ms = (self.params.look_back_ns / MS).max(MARGIN_MIN_MS);
+        let windows = &self.primary.windows;
+        let open = windows.open_gaps().map(|g| Span { from: g.start, to: g.end() });
+        self.ranges.place(s.created_ms, margin_ms, windows.proved(), open)
     }
 }

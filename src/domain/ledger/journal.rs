@@ -64,6 +64,8 @@ const SAMPLE_PLAIN: u8 = 5;
 const SIGHTING: u8 = 6;
 const GONE: u8 = 7;
 const EVICTED: u8 = 8;
+/// No record: what follows counts its differences from nothing.
+const RESTART: u8 = 9;
 
 /// Memory that an empty journal keeps at most, bytes.
 const KEPT_MAX: usize = 8 << 20;
@@ -109,6 +111,7 @@ impl Journal {
             self.difference(new, old);
         }
         self.number(u64::from(row.delay_ms));
+        self.number(u64::from(row.known_after_ms));
     }
 
     pub(super) fn cell(&mut self, number: u64, mirror: usize, cell: Cell) {
@@ -136,6 +139,7 @@ impl Journal {
         self.put(&s.mirror.to_be_bytes());
         self.put(&s.q.0.to_be_bytes());
         self.put(&s.created_ms.to_be_bytes());
+        self.put(&s.since.0.to_be_bytes());
         self.put(&s.interval.to_be_bytes());
     }
 
@@ -174,6 +178,17 @@ impl Journal {
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.bytes.len() - self.roster_len
+    }
+
+    /// Puts a segment back in front of what was written since it was taken, for the same mirrors.
+    pub fn put_back(&mut self, segment: Segment) {
+        let newer = std::mem::replace(&mut self.bytes, segment.bytes);
+        let roster_len = self.bytes.first_chunk::<4>().map_or(0, |n| 4 + u32::from_be_bytes(*n) as usize);
+        let newer_from = std::mem::replace(&mut self.roster_len, roster_len.min(self.bytes.len()));
+        self.bytes.push(RESTART);
+        self.bytes.extend(newer.into_iter().skip(newer_from));
+        self.first_op = [segment.first_op, self.first_op].into_iter().flatten().min();
+        self.last_op = self.last_op.max(segment.last_op);
     }
 
     /// Begins a record that names an operation.
@@ -303,7 +318,7 @@ impl Reader<'_> {
         let seq = (last.seq != u64::MAX).then_some(last.seq);
         let mut row = Row::new(OpKey { did, cid }, kind, Tau(last.p as i64), last.created_ms as i64, seq);
         row.interval = u32::try_from(last.interval).map_err(|_| JournalError::Unknown(at))?;
-        row.delay_ms = self.small()?;
+        (row.delay_ms, row.known_after_ms) = (self.small()?, self.small()?);
         row.is_filled = is_filled;
         Ok((number, row))
     }
@@ -338,6 +353,7 @@ impl Reader<'_> {
             mirror,
             q: Tau(self.i64()?),
             created_ms: self.i64()?,
+            since: Tau(self.i64()?),
             interval: self.u32()?,
         })
     }
@@ -382,7 +398,11 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(&[&str], Record)) -> Result<(), J
     let roster = std::str::from_utf8(roster).map_err(|_| JournalError::Unknown(4))?;
     let ids: Vec<&str> = roster.split('\n').collect();
     reader.at = 4 + length;
-    while reader.at < bytes.len() {
+    while let Some(&tag) = bytes.get(reader.at) {
+        if tag == RESTART {
+            (reader.at, reader.last) = (reader.at + 1, Last::default());
+            continue;
+        }
         let record = reader.record()?;
         each(&ids, record);
     }
@@ -397,7 +417,7 @@ mod tests {
     fn sample_records() -> (Journal, Vec<Record>) {
         let key = OpKey { did: Did([3; 15]), cid: Cid([9; 32]) };
         let mut row = Row::new(key, Kind::Tombstone, Tau(-5), 1_700_000_000_123, None);
-        (row.interval, row.delay_ms, row.is_filled) = (7, 260, true);
+        (row.interval, row.delay_ms, row.known_after_ms, row.is_filled) = (7, 260, 31, true);
         let cell = Cell::new(Verdict::Late).with_delivery(Mode::Live, 12_345);
         let correction = Correction { correction_us: -3, uncertainty_us: 8 };
         let sighting = Sighting {
@@ -410,6 +430,7 @@ mod tests {
             mirror: 4,
             q: Tau(77),
             created_ms: 5,
+            since: Tau(70),
             interval: 6,
         };
         let mut j = Journal::default();
@@ -455,6 +476,27 @@ mod tests {
         let mut read_back = Vec::new();
         read(&segment.bytes, |roster, record| read_back.push((roster.join(","), record))).unwrap();
         assert_eq!((segment.last_op, read_back), (None, vec![("c".to_owned(), Record::Evicted(7))]));
+    }
+
+    #[test]
+    fn what_is_put_back_is_read_before_what_came_since() {
+        let (mut journal, mut records) = sample_records();
+        let ids = ["a".to_owned()];
+        let cell = Cell::new(Verdict::Missed);
+        for number in [900, 901] {
+            let segment = journal.take(&ids).unwrap();
+            journal.cell(number, 1, cell);
+            journal.put_back(segment);
+            journal.cell(number - 1, 2, cell);
+            records.extend([Record::Cell(number, 1, cell), Record::Cell(number - 1, 2, cell)]);
+        }
+        let segment = journal.take(&ids).unwrap();
+        let mut read_back = Vec::new();
+        read(&segment.bytes, |_, record| read_back.push(record)).unwrap();
+        assert_eq!(read_back, records);
+        assert_eq!((segment.first_op, segment.last_op), (Some(41), Some(901)));
+        journal.put_back(segment);
+        assert!(journal.waiting_bytes() > 0 && journal.take(&ids).is_some() && journal.take(&ids).is_none());
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use super::Ledger;
 use super::mutant::Mutant;
 use crate::domain::ring::Row;
-use crate::domain::time::Tau;
+use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Reason, Verdict};
-use crate::domain::window::{Cover, GAP_LIMIT_NS};
+use crate::domain::window::{Cover, GAP_LIMIT_NS, Windows};
+
+/// Overdue operations of one mirror above which they are judged once a second and not at each tick.
+const OFTEN_MAX: usize = 10_000;
 
 /// What follows for an operation that is not delivered.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -13,6 +16,12 @@ enum Judgement {
     Wait,
     Missed,
     Unknown(Reason),
+}
+
+/// Whether a gap that may still be filled impairs `[from, to)`. It does so until it is filled, not only until the stream is
+/// open again: what a source sends then may queue behind what it sends again.
+fn is_gap_open(windows: &Windows, from: Tau, to: Tau) -> bool {
+    windows.open_gap().is_some_and(|g| g.start < to && g.impaired().to > from)
 }
 
 impl Ledger {
@@ -36,19 +45,19 @@ impl Ledger {
         }
     }
 
-    /// Judges everything that is overdue.
+    /// Judges everything that is overdue; a long list, as of a mirror that is down for long, at most once a second.
     pub(super) fn judge_overdue(&mut self) {
         for m in 0..self.mirrors.len() {
             let Some(mirror) = self.mirrors.get_mut(m) else { continue };
-            let list = std::mem::take(&mut mirror.overdue);
-            let mut kept = Vec::with_capacity(list.len());
-            for number in list {
-                if self.judge_one(number, m) {
-                    kept.push(number);
-                }
+            let is_early = mirror.judged_at.is_some_and(|at| self.now.since(at) < SECOND);
+            if mirror.overdue.len() > OFTEN_MAX && is_early {
+                continue;
             }
+            mirror.judged_at = Some(self.now);
+            let mut list = std::mem::take(&mut mirror.overdue);
+            list.retain(|&number| self.judge_one(number, m));
             if let Some(mirror) = self.mirrors.get_mut(m) {
-                mirror.overdue = kept;
+                mirror.overdue = list;
             }
         }
     }
@@ -56,44 +65,48 @@ impl Ledger {
     /// Judges one operation; whether it stays on the list.
     fn judge_one(&mut self, number: u64, m: usize) -> bool {
         let (Some(row), Some(cell)) = (self.ring.row(number).copied(), self.ring.cell(number, m)) else { return false };
-        let acknowledged = cell.delivery().is_some();
-        if acknowledged || !matches!(cell.verdict(), Verdict::Pending | Verdict::Unknown) {
+        if cell.delivery().is_some() || !matches!(cell.verdict(), Verdict::Pending | Verdict::Unknown) {
             return false;
         }
         match self.judge(&row, m) {
-            Judgement::Wait => cell.verdict() == Verdict::Pending,
-            Judgement::Missed => {
-                self.set_cell(number, m, cell.with_verdict(Verdict::Missed, Reason::None));
-                false
-            }
+            Judgement::Wait => return true,
+            Judgement::Missed => self.set_cell(number, m, cell.with_verdict(Verdict::Missed, Reason::None)),
             Judgement::Unknown(reason) => {
                 if cell.verdict() == Verdict::Pending {
                     self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, reason));
                 }
-                false
             }
         }
+        false
     }
 
     fn judge(&self, row: &Row, m: usize) -> Judgement {
         let Some(mirror) = self.mirrors.get(m) else { return Judgement::Wait };
+        if mirror.source.windows.first().is_none() {
+            return Judgement::Wait;
+        }
         let grace_ns = if self.is_mutant(Mutant::NoGrace) { 0 } else { mirror.params.grace_ns };
-        let look_back_ns = self.params.look_back_ns.saturating_add(i64::from(row.delay_ms) * crate::domain::time::MS);
+        let look_back_ns = self.params.look_back_ns.saturating_add(i64::from(row.delay_ms) * MS);
         let base = row.p.plus(grace_ns);
         let from = if self.is_mutant(Mutant::EdgeCut) { row.p.plus(grace_ns / 2) } else { row.p.plus(-look_back_ns) };
         let deadline = self.deadline(row, m, from, base);
         if self.is_mutant(Mutant::AlwaysUnknown) {
             return Judgement::Unknown(Reason::LinkDown);
         }
-        if self.now < deadline {
+        if self.before < deadline {
             return Judgement::Wait;
         }
-        let is_past_limit = self.now > base.plus(GAP_LIMIT_NS);
-        if self.is_primary_gap_open(row.p, base) && !is_past_limit {
+        let is_past_limit = self.before > base.plus(GAP_LIMIT_NS);
+        let is_filling =
+            is_gap_open(&self.primary.windows, row.p, base) || is_gap_open(&mirror.source.windows, from, base);
+        if is_filling && !is_past_limit && !self.is_mutant(Mutant::NoWindows) {
             return Judgement::Wait;
+        }
+        if self.is_ahead_of_stream(row) {
+            return if is_past_limit { Judgement::Unknown(Reason::PrimaryDown) } else { Judgement::Wait };
         }
         if self.is_mutant(Mutant::EveryFlagBlocksMissed)
-            && (self.late.total_ns() > 0 || self.primary.windows.gaps().next().is_some())
+            && (self.late.spans().next().is_some() || self.primary.windows.gaps().next().is_some())
         {
             return Judgement::Unknown(Reason::SelfDown);
         }
@@ -103,8 +116,8 @@ impl Ledger {
         match mirror.source.windows.cover(from, deadline) {
             Cover::Proved => Judgement::Missed,
             Cover::NotYet if self.is_mutant(Mutant::DecidedBeforeProved) => Judgement::Missed,
-            Cover::Hole(Reason::DroppedByUs) if self.is_mutant(Mutant::DropBlamesMirror) => Judgement::Missed,
-            Cover::NotYet | Cover::Gap(_) if !is_past_limit => Judgement::Wait,
+            Cover::NotYet if self.before <= deadline.plus(GAP_LIMIT_NS) => Judgement::Wait,
+            Cover::Gap(_) if !is_past_limit => Judgement::Wait,
             Cover::Gap(reason) | Cover::Hole(reason) => Judgement::Unknown(reason),
             // Before the mirror's window began: only an operation that the primary held back reaches there.
             Cover::NotYet | Cover::Before => Judgement::Unknown(Reason::LinkDown),
@@ -112,22 +125,27 @@ impl Ledger {
     }
 
     /// The deadline of an operation at a mirror: p + G, moved by the time that our reader was late, and to G after the fill
-    /// of any gap of the primary or the mirror that it touches.
+    /// of any gap of the primary or the mirror that it touches, and after the fill that brought the operation itself.
     fn deadline(&self, row: &Row, m: usize, from: Tau, base: Tau) -> Tau {
         let Some(mirror) = self.mirrors.get(m) else { return base };
-        let mut deadline = base.plus(self.late.overlap_ns(row.p, base));
+        if self.is_mutant(Mutant::NoGrace) {
+            return base;
+        }
+        let mut deadline = self.late.after(row.p, base.since(row.p));
         let fills = [self.primary.windows.filled_at(row.p, base), mirror.source.windows.filled_at(from, base)];
         let grace_ns = if self.is_mutant(Mutant::ZeroGraceAfterFill) { 0 } else { mirror.params.grace_ns };
-        if !self.is_mutant(Mutant::NoGrace) {
-            for filled in fills.into_iter().flatten() {
-                deadline = deadline.max(filled.plus(grace_ns));
-            }
+        let known = row.is_filled.then(|| row.p.plus(i64::from(row.known_after_ms) * MS));
+        for filled in fills.into_iter().chain([known]).flatten() {
+            deadline = deadline.max(filled.plus(grace_ns));
         }
         deadline
     }
 
-    fn is_primary_gap_open(&self, from: Tau, to: Tau) -> bool {
-        self.primary.windows.open_gap().is_some_and(|g| g.start <= to && g.impaired().to > from)
+    /// Whether the primary lists the operation in `/export` and its stream, without a gap, has not come to it: a mirror that
+    /// follows the stream cannot have it yet.
+    pub(super) fn is_ahead_of_stream(&self, row: &Row) -> bool {
+        let is_in_gap = || self.primary.windows.reaching(row.p).any(|g| g.start <= row.p);
+        row.is_filled && row.seq().is_some_and(|seq| Some(seq) > self.primary.live_seq) && !is_in_gap()
     }
 
     /// A gap was filled after all: what was unknown because of it can be judged again.

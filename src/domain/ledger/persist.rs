@@ -17,6 +17,8 @@ const CHANGES_MAX: usize = 100_000;
 pub struct Persist {
     intervals: BTreeSet<u32>,
     finals: BTreeSet<u32>,
+    /// Those that the transaction under way makes final, as long as they stay as they are.
+    under_way: BTreeSet<u32>,
     hours: BTreeSet<u32>,
     misses: BTreeSet<(u64, u16)>,
     extras: Vec<Sighting>,
@@ -60,6 +62,12 @@ impl Persist {
         self.finals.insert(k);
     }
 
+    /// An interval changed that was closed: it is not to be shown as final before it is kept anew.
+    pub(super) fn not_final(&mut self, k: u32) {
+        self.finals.remove(&k);
+        self.under_way.remove(&k);
+    }
+
     pub(super) fn hour(&mut self, hour: u32) {
         self.hours.insert(hour);
     }
@@ -88,6 +96,7 @@ impl Ledger {
     pub fn prepare(&mut self, mirror_ids: &[String]) -> Prepared {
         let segment = self.journal.take(mirror_ids);
         let finals: Vec<u32> = std::mem::take(&mut self.persist.finals).into_iter().collect();
+        self.persist.under_way.extend(&finals);
         let mut numbers = std::mem::take(&mut self.persist.intervals);
         numbers.extend(&finals);
         let intervals = numbers
@@ -124,17 +133,28 @@ impl Ledger {
         self.journal.waiting_bytes()
     }
 
-    /// What was prepared is on disk: only now are its intervals shown as final.
+    /// What was prepared is on disk: only now are its intervals shown as final, those that did not change meanwhile.
     pub fn committed(&mut self, finals: &[u32]) {
         for &k in finals {
-            self.finalize(k);
+            if self.persist.under_way.remove(&k) {
+                self.finalize(k);
+            }
         }
     }
 
-    /// What was prepared could not be kept: it is kept with the next transaction.
+    /// What was prepared could not be kept and is not sent again: it is kept with the next transaction.
     pub fn not_committed(&mut self, prepared: Prepared) {
-        self.persist.finals.extend(prepared.finals);
+        if let Some(segment) = prepared.segment {
+            self.journal.put_back(segment);
+        }
+        let persist = &mut self.persist;
+        persist.finals.extend(prepared.finals.iter().filter(|k| persist.under_way.remove(k)));
         self.persist.intervals.extend(prepared.intervals.iter().map(|i| i.0));
         self.persist.hours.extend(prepared.hours.iter().map(|h| h.0));
+        let misses = prepared.misses.iter().filter_map(|(m, row, _)| Some((self.ring.find(&row.cid)?, *m)));
+        self.persist.misses.extend(misses);
+        let newer = std::mem::replace(&mut self.persist.extras, prepared.extras);
+        self.persist.extras.extend(newer);
+        self.persist.extras.truncate(CHANGES_MAX);
     }
 }

@@ -4,24 +4,29 @@
 //! the primary's own clock, estimated from its own operations: at the arrival of an operation that clock shows at least
 //! its `createdAt`, so some time before it showed at least as much less.
 
-use crate::domain::time::{MS, Tau};
+use crate::domain::time::{MS, SECOND, Span, Tau};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Closed ranges that are remembered.
 const RANGES_MAX: usize = 256;
 
+/// How long the operation that came soonest speaks for the primary's clock, nanoseconds.
+const SOONEST_NS: i64 = 600 * SECOND;
+
 /// Where a `createdAt` lies.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Place {
     /// In a range with the margin on both sides.
     Inside,
-    /// Later than the primary is known to have come.
+    /// Later than the primary is known to have come, or in a gap that may still be filled.
     NotYet,
     /// In or next to a hole.
     Outside,
     /// Before the oldest range.
     TooOld,
+    /// There is no range yet.
+    NoRange,
 }
 
 /// The ranges, oldest first, the last one growing.
@@ -31,29 +36,43 @@ pub struct CreatedRanges {
     open_since: Option<Tau>,
     open_low_ms: Option<i64>,
     newest: Option<(i64, Tau)>,
+    /// The operation that came soonest after its `createdAt` lately: the best estimate of the primary's clock.
+    #[serde(default)]
+    soonest: Option<(i64, Tau)>,
     floor_ms: Option<i64>,
+    #[serde(default)]
+    floor_seq: Option<u64>,
 }
 
 impl CreatedRanges {
-    /// The primary's stream is open for the first time, or after a hole, since `at`.
+    /// The primary's stream is open since `at`: a range begins, unless one goes on.
     pub fn open(&mut self, at: Tau) {
         if self.open_since.is_none() {
             self.open_since = Some(at);
+            self.open_low_ms = self.newest.filter(|n| n.1 >= at).and(self.clock_at(at));
         }
     }
 
     /// An operation of the primary arrived live.
     pub fn add(&mut self, at: Tau, created_ms: i64) {
+        if let (None, Some(since)) = (self.open_low_ms, self.open_since) {
+            // What is known of the primary's clock from before a hole guards against a first operation that comes late.
+            let low_ms = created_ms - at.since(since).max(0) / MS;
+            self.open_low_ms = Some(self.clock_at(since).map_or(low_ms, |known| known.max(low_ms)));
+        }
         if self.newest.is_none_or(|(newest_ms, _)| created_ms > newest_ms) {
             self.newest = Some((created_ms, at));
         }
-        if let (None, Some(since)) = (self.open_low_ms, self.open_since) {
-            self.open_low_ms = Some(created_ms - at.since(since).max(0) / MS);
+        let delay_ns = |(ms, at): (i64, Tau)| at.0.saturating_sub(ms.saturating_mul(MS));
+        let is_sooner = |s: (i64, Tau)| delay_ns((created_ms, at)) <= delay_ns(s) || at.since(s.1) > SOONEST_NS;
+        if self.soonest.is_none_or(is_sooner) {
+            self.soonest = Some((created_ms, at));
         }
     }
 
-    /// Nothing will fill the primary's gap `[from, to)`: the range ends before it and another begins behind it.
-    pub fn hole(&mut self, from: Tau, to: Tau) {
+    /// Nothing will fill the primary's gap that begins at `from`: the range ends before it.
+    pub fn close(&mut self, from: Tau) {
+        self.open_since = None;
         if let (Some(low), Some(high)) = (self.open_low_ms.take(), self.clock_at(from))
             && low < high
         {
@@ -62,65 +81,82 @@ impl CreatedRanges {
             }
             self.closed.push_back((low, high));
         }
-        self.open_since = Some(to);
-        self.open_low_ms = self.newest.filter(|n| n.1 >= to).and(self.clock_at(to));
     }
 
-    /// An operation of this `createdAt` is not held any more.
-    pub fn let_go(&mut self, created_ms: i64) {
+    /// An operation of this `createdAt` and number is not held any more.
+    pub fn let_go(&mut self, created_ms: i64, seq: Option<u64>) {
         self.floor_ms = Some(self.floor_ms.map_or(created_ms + 1, |f| f.max(created_ms + 1)));
+        self.floor_seq = self.floor_seq.max(seq);
     }
 
-    /// Where a `createdAt` lies, with `margin_ms` to spare on both sides, the primary being proved through `proved`.
+    /// Whether the primary's operation was held before and let go, so that it is no new one.
     #[must_use]
-    pub fn place(&self, created_ms: i64, margin_ms: i64, proved: Tau) -> Place {
+    pub fn was_let_go(&self, created_ms: i64, seq: Option<u64>) -> bool {
+        seq.is_some() && seq <= self.floor_seq && self.floor_ms.is_some_and(|floor| created_ms < floor)
+    }
+
+    /// Where a `createdAt` lies, with `margin_ms` to spare on both sides, the primary being proved through `proved` but for
+    /// the gaps `open`, which may still be filled.
+    #[must_use]
+    pub fn place(&self, created_ms: i64, margin_ms: i64, proved: Tau, open: impl Iterator<Item = Span>) -> Place {
         let floor = self.floor_ms.unwrap_or(i64::MIN);
-        let open = self.open_low_ms.map(|low| (low, self.clock_at(proved).unwrap_or(low)));
-        let ranges = || self.closed.iter().copied().chain(open).map(|(low, high)| (low.max(floor), high));
+        let growing = self.open_low_ms.map(|low| (low, self.clock_at(proved).unwrap_or(low)));
+        let ranges = || self.closed.iter().copied().chain(growing).map(|(low, high)| (low.max(floor), high));
         let (low, high) = (created_ms.saturating_sub(margin_ms), created_ms.saturating_add(margin_ms));
+        let Some(oldest) = ranges().map(|r| r.0).min() else { return Place::NoRange };
+        if low < oldest {
+            return Place::TooOld;
+        }
+        let is_in = |gap: Span| {
+            self.clock_at(gap.from).is_some_and(|from| from <= high)
+                && (gap.to == Tau::MAX || self.clock_at(gap.to).is_some_and(|to| low <= to))
+        };
+        if open.into_iter().any(is_in) {
+            return Place::NotYet;
+        }
         if ranges().any(|r| r.0 <= low && high <= r.1) {
             return Place::Inside;
         }
-        match (ranges().map(|r| r.0).min(), open) {
-            (None, _) => Place::NotYet,
-            (Some(oldest), _) if low < oldest => Place::TooOld,
-            (_, Some(open)) if high > open.1 => Place::NotYet,
-            (_, None) => Place::NotYet,
-            _ => Place::Outside,
+        match growing {
+            Some((_, newest)) if high <= newest => Place::Outside,
+            _ => Place::NotYet,
         }
     }
 
-    /// The instant at which the primary's clock showed about `created_ms`.
+    /// The instant at which the primary's clock showed about `created_ms`, rather too early than too late.
     #[must_use]
     pub fn instant_of(&self, created_ms: i64) -> Option<Tau> {
-        self.newest.map(|(ms, at)| at.plus(created_ms.saturating_sub(ms).saturating_mul(MS)))
+        self.soonest.map(|(ms, at)| at.plus(created_ms.saturating_sub(ms).saturating_mul(MS)))
     }
 
     /// What the primary's clock showed at least at `at`.
     fn clock_at(&self, at: Tau) -> Option<i64> {
-        self.newest.map(|(ms, newest_at)| ms + at.since(newest_at) / MS)
+        self.newest.map(|(ms, newest_at)| ms.saturating_add(at.since(newest_at) / MS))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::SECOND;
 
     fn at(s: i64) -> Tau {
         Tau(s * SECOND)
     }
 
+    fn place(r: &CreatedRanges, created_ms: i64, margin_ms: i64, proved: Tau) -> Place {
+        r.place(created_ms, margin_ms, proved, std::iter::empty())
+    }
+
     #[test]
     fn a_range_begins_when_the_stream_opened_and_ends_where_the_proof_does() {
         let mut r = CreatedRanges::default();
-        assert_eq!(r.place(50_000, 0, at(0)), Place::NotYet);
+        assert_eq!(place(&r, 50_000, 0, at(0)), Place::NoRange);
         r.open(at(100));
         r.add(at(110), 1_010_000);
-        assert_eq!(r.place(1_005_000, 1_000, at(110)), Place::Inside);
-        assert_eq!(r.place(1_000_500, 1_000, at(110)), Place::TooOld);
-        assert_eq!(r.place(1_012_000, 1_000, at(110)), Place::NotYet);
-        assert_eq!(r.place(1_012_000, 1_000, at(113)), Place::Inside);
+        assert_eq!(place(&r, 1_005_000, 1_000, at(110)), Place::Inside);
+        assert_eq!(place(&r, 1_000_500, 1_000, at(110)), Place::TooOld);
+        assert_eq!(place(&r, 1_012_000, 1_000, at(110)), Place::NotYet);
+        assert_eq!(place(&r, 1_012_000, 1_000, at(113)), Place::Inside);
     }
 
     #[test]
@@ -128,11 +164,35 @@ mod tests {
         let mut r = CreatedRanges::default();
         r.open(at(0));
         r.add(at(10), 10_000);
-        r.hole(at(20), at(30));
+        r.close(at(20));
+        r.open(at(30));
         r.add(at(40), 40_000);
-        assert_eq!(r.place(15_000, 1_000, at(40)), Place::Inside);
-        assert_eq!(r.place(25_000, 1_000, at(40)), Place::Outside);
-        assert_eq!(r.place(35_000, 1_000, at(40)), Place::Inside);
+        assert_eq!(place(&r, 15_000, 1_000, at(40)), Place::Inside);
+        assert_eq!(place(&r, 25_000, 1_000, at(40)), Place::Outside);
+        assert_eq!(place(&r, 35_000, 1_000, at(40)), Place::Inside);
+    }
+
+    #[test]
+    fn a_gap_that_may_still_be_filled_is_waited_for() {
+        let mut r = CreatedRanges::default();
+        r.open(at(0));
+        r.add(at(10), 10_000);
+        let gap = |from, to| std::iter::once(Span { from: at(from), to });
+        assert_eq!(r.place(25_000, 1_000, at(60), gap(20, at(30))), Place::NotYet);
+        assert_eq!(r.place(15_000, 1_000, at(60), gap(20, at(30))), Place::Inside);
+        assert_eq!(r.place(45_000, 1_000, at(60), gap(20, Tau::MAX)), Place::NotYet);
+    }
+
+    #[test]
+    fn a_late_first_operation_behind_a_hole_moves_no_bound() {
+        let mut r = CreatedRanges::default();
+        r.open(at(0));
+        r.add(at(10), 10_000);
+        r.close(at(20));
+        r.open(at(30));
+        r.add(at(40), 28_000);
+        assert_ne!(place(&r, 25_000, 1_000, at(60)), Place::Inside);
+        assert_eq!(place(&r, 35_000, 1_000, at(60)), Place::Inside);
     }
 
     #[test]
@@ -141,8 +201,9 @@ mod tests {
         r.open(at(0));
         r.add(at(10), 10_000);
         r.add(at(20), 20_000);
-        r.let_go(10_000);
-        assert_eq!(r.place(9_000, 1_000, at(20)), Place::TooOld);
-        assert_eq!(r.place(12_000, 1_000, at(20)), Place::Inside);
+        r.let_go(10_000, Some(4));
+        assert!(r.was_let_go(10_000, Some(4)) && !r.was_let_go(10_001, Some(4)) && !r.was_let_go(9_000, Some(5)));
+        assert_eq!(place(&r, 9_000, 1_000, at(20)), Place::TooOld);
+        assert_eq!(place(&r, 12_000, 1_000, at(20)), Place::Inside);
     }
 }

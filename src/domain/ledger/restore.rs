@@ -7,15 +7,20 @@ use super::Ledger;
 use super::journal::{self, JournalError, Record};
 use super::range::CreatedRanges;
 use crate::domain::interval::{Acc, ExtraState, Interval, Status};
-use crate::domain::ring::Ring;
+use crate::domain::ring::{Ring, Row};
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
-use crate::domain::time::Tau;
+use crate::domain::time::{SECOND, Span, Tau};
 use crate::domain::verdict::{Cell, Reason, Verdict};
-use crate::domain::window::Windows;
+use crate::domain::window::{GapState, Windows};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// How far back the spans of a late reader are kept, nanoseconds; what is older than that is decided.
+const LATE_KEPT_NS: i64 = 2 * 3_600 * SECOND;
+/// Spans of a late reader that are kept.
+const LATE_KEPT_MAX: usize = 256;
 
 /// The small state of the ledger that every transaction keeps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +28,9 @@ pub struct LedgerState {
     interval_ms: i64,
     next_op: u64,
     ranges: CreatedRanges,
+    /// Spans in which our reader was late, as far as something undecided can still ask for them.
+    #[serde(default)]
+    late: Vec<Span>,
 }
 
 /// The counters of a source that every transaction keeps.
@@ -107,7 +115,14 @@ impl Ledger {
     /// The small state for the next transaction.
     #[must_use]
     pub fn save_state(&self) -> LedgerState {
-        LedgerState { interval_ms: self.params.interval_ms, next_op: self.ring.next(), ranges: self.ranges.clone() }
+        let asked_from = self.now.plus(-LATE_KEPT_NS);
+        let late = self.late.between(asked_from, Tau::MAX).filter(|s| s.to < Tau::MAX).take(LATE_KEPT_MAX).collect();
+        LedgerState {
+            interval_ms: self.params.interval_ms,
+            next_op: self.ring.next(),
+            ranges: self.ranges.clone(),
+            late,
+        }
     }
 
     /// The counters of a source for the next transaction.
@@ -132,6 +147,9 @@ impl Ledger {
         let same_intervals = saved.state.as_ref().is_none_or(|s| s.interval_ms == self.params.interval_ms);
         if let Some(state) = &saved.state {
             self.ranges = state.ranges.clone();
+            for span in state.late.iter().rev() {
+                self.late_reader(span.from, Some(span.to));
+            }
         }
         let samples = self.replay(saved, ids, &mut report);
         if let Some(state) = &saved.state
@@ -153,8 +171,8 @@ impl Ledger {
         }
         self.recount(&fixed, &samples);
         self.restore_sources(saved, primary, ids);
-        self.restore_lists(saved.is_rebooted);
         self.journal = journal::Journal::default();
+        self.restore_lists(saved.is_rebooted);
         report.ops = self.ring.len();
         report
     }
@@ -222,7 +240,7 @@ impl Ledger {
             Record::Sighting(mut s) => {
                 if let Some(m) = index(s.mirror) {
                     s.mirror = m as u16;
-                    self.foreigns.restore(s);
+                    self.foreigns.put(s);
                 }
             }
             Record::Gone(cid) => self.foreigns.drop_key(&cid),
@@ -293,6 +311,10 @@ impl Ledger {
                 }
             }
         }
+        self.recount_sightings(fixed);
+    }
+
+    fn recount_sightings(&mut self, fixed: &HashSet<u32>) {
         let mut sightings: Vec<_> = self.foreigns.sightings().copied().collect();
         sightings.sort_unstable_by_key(|s| s.q);
         for s in sightings {
@@ -321,6 +343,10 @@ impl Ledger {
             .map(|i| i.0)
             .collect();
         self.unsettled.extend(unsettled);
+        // The hours may have been kept before the last changes of their intervals.
+        let hours = |k: u32| self.rollups.hour_of(k);
+        let changed = self.intervals.iter().filter(|i| !fixed.contains(&i.0) && i.1.status != Status::Open);
+        self.dirty_hours = changed.map(|i| hours(i.0)).collect();
     }
 
     fn restore_sources(&mut self, saved: &Saved, primary: &str, ids: &[String]) {
@@ -333,6 +359,8 @@ impl Ledger {
             if let Some(mut windows) = windows {
                 windows.prove(counters.proved);
                 windows.close(Reason::SelfDown);
+                // What is measured from now on may be another path than that of the arrivals before.
+                s.rtts.part(windows.proved().max(counters.last_op_at.unwrap_or(Tau::MIN)));
                 s.windows = windows;
                 s.windows_version += 1;
             }
@@ -343,29 +371,44 @@ impl Ledger {
 
     /// Makes the lists of what is not settled anew. After a reboot whatever is still open cannot be decided any more.
     fn restore_lists(&mut self, is_rebooted: bool) {
-        let settle_ns = self.params.settle_ns;
         for number in self.ring.base()..self.ring.next() {
             let Some(row) = self.ring.row(number).copied() else { continue };
+            if !row.is_filled {
+                self.primary.live_seq = self.primary.live_seq.max(row.seq());
+            }
             for m in 0..self.mirrors.len() {
-                let Some(cell) = self.ring.cell(number, m) else { continue };
-                let cap = self.limits.listed_per_mirror;
-                let Some(mirror) = self.mirrors.get_mut(m) else { continue };
-                mirror.list(number, &row, Verdict::Pending, cell.verdict(), cap);
-                if cell.delivery().is_some() {
-                    mirror.head = mirror.head.max(Some(number));
-                    if cell.verdict() == Verdict::Pending {
-                        mirror.settling.push_back((number, cell.arrival(row.p).max(row.p).plus(settle_ns)));
-                    }
-                } else if is_rebooted && cell.verdict() == Verdict::Pending {
-                    self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, Reason::SelfDown));
-                }
+                self.restore_cell(number, &row, m, is_rebooted);
             }
         }
         self.deadline_cursor = self.ring.base();
+        let numbers = self.ring.base()..self.ring.next();
+        self.ahead = numbers.filter(|&n| self.ring.row(n).is_some_and(|row| self.is_ahead_of_stream(row))).collect();
         if is_rebooted {
+            for gap in self.primary.windows.gaps().filter(|g| g.state == GapState::Open) {
+                self.ranges.close(gap.start);
+                if let Some(reopened) = gap.reopened {
+                    self.ranges.open(reopened);
+                }
+            }
             let now = self.now;
             self.primary.windows.forsake(now);
             self.mirrors.iter_mut().for_each(|m| m.source.windows.forsake(now));
+        }
+    }
+
+    fn restore_cell(&mut self, number: u64, row: &Row, m: usize, is_rebooted: bool) {
+        let (cap, settle_ns) = (self.limits.listed_per_mirror, self.params.settle_ns);
+        let (Some(cell), Some(mirror)) = (self.ring.cell(number, m), self.mirrors.get_mut(m)) else { return };
+        mirror.list(number, row, Verdict::Pending, cell.verdict(), cap);
+        if cell.delivery().is_some() {
+            mirror.head = mirror.head.max(Some(number));
+            if matches!(cell.verdict(), Verdict::Pending | Verdict::Missed | Verdict::Unknown) {
+                mirror.settling.push_back((number, cell.arrival(row.p).max(row.p).plus(settle_ns)));
+            }
+        } else if cell.verdict() == Verdict::Pending && mirror.source.windows.first().is_none() {
+            mirror.unbegun.push_back(number);
+        } else if is_rebooted && cell.verdict() == Verdict::Pending {
+            self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, Reason::SelfDown));
         }
     }
 }

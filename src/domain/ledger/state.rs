@@ -3,7 +3,7 @@
 use super::MirrorParams;
 use crate::domain::did::Did;
 use crate::domain::ring::Row;
-use crate::domain::rtt::{Corrections, Estimator};
+use crate::domain::rtt::{Estimator, HORIZON_NS, History};
 use crate::domain::time::Tau;
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Windows;
@@ -26,10 +26,14 @@ pub struct SourceState {
     pub dropped: u64,
     /// Operations under a known CID with another DID or `createdAt`.
     pub altered: u64,
+    /// The largest number of its own that its stream sent; the primary's alone is kept.
+    pub live_seq: Option<u64>,
     /// Its newest arrival.
     pub last_op_at: Option<Tau>,
     /// Round trip by TCP connect.
     pub rtt: Estimator,
+    /// What `rtt` was over time.
+    pub rtts: History,
     /// Round trip of the live socket.
     pub tcp_info_rtt: Estimator,
     /// Instants of its latest arrivals, for the rate; bounded.
@@ -55,6 +59,14 @@ impl SourceState {
         }
     }
 
+    /// A round trip that was not measured for long is not known any more.
+    pub(super) fn forget_rtt(&mut self, now: Tau) {
+        if self.rtt.measured_at().is_some_and(|at| now.since(at) > HORIZON_NS) {
+            self.rtt.forget(now);
+            self.rtts.set(now, None);
+        }
+    }
+
     /// Live arrivals a second over the last minute, or since the source was first observed; none before that.
     #[must_use]
     pub fn rate_per_s(&self, now: Tau) -> Option<f64> {
@@ -73,10 +85,12 @@ pub struct MirrorState {
     pub params: MirrorParams,
     /// What is known of it as a source.
     pub source: SourceState,
-    /// What is subtracted from its lag, over time.
-    pub corrections: Corrections,
     /// Numbers of operations past their first deadline, not delivered and not decided.
     pub(super) overdue: Vec<u64>,
+    /// When what is overdue was judged.
+    pub(super) judged_at: Option<Tau>,
+    /// Numbers of operations that came before the mirror was observed, as far as was known then; oldest first.
+    pub(super) unbegun: VecDeque<u64>,
     /// Pairs whose timing is not settled: number, and when it will be.
     pub(super) settling: VecDeque<(u64, Tau)>,
     /// Number of the newest operation that it delivered.
@@ -96,8 +110,9 @@ impl MirrorState {
         MirrorState {
             params,
             source: SourceState::default(),
-            corrections: Corrections::default(),
             overdue: Vec::new(),
+            judged_at: None,
+            unbegun: VecDeque::new(),
             settling: VecDeque::new(),
             head: None,
             listed: BTreeSet::new(),

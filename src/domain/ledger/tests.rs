@@ -36,6 +36,12 @@ fn ledger(mirrors: usize) -> Ledger {
     ledger
 }
 
+/// Two ticks: what is due at the first is decided at the second.
+fn ticks(l: &mut Ledger, ms: i64) {
+    l.tick(at(ms));
+    l.tick(at(ms + 1));
+}
+
 fn verdict(l: &Ledger, number: u64, m: usize) -> Verdict {
     l.ring.cell(number, m).unwrap().verdict()
 }
@@ -52,7 +58,7 @@ fn on_time_late_and_missed() {
             l.arrive(M, &op(i, p), p.plus(delay * 1_000_000), Mode::Live);
         }
     }
-    l.tick(at(30_000));
+    ticks(&mut l, 30_000);
     assert_eq!([0, 1, 2].map(|n| verdict(&l, n, 0)), [Verdict::OnTime, Verdict::Late, Verdict::Pending]);
     l.tick(at(70_000));
     assert_eq!(verdict(&l, 2, 0), Verdict::Pending, "not proved through the deadline yet");
@@ -62,6 +68,7 @@ fn on_time_late_and_missed() {
     let c = l.capture(true);
     assert_eq!((c.mirrors[0].open_misses, c.mirrors[0].listed.clone()), (1, vec![1, 2]));
     l.arrive(M, &op(3, at(1_003)), at(80_000), Mode::Live);
+    ticks(&mut l, 80_100);
     assert_eq!(verdict(&l, 2, 0), Verdict::Late);
     let acc = &l.interval(l.interval_of(at(1_000))).unwrap().mirrors[0];
     assert_eq!((acc.eligible(), acc.decided(), acc.flags()), (3, 3, [0, 1, 0]));
@@ -86,7 +93,7 @@ fn a_gap_makes_it_unknown_only_when_nothing_fills_it() {
         } else {
             l.give_up(M, at(66_000));
         }
-        l.tick(at(127_000));
+        ticks(&mut l, 127_000);
         assert_eq!(verdict(&l, 0, 0), Verdict::Present);
         assert_eq!(verdict(&l, 1, 0), if fill { Verdict::Missed } else { Verdict::Unknown });
     }
@@ -188,6 +195,6 @@ fn a_restart_counts_nothing_twice() {
         again.filled(s, at(76_000));
         again.prove(s, at(200_000));
     }
-    again.tick(at(136_500));
+    ticks(&mut again, 136_500);
     assert_eq!(verdict(&again, 0, 0), Verdict::Missed);
 }

@@ -65,7 +65,11 @@ fn snapshot(picture: &Picture, k: u32, interval: &Interval) -> Value {
     for (m, info) in picture.mirrors.iter().enumerate() {
         let Some(acc) = interval.mirrors.get(m) else { continue };
         let (decided, missed) = (acc.decided(), acc.verdict(Verdict::Missed));
-        let extras = picture.capture.extras.iter().filter(|s| usize::from(s.mirror) == m && s.interval == k && s.state == ExtraState::Extra);
+        let extras = picture
+            .capture
+            .extras
+            .iter()
+            .filter(|s| usize::from(s.mirror) == m && s.interval == k && s.state == ExtraState::Extra);
         let extra_cids: Vec<String> = extras.take(CIDS_MAX).map(|s| s.key.cid.to_string()).collect();
         mirrors.insert(
             info.url.clone(),

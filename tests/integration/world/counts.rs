@@ -58,7 +58,9 @@ impl Counts {
         let timing = |c: &Counts| (c.on_time, c.late, c.present);
         fixed(self) == fixed(expected)
             && if frozen {
-                self.delivered() == expected.delivered() && self.on_time <= expected.on_time && self.late <= expected.late
+                self.delivered() == expected.delivered()
+                    && self.on_time <= expected.on_time
+                    && self.late <= expected.late
             } else {
                 timing(self) == timing(expected)
             }

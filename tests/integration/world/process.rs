@@ -23,9 +23,7 @@ pub struct Process {
 
 /// Writes the configuration as a user would: a file in `dir`.
 pub fn write_config(dir: &Path, config: &Config) -> PathBuf {
-    let source = |s: &mirrorwatch::config::SourceConfig| {
-        json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "allowPlaintext": true, "allowPrivate": true })
-    };
+    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "allowPlaintext": true, "allowPrivate": true });
     let judging = &config.judging;
     let value = json!({
         "listen": config.listen.to_string(),
@@ -63,7 +61,7 @@ impl Process {
     /// Starts the program and waits until it has said where its page is.
     pub async fn start(config_file: &Path) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;

@@ -26,7 +26,13 @@ pub struct Publisher {
 
 impl Publisher {
     /// Publishes one operation each `pace`.
-    pub fn start(primary: Directory, mirrors: Vec<Directory>, maker: OpMaker, now_ms: NowMs, pace: Duration) -> Publisher {
+    pub fn start(
+        primary: Directory,
+        mirrors: Vec<Directory>,
+        maker: OpMaker,
+        now_ms: NowMs,
+        pace: Duration,
+    ) -> Publisher {
         let stop = CancellationToken::new();
         let task = tokio::spawn(publish(primary, mirrors, maker, now_ms, pace, stop.clone()));
         Publisher { stop, task }

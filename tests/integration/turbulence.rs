@@ -1,0 +1,153 @@
+//! Links that never rest, logs of many pages, a stalled mirror, an observer that is frozen: what each costs, and whom it
+//! must not cost anything.
+
+use crate::world::counts::Counts;
+use crate::world::process::Process;
+use crate::world::{World, test};
+use mirrorwatch::sim::behaviour::{Behaviour, Hangup};
+use std::process::Command;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// More than two pages of an export.
+const MANY: u64 = 2_300;
+/// Operations that a stalled mirror holds back.
+const HELD_BACK: u64 = 12;
+
+#[test]
+fn restless_links_lose_nothing() {
+    test(async {
+        let restless = |after_ms, how| Behaviour {
+            disconnect_after: Some(Duration::from_millis(after_ms)),
+            disconnect_how: how,
+            ..Behaviour::default()
+        };
+        let mirrors = vec![
+            ("faithful", Behaviour::default()),
+            ("flapping", restless(350, Hangup::Eof)),
+            ("resetting", restless(700, Hangup::Reset)),
+            ("too-slow", restless(1_100, Hangup::CONSUMER_TOO_SLOW)),
+            ("repeating", Behaviour { replay_on_connect: 20, ..restless(900, Hangup::Eof) }),
+        ];
+        let mut world = World::new(mirrors);
+        world.start().await;
+        world
+            .until("each was there once", |o| {
+                let is_seen = |row: &serde_json::Value| {
+                    row["link"]["state"] == "synchronized" || row["link"]["last_close"].is_object()
+                };
+                (is_seen(&o["primary"]) && o["mirrors"].as_array()?.iter().all(is_seen)).then_some(())
+            })
+            .await;
+        world.publish_every(200, Duration::from_millis(25), None).await;
+        for (_, server) in &world.mirrors {
+            server.set(|b| b.disconnect_after = None);
+            server.kill_connections(Hangup::Eof);
+        }
+        world.publish_every(20, Duration::from_millis(100), None).await;
+        world.synchronized().await;
+        world.settle().await;
+        for (id, _) in &world.mirrors {
+            let counts = world.counts(id).await;
+            assert_eq!((counts.missed, counts.unknown, counts.extra, counts.late), (0, 0, 0, 0), "{id}: {counts:?}");
+            assert_eq!(counts.delivered() + counts.not_eligible, world.published, "{id}: {counts:?}");
+            assert!(counts.present > 0 || *id == "faithful", "{id}: {counts:?}");
+        }
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_gap_of_many_pages_is_filled_whoever_was_away() {
+    test(async {
+        let mut world = World::new(["faithful", "away"].map(|id| (id, Behaviour::default())).into());
+        world.config.limits.unknown_keys_per_mirror = 10_000;
+        let mut world = world.watched().await;
+        world.publish(10).await;
+        world.settle().await;
+        let (primary, away) = (world.primary.clone(), world.mirror("away").clone());
+        away.stop().await;
+        world.publish_every(MANY, Duration::ZERO, None).await;
+        away.start_again().unwrap();
+        world.synchronized().await;
+        let reconnects = world.reconnects().await;
+        primary.stop().await;
+        world.publish_every(MANY, Duration::ZERO, None).await;
+        primary.start_again().unwrap();
+        world.regained("after many operations", reconnects).await;
+        world.settle().await;
+        for (id, present) in [("faithful", MANY), ("away", 2 * MANY)] {
+            let on_time = world.published - present;
+            let counts = world.counts(id).await;
+            let expected = Counts { on_time, present, ..Counts::default() };
+            // So many at once may keep a slow machine busy for longer than the on-time limit.
+            assert_eq!(
+                (counts.missed, counts.unknown, counts.extra, counts.extra_unknown),
+                (0, 0, 0, 0),
+                "{id}: {counts:?}"
+            );
+            assert_eq!(counts.delivered(), expected.delivered(), "{id}: {counts:?}");
+            assert!(counts.present >= present, "{id}: {counts:?}");
+        }
+        let asked = away.received().exports;
+        assert!(asked.len() >= 3, "pages of 1000: {asked:?}");
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_stalled_mirror_misses_and_heals() {
+    test(async {
+        let mut world = World::new(["faithful", "stalled"].map(|id| (id, Behaviour::default())).into()).watched().await;
+        world.publish(20).await;
+        world.mirror("stalled").set(|b| b.stalled = true);
+        world.publish(HELD_BACK).await;
+        let before = world.published - HELD_BACK;
+        world.expect_within("stalled", Counts { on_time: before, missed: HELD_BACK, ..Counts::default() }).await;
+        let row = world.row("stalled").await;
+        assert_eq!((&row["state"], &row["link"]["state"]), (&"losing".into(), &"synchronized".into()), "{row}");
+        assert_eq!(row["freshness"]["head_lag_ops"], HELD_BACK, "{row}");
+        world.mirror("stalled").set(|b| b.stalled = false);
+        world.expect_within("stalled", Counts { on_time: before, late: HELD_BACK, ..Counts::default() }).await;
+        let row = world.row("stalled").await;
+        assert_eq!(row["coverage"]["counts"]["healed"], HELD_BACK, "{row}");
+        assert_eq!((&row["open_misses"], &row["freshness"]["head_lag_ops"]), (&0.into(), &0.into()), "{row}");
+        world.expect("faithful", Counts { on_time: world.published, ..Counts::default() }).await;
+        world.stop().await;
+    });
+}
+
+fn signal(process: &Process, name: &str) {
+    let command = format!("kill -{name} {}", process.pid());
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+}
+
+#[test]
+fn a_frozen_observer_blames_nobody() {
+    test(async {
+        let mut world = World::new(["faithful", "dropping"].map(|id| (id, Behaviour::default())).into());
+        let process = world.start_process().await;
+        world.synchronized().await;
+        world.publish_every(25, Duration::from_millis(120), None).await;
+        signal(&process, "STOP");
+        world.mirror("dropping").set(|b| b.drop_next = 3);
+        // Longer than the grace: what came meanwhile lies unread.
+        world.publish_every(40, Duration::from_millis(100), None).await;
+        signal(&process, "CONT");
+        sleep(Duration::from_millis(500)).await;
+        world.publish(10).await;
+        world.settle().await;
+        assert!(world.was_frozen().await, "it says so");
+        for (id, missed) in [("faithful", 0), ("dropping", 3)] {
+            let counts = world.counts(id).await;
+            assert_eq!(
+                (counts.missed, counts.late, counts.unknown, counts.extra),
+                (missed, 0, 0, 0),
+                "{id}: {counts:?}"
+            );
+            assert_eq!(counts.delivered(), world.published - missed, "{id}: {counts:?}");
+            let reconnects = world.row(id).await["link"]["reconnects"].as_u64();
+            assert_eq!(reconnects, Some(0), "{id}: a freeze of ours is no death of the link");
+        }
+    });
+}
