@@ -104,7 +104,7 @@ impl History {
 
     /// Nothing that is measured from now on says anything of arrivals through `at`.
     pub fn part(&mut self, at: Tau) {
-        self.change(at, None);
+        self.change(at.plus(1), None);
     }
 
     fn change(&mut self, at: Tau, rtt_ns: Option<i64>) {
@@ -161,10 +161,10 @@ mod tests {
         assert_eq!(h.at(Tau(-90 * SECOND)), None, "too long before the first measurement");
         h.part(Tau(40 * SECOND));
         h.set(Tau(45 * SECOND), Some(9));
-        assert_eq!([39, 40, 41].map(|s| h.at(Tau(s * SECOND))), [Some(5), Some(9), Some(9)]);
+        assert_eq!([39, 40, 41].map(|s| h.at(Tau(s * SECOND))), [Some(5), Some(5), Some(9)]);
         let mut parted = History::default();
         parted.part(Tau(40 * SECOND));
         parted.set(Tau(45 * SECOND), Some(9));
-        assert_eq!(parted.at(Tau(39 * SECOND)), None, "measured by another run");
+        assert_eq!([39, 40].map(|s| parted.at(Tau(s * SECOND))), [None, None], "measured by another run");
     }
 }

@@ -83,8 +83,7 @@ impl Verdict {
             return true;
         }
         match (self, next) {
-            (Pending, _) => true,
-            (Missed, Late | Present) | (Unknown, Present | Late | Missed) => true,
+            (Pending, _) | (Missed, Late | Present) | (Unknown, Present | Late | Missed) => true,
             (from, Withdrawn | Disputed) => from != NotEligible,
             _ => false,
         }

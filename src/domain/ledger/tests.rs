@@ -3,8 +3,10 @@
 use super::*;
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
-use crate::domain::interval::ExtraState;
+use crate::domain::interval::{ExtraState, Status};
 use crate::domain::op::{Kind, OpKey};
+use crate::domain::time::SECOND;
+use crate::domain::verdict::Verdict;
 
 const UTC0: i64 = 1_700_000_100_000;
 
