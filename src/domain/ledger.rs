@@ -319,4 +319,10 @@ impl Ledger {
 mod tests;
 
 #[cfg(test)]
+#[allow(
+    clippy::many_single_char_names,
+    clippy::struct_excessive_bools,
+    clippy::unnecessary_wraps,
+    reason = "a simulated world is full of switches, and its formulas of letters"
+)]
 mod property;

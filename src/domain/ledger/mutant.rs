@@ -6,7 +6,7 @@ use super::Ledger;
 
 /// One way of being wrong; the names say what is left out or mixed up.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "named in the engine, chosen by tests alone"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "named in the engine, chosen by tests alone"))]
 pub(in crate::domain) enum Mutant {
     NoWindows,
     NoGrace,

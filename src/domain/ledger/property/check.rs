@@ -214,7 +214,7 @@ impl<'a> Witness<'a> {
             })?;
             // The content is compared when it becomes final, and now and then afterwards.
             self.looks += 1;
-            if interval.status == Status::Final && (before.0 != Status::Final || self.looks % 61 == 0) {
+            if interval.status == Status::Final && (before.0 != Status::Final || self.looks.is_multiple_of(61)) {
                 let is_kept = disk.get(&k).is_some_and(|kept| {
                     kept.mirrors.iter().zip(&interval.mirrors).all(|(a, b)| figures(a) == figures(b))
                 });
