@@ -163,7 +163,7 @@ impl Collector {
 
     fn next_commit(&mut self, now: Tau) -> (Arc<Commit>, Vec<u32>, Vec<u64>) {
         let ids = self.mirror_ids();
-        let prepared = self.ledger.prepare(&ids);
+        let mut prepared = self.ledger.prepare(&ids);
         let finals = prepared.finals().to_vec();
         let mut commit = Commit::of(Heartbeat {
             tau_ns: now.0,
@@ -172,12 +172,12 @@ impl Collector {
             anchor_tau_ns: self.labels.anchor_tau.0,
             anchor_utc_ms: self.labels.anchor_utc_ms,
         });
-        if let Some(segment) = &prepared.segment {
+        if let Some(segment) = prepared.segment.take() {
             let (first_op, last_op) =
                 (segment.first_op.map_or(-1, |n| n as i64), segment.last_op.map_or(-1, |n| n as i64));
             let id = self.saver.next_segment;
             self.saver.next_segment += 1;
-            commit.segment = Some(Segment { id, first_op, last_op, blob: segment.bytes.clone() });
+            commit.segment = Some(Segment { id, first_op, last_op, blob: segment.bytes });
             // A segment that names no operation is needed as long as those around it.
             self.saver.newest_op = self.saver.newest_op.max(last_op);
             self.saver.kept_segments.push_back((id, self.saver.newest_op));

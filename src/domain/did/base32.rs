@@ -14,20 +14,26 @@ pub(crate) fn decode(text: &[u8], out: &mut [u8]) -> bool {
     }
     // Eight characters make five bytes; `seen` gathers every digit, so that one test finds a wrong character.
     let mut seen = 0;
-    let mut groups = out.chunks_mut(5);
-    let mut spare_bits = 0;
-    for characters in text.chunks(8) {
-        let mut bits: u64 = 0;
-        for &character in characters {
+    let mut bits_of = |characters: &[u8]| {
+        let bits = characters.iter().fold(0_u64, |bits, &character| {
             let digit = digit(character);
             seen |= digit;
-            bits = (bits << 5) | u64::from(digit & 31);
-        }
-        bits <<= 64 - 5 * characters.len();
-        let bytes = bits.to_be_bytes();
-        let group = groups.next().unwrap_or_default();
-        group.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        spare_bits = bits.checked_shl(8 * group.len() as u32).unwrap_or_default();
+            (bits << 5) | u64::from(digit & 31)
+        });
+        bits << (64 - 5 * characters.len())
+    };
+    // Whole groups have a length that the compiler knows, and so no loop.
+    let (groups, rest) = text.as_chunks::<8>();
+    let (whole, last) = out.split_at_mut(5 * groups.len());
+    for (group, bytes) in groups.iter().zip(whole.as_chunks_mut::<5>().0) {
+        let [b0, b1, b2, b3, b4, ..] = bits_of(group).to_be_bytes();
+        *bytes = [b0, b1, b2, b3, b4];
+    }
+    let mut spare_bits = 0;
+    if !rest.is_empty() {
+        let bits = bits_of(rest);
+        last.iter_mut().zip(bits.to_be_bytes()).for_each(|(to, from)| *to = from);
+        spare_bits = bits << (8 * last.len());
     }
     seen < NOT_A_DIGIT && spare_bits == 0
 }

@@ -4,6 +4,7 @@ use super::{Ledger, SLOT_S};
 use crate::domain::interval::Status;
 use crate::domain::ledger::mutant::Mutant;
 use crate::domain::ring::Row;
+use crate::domain::rtt::Correction;
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::verdict::{Cell, Reason, Verdict};
 use std::sync::Arc;
@@ -27,6 +28,17 @@ impl Ledger {
 
     /// Changes a cell, its counts in the interval and the slot, its lists, and the journal.
     pub(super) fn set_cell(&mut self, number: u64, m: usize, to: Cell) {
+        self.set_cell_and_sample(number, m, to, None);
+    }
+
+    /// The same, and counts its lag: microseconds as measured, and what corrects them.
+    pub(super) fn set_cell_and_sample(
+        &mut self,
+        number: u64,
+        m: usize,
+        to: Cell,
+        sample: Option<(i64, Option<Correction>)>,
+    ) {
         let Some(row) = self.ring.row(number).copied() else { return };
         let Some(from) = self.ring.set_cell(number, m, to) else { return };
         debug_assert!(
@@ -34,24 +46,33 @@ impl Ledger {
             "{from:?} → {to:?}"
         );
         self.journal.cell(number, m, to);
-        if from.verdict() == to.verdict() {
+        let is_change = from.verdict() != to.verdict();
+        if !is_change && sample.is_none() {
             return;
         }
-        self.touch_interval(row.interval);
+        if is_change {
+            self.touch_interval(row.interval);
+        }
         let (slot, clamps) = (self.slot_of(row.p), self.is_mutant(Mutant::Clamp));
         for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
         {
-            if let Some(acc) = interval.acc_mut(m) {
+            let Some(acc) = interval.acc_mut(m) else { continue };
+            if is_change {
                 acc.change(row.kind, &row.did, from, to);
-                if clamps && from.verdict() == Verdict::Pending {
-                    acc.add(row.kind, &row.did, from);
-                }
+            }
+            if is_change && clamps && from.verdict() == Verdict::Pending {
+                acc.add(row.kind, &row.did, from);
+            }
+            if let Some((raw_us, correction)) = sample {
+                acc.sample(raw_us, correction);
             }
         }
-        if let Some(mirror) = self.mirrors.get_mut(m) {
-            mirror.list(number, &row, from.verdict(), to.verdict(), self.limits.listed_per_mirror);
+        if is_change {
+            if let Some(mirror) = self.mirrors.get_mut(m) {
+                mirror.list(number, &row, from.verdict(), to.verdict(), self.limits.listed_per_mirror);
+            }
+            self.persist.verdict(number, m, from.verdict(), to.verdict());
         }
-        self.persist.verdict(number, m, from.verdict(), to.verdict());
     }
 
     /// Notes that an interval's figures change: a final one is amended, not rewritten, and one that is on its way to the

@@ -352,10 +352,8 @@ impl Ledger {
         if next.verdict() == timing && timing != Verdict::Present && !cell.is_sampled() {
             next = next.sampled();
         }
-        self.set_cell(number, m, next);
-        if next.is_sampled() && !cell.is_sampled() {
-            self.count_sample(number, &row, next, m);
-        }
+        let sample = (next.is_sampled() && !cell.is_sampled()).then(|| self.sample(number, &row, next, m));
+        self.set_cell_and_sample(number, m, next, sample);
     }
 
     /// What was missed or unknown came after all: late, or present where its timing says nothing.
@@ -369,7 +367,8 @@ impl Ledger {
         if cell.verdict() == Verdict::Missed { next.healed() } else { next }
     }
 
-    fn count_sample(&mut self, number: u64, row: &Row, cell: Cell, m: usize) {
+    /// The lag of a pair as it is counted: microseconds as measured, and what corrects them.
+    fn sample(&mut self, number: u64, row: &Row, cell: Cell, m: usize) -> (i64, Option<Correction>) {
         let mirror_ns = self.mirrors.get(m).and_then(|mirror| mirror.source.rtts.at(cell.arrival(row.p)));
         let primary_ns = self.primary.rtts.at(row.p);
         let correction = mirror_ns.zip(primary_ns).map(|(m, p)| Correction::from_rtts(m, p));
@@ -379,13 +378,7 @@ impl Ledger {
             cell.raw_us()
         };
         self.journal.sample(number, m, correction);
-        let slot = self.slot_of(row.p);
-        for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
-        {
-            if let Some(acc) = interval.acc_mut(m) {
-                acc.sample(raw_us, correction);
-            }
-        }
+        (raw_us, correction)
     }
 }
 

@@ -135,7 +135,7 @@ impl MirrorState {
                 self.listed.pop_first();
                 self.is_list_cut = true;
             }
-        } else {
+        } else if matches!(from, Verdict::Missed | Verdict::Late) {
             self.listed.remove(&number);
         }
     }
