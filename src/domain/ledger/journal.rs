@@ -5,6 +5,10 @@
 //! difference to the one before in the same segment, in groups of seven bits: a full stream makes tens of thousands of
 //! records a second, and each byte is copied and checked several times on its way to the disk.
 
+mod error;
+
+pub use error::JournalError;
+
 use super::super::cid::Cid;
 use super::super::did::Did;
 use super::super::interval::ExtraState;
@@ -215,17 +219,6 @@ impl Journal {
     fn put(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
-}
-
-/// Why a segment could not be read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum JournalError {
-    /// It ends in the middle of a record.
-    #[error("the segment ends in the middle of a record at byte {0}")]
-    Short(usize),
-    /// A record's tag or a value in it is not known.
-    #[error("unknown tag or value at byte {0}")]
-    Unknown(usize),
 }
 
 struct Reader<'a> {
