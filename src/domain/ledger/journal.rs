@@ -6,8 +6,10 @@
 //! records a second, and each byte is copied and checked several times on its way to the disk.
 
 mod error;
+mod segment;
 
 pub use error::JournalError;
+pub use segment::Segment;
 
 use super::super::cid::Cid;
 use super::super::did::Did;
@@ -47,17 +49,6 @@ pub struct Journal {
     last: Last,
     first_op: Option<u64>,
     last_op: Option<u64>,
-}
-
-/// What one transaction keeps of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Smallest number of an operation that it names.
-    pub first_op: Option<u64>,
-    /// Largest number of an operation that it names.
-    pub last_op: Option<u64>,
-    /// Mirrors and records.
-    pub bytes: Vec<u8>,
 }
 
 const OP: u8 = 1;
