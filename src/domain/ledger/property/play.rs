@@ -75,7 +75,7 @@ impl Queue {
     fn delay_ns(&self, at: Tau) -> i64 {
         let mixed = (at.0 as u64 ^ (u64::from(self.source.0) << 56) ^ self.order).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xff51_afd7_ed55_8ccd) >> 33;
-        if mixed % 2 == 0 { 0 } else { (mixed % 900) as i64 * MS }
+        if mixed.is_multiple_of(2) { 0 } else { (mixed % 900) as i64 * MS }
     }
 
     /// Everything that was handed on and is taken from the mailbox by `now`.
@@ -260,6 +260,7 @@ impl<'a> Play<'a> {
             windows: disk.windows.clone(),
             counters: disk.counters.clone(),
             intervals: intervals.collect(),
+            is_rebooted: self.dice.chance(250),
             ..Saved::default()
         };
         self.ledger = fresh(self.world, &self.playing);
@@ -273,7 +274,7 @@ impl<'a> Play<'a> {
             late.waiting.retain(|m| m.0 >= to);
         }
         (self.chain, self.under_way) = (None, None);
-        self.witness.restarted(&self.ledger, &report)
+        self.witness.restarted(&self.ledger, &report, saved.is_rebooted)
     }
 }
 
