@@ -287,6 +287,7 @@ fn late() {
         history.prove_and_tick();
         let decided_ms = (proc::cpu_ns() - begin) as f64 / 1e6;
         keep(&mut store, &mut history, round * 2 + 1);
+        assert!(is_decided(&history.picture()), "the late operations are decided");
         let written_now = (thread_written_bytes().unwrap() - written) as f64 / 1e6;
         println!("arrivals {arrived_ms:.2} ms, decisions {decided_ms:.2} ms, written {written_now:.2} MB");
         ms = ms.min(arrived_ms + decided_ms);

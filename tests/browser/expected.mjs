@@ -19,10 +19,19 @@ function marked(value, shape) {
   return plain !== NONE && value > 0 ? { ...plain, text: `${shape} ${plain.text}` } : plain;
 }
 
+/** A ratio as per cent, rounded half up on its decimal digits: a binary neighbour of a tie must not decide. */
+function halfUp(ratio, decimals) {
+  const [whole, fraction = ""] = ratio.toFixed(12).split(".");
+  const kept =
+    BigInt(whole + fraction.slice(0, decimals + 2)) + (Number(fraction[decimals + 2]) >= 5 ? 1n : 0n);
+  const digits = kept.toString().padStart(decimals + 1, "0");
+  return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
+}
+
 function share(ratio, n) {
   if (ratio === null || ratio === undefined) return NONE;
   const decimals = n < 1 ? 0 : Math.max(0, Math.min(4, String(n).length - 3));
-  let text = (ratio * 100).toFixed(decimals);
+  let text = halfUp(ratio, decimals);
   if (ratio === 1) text = "100";
   else if (ratio === 0) text = "0";
   else if (Number(text) >= 100) text = (100 - 10 ** -decimals).toFixed(decimals);

@@ -23,6 +23,14 @@ export function percentDecimals(n: number): number {
   return Math.min(4, Math.max(0, Math.floor(Math.log10(n) + 1e-9) - 2));
 }
 
+/**
+ * A ratio in steps of 1 / `scale` per cent, cut to the digits that the product can carry, so that no binary neighbour
+ * decides: 0.99115 is a tie at two decimals, 0.29 is exactly 29 %.
+ */
+function percentSteps(ratio: number, scale: number): number {
+  return Number((ratio * 100 * scale).toPrecision(12));
+}
+
 /** A ratio 0–1 as a percentage of `n` observations. */
 export function percent(ratio: Num | undefined, n: number): string {
   if (ratio === null || ratio === undefined || !Number.isFinite(ratio)) return DASH;
@@ -30,7 +38,7 @@ export function percent(ratio: Num | undefined, n: number): string {
   if (ratio >= 1) return `100${THIN}%`;
   if (ratio <= 0) return `0${THIN}%`;
   const scale = 10 ** decimals;
-  const steps = Math.round(ratio * 100 * scale);
+  const steps = Math.round(percentSteps(ratio, scale));
   if (steps >= 100 * scale) return `${(100 - 1 / scale).toFixed(decimals)}${THIN}%`;
   if (steps <= 0) return `<${THIN}${(1 / scale).toFixed(decimals)}${THIN}%`;
   return `${(steps / scale).toFixed(decimals)}${THIN}%`;
@@ -44,7 +52,7 @@ export function interval(low: Num | undefined, high: Num | undefined, n: number)
   if (low === null || low === undefined || high === null || high === undefined) return DASH;
   const decimals = percentDecimals(n);
   const part = (ratio: number, round: (value: number) => number) =>
-    ratio >= WHOLE ? "100" : (round(ratio * 100 * 10 ** decimals) / 10 ** decimals).toFixed(decimals);
+    ratio >= WHOLE ? "100" : (round(percentSteps(ratio, 10 ** decimals)) / 10 ** decimals).toFixed(decimals);
   const [from, to] = [part(low, Math.floor), part(high, Math.ceil)];
   return from === to ? `${from}${THIN}%` : `${from}–${to}${THIN}%`;
 }
