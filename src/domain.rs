@@ -8,6 +8,7 @@ pub mod compare_plc;
 pub mod coverage;
 pub mod did;
 pub mod fill;
+pub mod finding;
 pub mod frame;
 pub mod impair;
 pub mod interval;

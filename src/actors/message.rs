@@ -1,9 +1,10 @@
 //! What actors tell each other.
 
 use crate::domain::fill::Anchor;
+use crate::domain::finding::{Finding, ProbeEvidence};
 use crate::domain::ledger::ChainOutcome;
 use crate::domain::link::Link;
-use crate::domain::op::Op;
+use crate::domain::op::{Op, OpKey};
 use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::verdict::Mode;
@@ -138,6 +139,47 @@ pub struct KeepError {
     pub class: &'static str,
     /// For people.
     pub text: String,
+}
+
+/// What is to be explained about an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckAbout {
+    /// The mirror missed it: the mirror is asked.
+    Miss,
+    /// Only the mirror has it: the primary is asked.
+    Extra,
+}
+
+/// To the auditor: ask the host that can tell about this operation.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Check {
+    /// The mirror concerned.
+    pub source: SourceIx,
+    /// Which operation.
+    pub key: OpKey,
+    /// What is to be explained.
+    pub about: CheckAbout,
+}
+
+/// To the collector: what asking came to.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Checked {
+    /// The mirror concerned.
+    pub source: SourceIx,
+    /// Which operation.
+    pub key: OpKey,
+    /// What was to be explained.
+    pub about: CheckAbout,
+    /// What was found.
+    pub finding: Finding,
+    /// Whether it will not be asked again.
+    pub is_final: bool,
+    /// The operation as the primary's audit log lists it, where it does.
+    pub listed: Option<Op>,
+    /// What was asked and answered.
+    pub probes: Vec<ProbeEvidence>,
 }
 
 /// To an actor: end now.
