@@ -3,6 +3,7 @@
 //! Nothing below this module names an actor, a runtime, a file, a socket or a clock; the present is always an argument.
 
 pub mod address;
+pub mod audit_log;
 pub mod cid;
 pub mod compare_plc;
 pub mod coverage;
