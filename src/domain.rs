@@ -6,6 +6,7 @@ pub mod address;
 pub mod audit_log;
 pub mod cid;
 pub mod compare_plc;
+pub mod confirm;
 pub mod coverage;
 pub mod did;
 pub mod fill;

@@ -1,5 +1,7 @@
 //! What actors tell each other.
 
+pub use crate::domain::finding::About as CheckAbout;
+
 use crate::domain::fill::Anchor;
 use crate::domain::finding::{Finding, ProbeEvidence};
 use crate::domain::ledger::ChainOutcome;
@@ -139,15 +141,6 @@ pub struct KeepError {
     pub class: &'static str,
     /// For people.
     pub text: String,
-}
-
-/// What is to be explained about an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CheckAbout {
-    /// The mirror missed it: the mirror is asked.
-    Miss,
-    /// Only the mirror has it: the primary is asked.
-    Extra,
 }
 
 /// To the auditor: ask the host that can tell about this operation.

@@ -141,7 +141,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<LogEntry>, LogError> {
 }
 
 fn entry(text: &str) -> Result<LogEntry, String> {
-    let raw: RawEntry<'_> = serde_json::from_str(text).map_err(|e| e.to_string().chars().take(80).collect::<String>())?;
+    let raw: RawEntry<'_> =
+        serde_json::from_str(text).map_err(|e| e.to_string().chars().take(80).collect::<String>())?;
     let did = Did::parse(&raw.did).ok_or("bad_did")?;
     let created_ms = parse_created_ms(&raw.created_at).ok_or("bad_time")?;
     let (form, prev, operation) = content(raw.operation.get())?;
@@ -196,9 +197,7 @@ pub(crate) mod tests {
     /// One entry of an audit log as a host writes it.
     pub(crate) fn entry_text(did: Did, operation: &str, nullified: bool, created_ms: i64) -> String {
         let (cid, at) = (Cid::of_operation(operation).unwrap().0, rfc3339_ms(created_ms));
-        format!(
-            r#"{{"did":"{did}","operation":{operation},"cid":"{cid}","nullified":{nullified},"createdAt":"{at}"}}"#
-        )
+        format!(r#"{{"did":"{did}","operation":{operation},"cid":"{cid}","nullified":{nullified},"createdAt":"{at}"}}"#)
     }
 
     /// A log of `n` operations, one a second, each following the one before.
