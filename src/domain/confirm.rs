@@ -157,7 +157,8 @@ impl Confirm {
     /// Nothing to do yet.
     #[must_use]
     pub fn new(options: ConfirmOptions) -> Confirm {
-        let host = |_| Host { turns: Turns::new(options.gap_ns), has_log: false, cases: 0, later: BTreeSet::new(), let_go: 0 };
+        let host =
+            |_| Host { turns: Turns::new(options.gap_ns), has_log: false, cases: 0, later: BTreeSet::new(), let_go: 0 };
         Confirm {
             hosts: (0..options.sources).map(host).collect(),
             cases: HashMap::new(),
