@@ -207,6 +207,7 @@ mod tests {
             did,
             why: Why::Sample,
             ended: Tau(0),
+            has_measure: true,
             hosts: Vec::new(),
             unsettled: Vec::new(),
             withdrawn: Vec::new(),

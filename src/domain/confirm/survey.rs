@@ -120,6 +120,8 @@ pub struct SurveyReport {
     pub ended: Tau,
     /// Every host, in the order of the sources.
     pub hosts: Vec<HostLog>,
+    /// Whether the primary gave a log to compare with.
+    pub has_measure: bool,
     /// Mirrors that differed while the primary's own log was changing: nothing is said of them.
     pub unsettled: Vec<SourceIx>,
     /// Operations that the primary delivered and does not list any more.
@@ -346,6 +348,7 @@ impl Survey {
             did: self.did,
             why: self.why,
             ended: now,
+            has_measure: self.primary().is_some(),
             hosts: std::mem::take(&mut self.hosts),
             unsettled,
             withdrawn,
@@ -484,6 +487,7 @@ mod tests {
             let mut survey = sample(&p);
             let report = reported(tell(&mut survey, Tau(5), 0, &[(A, log(&p[..1])), (B, Reply::Damaged), (P, reply)]));
             assert!(report.hosts.iter().all(|h| h.agreement.is_none()) && report.withdrawn.is_empty());
+            assert!(!report.has_measure);
         }
     }
 
