@@ -73,7 +73,7 @@ fn parts(config: &Config, doors: &AuditDoors) -> AuditorParts {
     AuditorParts {
         hosts,
         confirm,
-        sample_every: (per_minute > 0).then(|| Duration::from_secs(60) / per_minute),
+        sample_every: (per_minute > 0).then(|| Duration::from_mins(1) / per_minute),
         allow_recheck: config.audit.allow_recheck,
         seed: rand::random(),
         export: Arc::clone(&doors.export),

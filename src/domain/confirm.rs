@@ -5,6 +5,7 @@
 //! clock or a socket, and every list is bounded: what there is no room for becomes `unverifiable`, and is counted.
 
 mod case;
+mod listed;
 mod reply;
 mod survey;
 mod turns;
@@ -13,14 +14,14 @@ pub use reply::{Heard, Page, Reply};
 pub use survey::{HostLog, LINES_MAX, LogLine, Standing, SurveyReport, Why};
 
 use super::audit_log::{LogEntry, is_sound};
-use super::cid::Cid;
 use super::did::Did;
 use super::finding::{About, Finding, ProbeEvidence};
 use super::op::{Op, OpKey};
 use super::source::SourceIx;
 use super::time::{SECOND, Tau};
 use case::{Case, Knows, Step};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use listed::Listed;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use survey::{Next, Survey};
 use turns::{Asker, Class, Ended, Question, Turns};
 
@@ -28,8 +29,6 @@ use turns::{Asker, Class, Ended, Question, Turns};
 pub const CASES_MAX: usize = 10_000;
 /// DIDs that are being asked about at every host, samples and requests each.
 pub const SURVEYS_MAX: usize = 8;
-/// CIDs that the primary listed in its audit logs and that are remembered.
-const LISTED_MAX: usize = 65_536;
 /// When a miss or extra that may heal is looked at again, nanoseconds after the first look.
 pub const AGAIN_NS: [i64; 4] = [60 * SECOND, 600 * SECOND, 3_600 * SECOND, 21_600 * SECOND];
 
@@ -117,26 +116,6 @@ struct Host {
     /// Those of them that wait for a further look.
     later: BTreeSet<(Tau, u64)>,
     let_go: u64,
-}
-
-/// CIDs that the primary listed once, oldest forgotten first.
-#[derive(Debug, Default)]
-struct Listed {
-    cids: HashSet<Cid>,
-    order: VecDeque<Cid>,
-}
-
-impl Listed {
-    fn add(&mut self, cid: Cid) {
-        if self.cids.insert(cid) {
-            self.order.push_back(cid);
-        }
-        if self.order.len() > LISTED_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.cids.remove(&oldest);
-        }
-    }
 }
 
 /// Everything that is being asked about.
@@ -355,14 +334,14 @@ impl Confirm {
         if let (SourceIx::PRIMARY, Reply::Log(log)) = (host, &reply)
             && is_sound(log, question.did)
         {
-            log.iter().for_each(|e| self.listed.add(e.cid));
+            self.listed.add_all(log);
         }
         told
     }
 
     fn hear(&mut self, id: u64, reply: &Reply, probe: &ProbeEvidence, now: Tau, told: &mut Vec<Told>) {
         let Some(case) = self.cases.get_mut(&id) else { return };
-        let knows = Knows { is_valid: self.is_valid, was_listed: self.listed.cids.contains(&case.key.cid) };
+        let knows = Knows { is_valid: self.is_valid, was_listed: self.listed.has(&case.key.cid) };
         case.probes.push(probe.clone());
         let (source, did) = (case.source, case.key.did);
         match case.hear(reply, knows) {

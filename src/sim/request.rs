@@ -198,8 +198,8 @@ fn about_did(shared: &Shared, path: &str) -> Answer {
     let entries = state.log.of_did(did);
     let style = state.behaviour.style;
     if audit.is_some() && !entries.is_empty() {
-        let list: Vec<String> = entries.iter().map(|entry| entry.legacy_text(style)).collect();
-        return Answer::json(200, format!("[{}]", list.join(",")));
+        let elements: Vec<String> = entries.iter().map(|entry| entry.legacy_text(style)).collect();
+        return Answer::json(200, format!("[{}]", elements.join(",")));
     }
     match entries.iter().rev().find(|entry| !entry.is_nullified()) {
         Some(entry) => Answer::json(200, entry.op.operation.clone()),
