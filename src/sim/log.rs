@@ -226,7 +226,9 @@ impl SimOp {
     #[must_use]
     pub fn legacy_text(&self, nullified: bool, style: Style) -> String {
         let (did, cid, operation, created) = (self.key.did, self.key.cid, &self.operation, self.created_text(style));
-        format!(r#"{{"did":"{did}","operation":{operation},"cid":"{cid}","nullified":{nullified},"createdAt":"{created}"}}"#)
+        format!(
+            r#"{{"did":"{did}","operation":{operation},"cid":"{cid}","nullified":{nullified},"createdAt":"{created}"}}"#
+        )
     }
 
     fn created_text(&self, style: Style) -> String {

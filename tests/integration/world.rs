@@ -10,8 +10,8 @@ pub mod publisher;
 
 use app::Running;
 use counts::Counts;
-use mirrorwatch::config::{Config, Judging, SourceConfig};
 use mirrorwatch::actors::message::RecheckError;
+use mirrorwatch::config::{Config, Judging, SourceConfig};
 use mirrorwatch::domain::confirm::SurveyReport;
 use mirrorwatch::domain::did::Did;
 use mirrorwatch::domain::op::Kind;
