@@ -6,6 +6,7 @@
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod details;
+mod open_files;
 mod outside;
 mod parts;
 mod pictures;
