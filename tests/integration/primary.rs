@@ -58,7 +58,11 @@ async fn expect_no_blame(world: &World, what: &str, faults: u64) {
     for (id, dropped, invented) in [("faithful", 0, 0), ("dropping", faults, 0), ("inventing", 0, faults)] {
         let counts = world.counts(id).await;
         let wrong = (counts.missed, counts.extra, counts.unknown, counts.extra_unknown);
-        assert_eq!(wrong, (dropped, invented, 0, 0), "{what}: {id}: {counts:?}");
+        if wrong != (dropped, invented, 0, 0) {
+            let told = world.get(&format!("/api/v1/mirrors/{id}/ops?verdict=extra_unknown&limit=1000")).await;
+            let events = world.get("/api/v1/events").await;
+            panic!("{what}: {id}: {wrong:?} {counts:?}: {told}, {events}");
+        }
         assert_eq!(counts.delivered(), world.published - dropped, "{what}: {id}: {counts:?}");
         assert_eq!((counts.late, counts.not_eligible), (0, 0), "{what}: {id}: {counts:?}");
     }
