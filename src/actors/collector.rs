@@ -28,6 +28,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Mailbox places: each source has one message under way, pingers and readers of pages one each.
 const MAILBOX: usize = 1_024;
@@ -100,6 +101,8 @@ pub struct CollectorParts {
     pub internals: Arc<dyn Fn() -> Value + Send + Sync>,
     /// The longest grace of any mirror, nanoseconds.
     pub grace_max_ns: i64,
+    /// What is wrong with keeping, in words; none while all is kept.
+    pub trouble: watch::Sender<Option<String>>,
 }
 
 /// The actor.
@@ -149,7 +152,7 @@ impl Collector {
             chain_asked: None,
             chain_ended: None,
             events: EventLog::new(parts.events),
-            saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id),
+            saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id, parts.trouble),
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,

@@ -28,6 +28,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The time that a stop has in all.
@@ -85,6 +86,8 @@ pub struct Assembled {
     arbiters: Vec<Arbiter>,
     /// Where pictures come from.
     pub pictures: Pictures,
+    /// What is wrong with keeping, in words.
+    trouble: watch::Receiver<Option<String>>,
 }
 
 impl App {
@@ -108,14 +111,16 @@ impl App {
         let listener = crate::http::bind(config.listen).map_err(|e| StartError::Listen(config.listen, e))?;
         let address = listener.local_addr().map_err(StartError::Server)?;
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
-        let readiness = Arc::clone(&is_ready);
+        let (readiness, trouble) = (Arc::clone(&is_ready), assembled.trouble.clone());
         let state =
             web::Data::new(HttpState::new(HttpParts {
                 pages: Arc::clone(&pages),
                 mirror_ids: ids,
                 detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
-                readiness: Arc::new(move || {
-                    if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
+                readiness: Arc::new(move || match &*trouble.borrow() {
+                    _ if !readiness.load(Ordering::Relaxed) => Err("stopping".to_owned()),
+                    Some(text) => Err(text.clone()),
+                    None => Ok(()),
                 }),
                 utc_now_ms: utc_now,
                 options: http_options(config),
@@ -203,6 +208,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
     let observed: Vec<bool> = (0..sources.len())
         .map(|i| opened.ledger.source(SourceIx(i as u16)).is_some_and(|s| s.windows.first().is_some()))
         .collect();
+    let (telling, trouble) = watch::channel(None);
     let parts = CollectorParts {
         ledger: opened.ledger,
         sources: sources.iter().map(|s| identity(s)).collect(),
@@ -219,6 +225,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         imported: opened.imported,
         internals: internals(config, board.clone(), Arc::clone(now)),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
+        trouble: telling,
     };
     let collector = Collector::start_in_arbiter(&collector_arbiter.handle(), move |_| Collector::new(parts));
     let readers = Readers::default();
@@ -256,6 +263,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
     let pictures = Pictures(collector.clone().recipient());
     Assembled {
         pictures,
+        trouble,
         collector,
         writer,
         streams,

@@ -12,6 +12,7 @@
 mod bench_gate;
 mod browser;
 mod delivery;
+mod disk;
 mod kills;
 mod lifecycle;
 mod mirrors;

@@ -276,6 +276,11 @@ impl World {
         self.get_bare(path).await["data"].take()
     }
 
+    /// The status that a page answers with.
+    pub async fn status(&self, path: &str) -> u16 {
+        self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap().status().as_u16()
+    }
+
     /// A page as it is.
     pub async fn get_bare(&self, path: &str) -> Value {
         let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
