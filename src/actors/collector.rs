@@ -114,6 +114,7 @@ pub struct Collector {
     started: Tau,
     ticked: Tau,
     clock_offset_ms: Option<i64>,
+    is_primary_delayed: bool,
     primary: Option<Recipient<AskChain>>,
     chain_asked: Option<Tau>,
     chain_ended: Option<Tau>,
@@ -148,6 +149,7 @@ impl Collector {
             clock: parts.clock,
             labels: parts.labels,
             clock_offset_ms: None,
+            is_primary_delayed: false,
             primary: None,
             chain_asked: None,
             chain_ended: None,
@@ -247,6 +249,7 @@ impl Collector {
         self.ticked = now;
         self.ledger.tick(now);
         self.watch_wall_clock(now);
+        self.watch_primary();
         self.ask_for_chain(now);
         self.save(now, ctx);
     }
@@ -259,6 +262,20 @@ impl Collector {
         {
             self.note("clock_step", None, format!("the system's clock was moved by {} ms", offset_ms - before));
         }
+    }
+
+    /// Tells that the primary's operations come later than usual, which leaves them without timing, and when that is over.
+    fn watch_primary(&mut self) {
+        let is_delayed = self.ledger.is_primary_delayed();
+        if std::mem::replace(&mut self.is_primary_delayed, is_delayed) == is_delayed {
+            return;
+        }
+        let (kind, text) = if is_delayed {
+            ("primary_delayed", "the primary's operations come later after their createdAt than usual")
+        } else {
+            ("primary_usual", "the primary's operations come as soon after their createdAt as usual")
+        };
+        self.note_of(SourceIx::PRIMARY, kind, text.to_owned());
     }
 
     fn ask_for_chain(&mut self, now: Tau) {

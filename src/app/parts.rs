@@ -112,20 +112,19 @@ impl App {
         let address = listener.local_addr().map_err(StartError::Server)?;
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
         let (readiness, trouble) = (Arc::clone(&is_ready), assembled.trouble.clone());
-        let state =
-            web::Data::new(HttpState::new(HttpParts {
-                pages: Arc::clone(&pages),
-                mirror_ids: ids,
-                detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
-                readiness: Arc::new(move || match &*trouble.borrow() {
-                    _ if !readiness.load(Ordering::Relaxed) => Err("stopping".to_owned()),
-                    Some(text) => Err(text.clone()),
-                    None => Ok(()),
-                }),
-                utc_now_ms: utc_now,
-                options: http_options(config),
-                shutdown: shutdown.clone(),
-            }));
+        let state = web::Data::new(HttpState::new(HttpParts {
+            pages: Arc::clone(&pages),
+            mirror_ids: ids,
+            detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
+            readiness: Arc::new(move || match &*trouble.borrow() {
+                _ if !readiness.load(Ordering::Relaxed) => Err("stopping".to_owned()),
+                Some(text) => Err(text.clone()),
+                None => Ok(()),
+            }),
+            utc_now_ms: utc_now,
+            options: http_options(config),
+            shutdown: shutdown.clone(),
+        }));
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
         let server = actix_rt::spawn(server);
         Ok(App { address, pages, driver: Arc::new(driver), shutdown, is_ready, server, assembled })

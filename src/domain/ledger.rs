@@ -296,6 +296,12 @@ impl Ledger {
         self.advance_intervals();
     }
 
+    /// Whether the primary's operations come later after their `createdAt` than usual.
+    #[must_use]
+    pub fn is_primary_delayed(&self) -> bool {
+        self.delay.is_delayed(self.now)
+    }
+
     /// Length of an interval, milliseconds.
     #[must_use]
     pub fn interval_ms(&self) -> i64 {

@@ -55,14 +55,18 @@ fn a_full_disk_is_told_and_measuring_goes_on() {
 
         let load = world.babble(Duration::from_millis(5));
         disk.fill();
-        world.eventually("it says that it is not ready", async || (world.status("/readyz").await == 503).then_some(())).await;
+        world
+            .eventually("it says that it is not ready", async || (world.status("/readyz").await == 503).then_some(()))
+            .await;
         let overview = world.get_bare("/api/v1/overview").await;
         assert_eq!(world.status("/healthz").await, 200);
         let told = world.get("/api/v1/internals").await["degraded"][0].as_str().unwrap().to_owned();
         assert!(told.starts_with("disk_full since 2"), "{told}");
         let was = overview["data"]["primary"]["received_ops"].as_u64().unwrap();
         world.mirror("dropping").set(|b| b.drop_next = 7);
-        world.until("operations are taken in", |o| (o["primary"]["received_ops"].as_u64()? > was + 100).then_some(())).await;
+        world
+            .until("operations are taken in", |o| (o["primary"]["received_ops"].as_u64()? > was + 100).then_some(()))
+            .await;
 
         std::fs::remove_file(disk.ballast()).unwrap();
         world.eventually("it is ready again", async || (world.status("/readyz").await == 200).then_some(())).await;

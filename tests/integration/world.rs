@@ -329,10 +329,12 @@ impl World {
         }
     }
 
-    /// Whether the machine stopped the program for so long that it said so: timing is then not known.
+    /// Whether the machine stopped the program, or the simulated primary, for so long that the program said so: timing is
+    /// then not known.
     pub async fn was_frozen(&self) -> bool {
         let events = self.get("/api/v1/events").await;
-        events["events"].as_array().unwrap().iter().any(|e| e["kind"] == "reader_late")
+        let voids = |e: &Value| e["kind"] == "reader_late" || e["kind"] == "primary_delayed";
+        events["events"].as_array().unwrap().iter().any(voids)
     }
 
     /// Events of one kind, newest first.

@@ -253,7 +253,7 @@ impl Ledger {
             extras: if with_ops { self.capture_extras() } else { Vec::new() },
             late: newest(self.late.spans().copied().collect(), LATE_MAX),
             late_since: self.late.since(),
-            is_primary_delayed: self.delay.is_delayed(self.now),
+            is_primary_delayed: self.is_primary_delayed(),
             primary_has_no_export: self.foreigns.has_no_export(),
             held_ops: self.ring.len(),
             unknown_keys: self.foreigns.len(),
