@@ -89,7 +89,10 @@ impl Ledger {
         let look_back_ns = self.params.look_back_ns.saturating_add(i64::from(row.delay_ms) * MS);
         let base = row.p.plus(grace_ns);
         let from = if self.is_mutant(Mutant::EdgeCut) { row.p.plus(grace_ns / 2) } else { row.p.plus(-look_back_ns) };
-        let deadline = self.deadline(row, m, from, base);
+        let moved = self.deadline(row, base);
+        // The fill of any gap of the mirror that lies before that moves it once more.
+        let own = mirror.source.windows.filled_at(from, moved).filter(|_| !self.is_mutant(Mutant::NoGrace));
+        let deadline = own.map_or(moved, |filled| moved.max(filled.plus(self.after_fill_ns(grace_ns))));
         if self.is_mutant(Mutant::AlwaysUnknown) {
             return Judgement::Unknown(Reason::LinkDown);
         }
@@ -98,7 +101,7 @@ impl Ledger {
         }
         let is_past_limit = self.before > base.plus(GAP_LIMIT_NS);
         let is_filling =
-            is_gap_open(&self.primary.windows, row.p, base) || is_gap_open(&mirror.source.windows, from, base);
+            is_gap_open(&self.primary.windows, row.p, base) || is_gap_open(&mirror.source.windows, from, moved);
         if is_filling && !is_past_limit && !self.is_mutant(Mutant::NoWindows) {
             return Judgement::Wait;
         }
@@ -124,21 +127,21 @@ impl Ledger {
         }
     }
 
-    /// The deadline of an operation at a mirror: p + G, moved by the time that our reader was late, and to G after the fill
-    /// of any gap of the primary or the mirror that it touches, and after the fill that brought the operation itself.
-    fn deadline(&self, row: &Row, m: usize, from: Tau, base: Tau) -> Tau {
-        let Some(mirror) = self.mirrors.get(m) else { return base };
+    /// The deadline of an operation: p + G, moved by the time that our reader was late, and to G after the fill of any gap of
+    /// the primary that it touches, and after the fill that brought the operation itself.
+    fn deadline(&self, row: &Row, base: Tau) -> Tau {
         if self.is_mutant(Mutant::NoGrace) {
             return base;
         }
-        let mut deadline = self.late.after(row.p, base.since(row.p));
-        let fills = [self.primary.windows.filled_at(row.p, base), mirror.source.windows.filled_at(from, base)];
-        let grace_ns = if self.is_mutant(Mutant::ZeroGraceAfterFill) { 0 } else { mirror.params.grace_ns };
+        let grace_ns = base.since(row.p);
         let known = row.is_filled.then(|| row.p.plus(i64::from(row.known_after_ms) * MS));
-        for filled in fills.into_iter().chain([known]).flatten() {
-            deadline = deadline.max(filled.plus(grace_ns));
-        }
-        deadline
+        let fills = [self.primary.windows.filled_at(row.p, base), known];
+        let moved = self.late.after(row.p, grace_ns);
+        fills.into_iter().flatten().map(|filled| filled.plus(self.after_fill_ns(grace_ns))).fold(moved, Tau::max)
+    }
+
+    fn after_fill_ns(&self, grace_ns: i64) -> i64 {
+        if self.is_mutant(Mutant::ZeroGraceAfterFill) { 0 } else { grace_ns }
     }
 
     /// Whether the primary lists the operation in `/export` and its stream, without a gap, has not come to it: a mirror that

@@ -1,5 +1,6 @@
 //! Watches every change that the ledger journals, and holds it against the truth.
 
+use super::script::Delivery;
 use super::world::World;
 use crate::domain::interval::{Acc, ExtraState, Interval, Status};
 use crate::domain::ledger::Ledger;
@@ -11,8 +12,8 @@ use crate::domain::op::{Op, OpKey};
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
-use crate::domain::time::{MS, US};
-use crate::domain::verdict::{Cell, Verdict};
+use crate::domain::time::{MS, Tau, US};
+use crate::domain::verdict::{Cell, Reason, Verdict};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -33,6 +34,12 @@ pub fn ensure(holds: bool, invariant: &'static str, text: impl FnOnce() -> Strin
 pub fn figures(acc: &Acc) -> impl PartialEq {
     let extras = [ExtraState::Pending, ExtraState::Extra, ExtraState::Unknown].map(|s| acc.extra(s));
     (Verdict::ALL.map(|v| acc.verdict(v)), extras, acc.flags(), acc.raw.clone(), acc.lag.clone())
+}
+
+/// A live arrival.
+struct Arrived<'a> {
+    truth: &'a Delivery,
+    at: Tau,
 }
 
 /// What was seen so far.
@@ -134,44 +141,54 @@ impl<'a> Witness<'a> {
         })
     }
 
-    /// I3: what is called on time or late has two live arrivals, so far apart.
-    fn timed(&self, i: usize, m: usize, verdict: Verdict) -> Checked {
+    /// The live arrivals of an operation at the primary and at the mirror, with the truth behind them.
+    fn live(&self, i: usize, mirror: usize) -> Option<(Arrived<'a>, Arrived<'a>)> {
         let key = &self.world.ops[i].op.key;
-        let on_time_ns = self.world.mirror_params[m].on_time_ns;
-        let primary = &self.world.scripts[0].deliveries[key];
-        let d = self.world.scripts[m + 1].deliveries.get(key);
-        let (Some(p), Some((d, a))) = (primary.live, d.and_then(|d| Some((d, d.live?)))) else {
-            return ensure(false, "I3", || format!("operation {i} at mirror {m} is {verdict:?} and not live at both"));
+        let of = |source: usize| {
+            let truth = self.world.scripts[source].deliveries.get(key)?;
+            Some(Arrived { truth, at: truth.live? })
         };
+        of(0).zip(of(mirror + 1))
+    }
+
+    /// I3: what is called on time or late has two live arrivals, so far apart.
+    fn timed(&self, i: usize, mirror: usize, verdict: Verdict) -> Checked {
+        let on_time_ns = self.world.mirror_params[mirror].on_time_ns;
+        let Some((primary, other)) = self.live(i, mirror) else {
+            return ensure(false, "I3", || {
+                format!("operation {i} at mirror {mirror} is {verdict:?} and not live at both")
+            });
+        };
+        let lag_ns = other.at.since(primary.at);
         let holds = match verdict {
-            Verdict::OnTime => a.since(p) <= on_time_ns + US,
-            _ => a.since(p) > on_time_ns - US && d.due.since(primary.due) > on_time_ns - 2_000 * MS,
+            Verdict::OnTime => lag_ns <= on_time_ns + US,
+            // A lost segment is no fault of the mirror, and none of ours: it may add two seconds.
+            _ => lag_ns > on_time_ns - US && other.truth.due.since(primary.truth.due) > on_time_ns - 2_000 * MS,
         };
         ensure(holds, "I3", || {
-            format!("operation {i} at mirror {m} is {verdict:?}, {} ms after the primary's", a.since(p) / MS)
+            format!("operation {i} at mirror {mirror} is {verdict:?}, {} ms after the primary's", lag_ns / MS)
         })
     }
 
     /// I4: a sample is the true lag.
-    fn sample(&mut self, number: u64, m: usize, correction: Option<Correction>) -> Checked {
+    fn sample(&mut self, number: u64, mirror: usize, correction: Option<Correction>) -> Checked {
         let i = self.ops[&number];
-        ensure(self.samples.insert((number, m), correction).is_none(), "I5", || {
-            format!("the lag of operation {i} at mirror {m} is counted twice")
+        ensure(self.samples.insert((number, mirror), correction).is_none(), "I5", || {
+            format!("the lag of operation {i} at mirror {mirror} is counted twice")
         })?;
-        let key = &self.world.ops[i].op.key;
-        let primary = &self.world.scripts[0].deliveries[key];
-        let d = self.world.scripts[m + 1].deliveries.get(key);
-        let (Some(p), Some((d, a))) = (primary.live, d.and_then(|d| Some((d, d.live?)))) else {
-            return ensure(false, "I4", || format!("operation {i} at mirror {m} has a lag and is not live at both"));
+        let Some((primary, other)) = self.live(i, mirror) else {
+            return ensure(false, "I4", || {
+                format!("operation {i} at mirror {mirror} has a lag and is not live at both")
+            });
         };
-        let (raw_us, true_us) = (self.cells[&(number, m)].raw_us(), a.since(p) / US);
+        let (raw_us, true_us) = (self.cells[&(number, mirror)].raw_us(), other.at.since(primary.at) / US);
         ensure((raw_us - true_us).abs() <= 1_000, "I4", || {
-            format!("operation {i} at mirror {m}: lag {raw_us} µs, in truth {true_us} µs")
+            format!("operation {i} at mirror {mirror}: lag {raw_us} µs, in truth {true_us} µs")
         })?;
-        let Some(c) = correction else { return Ok(()) };
-        let true_us = (d.one_way_ns - primary.one_way_ns) / US;
-        ensure((c.correction_us - true_us).abs() <= 1_000, "I4", || {
-            format!("operation {i} at mirror {m}: correction {} µs, in truth {true_us} µs", c.correction_us)
+        let Some(known) = correction else { return Ok(()) };
+        let true_us = (other.truth.one_way_ns - primary.truth.one_way_ns) / US;
+        ensure((known.correction_us - true_us).abs() <= 1_000, "I4", || {
+            format!("operation {i} at mirror {mirror}: correction {} µs, in truth {true_us} µs", known.correction_us)
         })
     }
 
@@ -224,15 +241,17 @@ impl<'a> Witness<'a> {
         Ok(())
     }
 
-    /// I10: what was on disk is known again, and nothing else.
-    pub fn restarted(&mut self, ledger: &Ledger, report: &RestoreReport) -> Checked {
+    /// I10: what was on disk is known again, and nothing else; after a reboot what was open is closed.
+    pub fn restarted(&mut self, ledger: &Ledger, report: &RestoreReport, is_rebooted: bool) -> Checked {
         ensure(report.damaged.is_none(), "I10", || format!("{report:?}"))?;
         self.statuses.clear();
         for number in ledger.ring.base()..ledger.ring.next() {
             for m in 0..self.world.plan.mirrors {
                 let restored = ledger.ring.cell(number, m);
                 let kept = self.cells.get(&(number, m)).copied().unwrap_or(Cell::new(Verdict::Pending));
-                ensure(restored == Some(kept), "I10", || {
+                let closed = kept.with_verdict(Verdict::Unknown, Reason::SelfDown);
+                let is_closed = is_rebooted && kept.verdict() == Verdict::Pending && restored == Some(closed);
+                ensure(restored == Some(kept) || is_closed, "I10", || {
                     format!("operation {number} at mirror {m}: kept {kept:?}, restored {restored:?}")
                 })?;
             }

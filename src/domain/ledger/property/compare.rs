@@ -49,8 +49,8 @@ fn extras(ledger: &Ledger, m: usize) -> Extras {
     ledger.foreigns.sightings().filter(|s| usize::from(s.mirror) == m).map(|s| (s.key, (s.state, s.reason))).collect()
 }
 
-fn all_same(invariant: &'static str, world: &World, a: &Ledger, b: &Ledger) -> Checked {
-    (0..world.plan.mirrors).try_for_each(|m| mirror_same(invariant, world, m, a, b, &|_| true))
+fn all_same(invariant: &'static str, world: &World, one: &Ledger, other: &Ledger) -> Checked {
+    (0..world.plan.mirrors).try_for_each(|m| mirror_same(invariant, world, m, one, other, &|_| true))
 }
 
 /// The same verdicts of mirror `m` for the operations that are compared, and the same extras.
@@ -58,27 +58,30 @@ fn mirror_same(
     invariant: &'static str,
     world: &World,
     m: usize,
-    a: &Ledger,
-    b: &Ledger,
+    one: &Ledger,
+    other: &Ledger,
     is_compared: &dyn Fn(usize) -> bool,
 ) -> Checked {
-    let (left, right) = (verdicts(world, a, m), verdicts(world, b, m));
+    let (left, right) = (verdicts(world, one, m), verdicts(world, other, m));
     for i in (0..world.ops.len()).filter(|&i| is_compared(i)) {
-        let (l, r) = (left.get(&i).copied(), right.get(&i).copied());
-        // A stamp that is moved is rounded to a microsecond once more, and what comes around a deadline may have been called
-        // missed or unknown in between.
-        let plain = |c: Cell| Cell(c.0 & 0xffff & !Cell(0).healed().credited().0);
-        let is_near = |l: Cell, r: Cell| l.verdict() == Verdict::Present || (l.raw_us() - r.raw_us()).abs() <= 1;
-        let same = |l: Cell, r: Cell| plain(l) == plain(r) && is_near(l, r);
-        let holds = l.zip(r).map_or(l == r, |(l, r)| same(l, r));
-        ensure(holds, invariant, || format!("operation {i} at mirror {m}: {} and {}", show(l), show(r)))?;
+        let (cell, counterpart) = (left.get(&i).copied(), right.get(&i).copied());
+        let holds = cell.zip(counterpart).map_or(cell == counterpart, |(c, d)| is_same(c, d));
+        ensure(holds, invariant, || format!("operation {i} at mirror {m}: {} and {}", show(cell), show(counterpart)))?;
     }
-    let (left, right) = (extras(a, m), extras(b, m));
+    let (left, right) = (extras(one, m), extras(other, m));
     for key in left.keys().chain(right.keys()).filter(|k| world.by_cid.get(&k.cid).is_none_or(|&i| is_compared(i))) {
-        let (l, r) = (left.get(key), right.get(key));
-        ensure(l == r, invariant, || format!("an extra of mirror {m}: {l:?} and {r:?}"))?;
+        let (state, counterpart) = (left.get(key), right.get(key));
+        ensure(state == counterpart, invariant, || format!("an extra of mirror {m}: {state:?} and {counterpart:?}"))?;
     }
     Ok(())
+}
+
+/// The same but for what may differ: a stamp that is moved is rounded to a microsecond once more, and what comes around a
+/// deadline may have been called missed or unknown in between.
+fn is_same(cell: Cell, other: Cell) -> bool {
+    let plain = |c: Cell| Cell(c.0 & 0xffff & !Cell(0).healed().credited().0);
+    let is_near = cell.verdict() == Verdict::Present || (cell.raw_us() - other.raw_us()).abs() <= 1;
+    plain(cell) == plain(other) && is_near
 }
 
 fn show(cell: Option<Cell>) -> String {

@@ -12,6 +12,7 @@ use crate::domain::rollup::merge;
 use crate::domain::source::SourceIx;
 use crate::domain::time::SECOND;
 use crate::domain::verdict::{Cell, Reason, Verdict};
+use crate::domain::window_kind::WindowKind;
 
 /// All of it; `is_true` when nothing was flagged that did not happen.
 pub fn check(world: &World, ledger: &Ledger, witness: &Witness, is_true: bool) -> Checked {
@@ -114,6 +115,26 @@ fn rollups(ledger: &Ledger) -> Checked {
         ensure(merged.is_some_and(|i| i.mirrors == kept.mirrors && i.primary_ops == kept.primary_ops), "I6", || {
             format!("hour {hour} is not the sum of its intervals")
         })?;
+    }
+    windows(ledger)
+}
+
+/// I6: every window's figures are the sum of the intervals in it.
+fn windows(ledger: &Ledger) -> Checked {
+    let capture = ledger.capture(false);
+    for kind in WindowKind::ALL.into_iter().filter(|k| !matches!(k, WindowKind::M5 | WindowKind::M15)) {
+        let last = ledger.interval_of(ledger.now);
+        let count = (kind.seconds() * 1_000 / ledger.params.interval_ms) as u32;
+        let parts = || ledger.intervals.between(last.saturating_sub(count), last);
+        let counted = capture.counts(kind).interval;
+        for m in 0..ledger.mirrors.len() {
+            for v in Verdict::ALL {
+                let n: u64 = parts().map(|i| i.1.mirrors[m].verdict(v)).sum();
+                ensure(counted.mirrors[m].verdict(v) == n, "I6", || {
+                    format!("{kind:?}, mirror {m}: {} {} and {n}", v.name(), counted.mirrors[m].verdict(v))
+                })?;
+            }
+        }
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ fn shells_that_break_the_rules_of_proof_are_caught() {
     for shell in [Shell::AcknowledgementIsDelivery, Shell::FillClosedTooEarly] {
         let (v, after) = caught(None, shell).unwrap_or_else(|| panic!("{shell:?} was not caught"));
         println!("{shell:?}: {} after {after} histories: {}", v.invariant, v.text);
-        assert_eq!(v.invariant, "I1", "{shell:?}: {}", v.text);
+        assert!(["I1", "I2"].contains(&v.invariant), "{shell:?}: {}: {}", v.invariant, v.text);
     }
 }
 

@@ -16,6 +16,7 @@ pub enum Faults {
 
 /// The knobs of one history.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one kind of fault that happens or not")]
 pub struct Plan {
     pub seed: u64,
     pub ops: usize,
@@ -37,6 +38,8 @@ pub struct Plan {
     pub has_delay: bool,
     /// More than 500 operations at once: the primary closes every client and sends none of them.
     pub has_too_slow: bool,
+    /// Every link is cut at once.
+    pub has_net_down: bool,
     /// We let frames go.
     pub has_drops: bool,
     /// Bounds are so small that they are hit.
@@ -88,6 +91,7 @@ impl Plan {
             has_stall: some && crashes == 0 && dice.chance(250),
             has_delay: some && dice.chance(200),
             has_too_slow: some && dice.chance(250),
+            has_net_down: any && dice.chance(200),
             has_drops: any && dice.chance(250),
             has_caps: any && dice.chance(250),
             crashes,

@@ -63,22 +63,26 @@ struct Queue {
     source: SourceIx,
     waiting: VecDeque<(Tau, Message)>,
     free: Tau,
-    dice: Dice,
+    order: u64,
 }
 
 impl Queue {
     fn new(source: usize, order: u64, waiting: VecDeque<(Tau, Message)>) -> Queue {
-        let source = SourceIx(source as u16);
-        Queue { source, waiting, free: Tau::MIN, dice: Dice::new(order, 300 + u64::from(source.0)) }
+        Queue { source: SourceIx(source as u16), waiting, free: Tau::MIN, order }
+    }
+
+    /// How long a message of that instant lies in the mailbox: for half of them not at all, for none a second.
+    fn delay_ns(&self, at: Tau) -> i64 {
+        let mixed = (at.0 as u64 ^ (u64::from(self.source.0) << 56) ^ self.order).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 31)).wrapping_mul(0xff51_afd7_ed55_8ccd) >> 33;
+        if mixed.is_multiple_of(2) { 0 } else { (mixed % 900) as i64 * MS }
     }
 
     /// Everything that was handed on and is taken from the mailbox by `now`.
     fn take(&mut self, now: Tau, into: &mut Vec<(Tau, SourceIx, Tau, Message)>) {
         while let Some(&(at, message)) = self.waiting.front() {
-            let delay_ns = if self.dice.chance(500) { 0 } else { self.dice.ms(0, 900) };
-            let taken = self.free.max(at.plus(delay_ns));
-            if at > now || taken > now {
-                self.free = if at > now { self.free } else { taken };
+            let taken = self.free.max(at.plus(self.delay_ns(at)));
+            if taken > now {
                 return;
             }
             self.free = taken;
@@ -271,6 +275,7 @@ impl<'a> Play<'a> {
             windows: disk.windows.clone(),
             counters: disk.counters.clone(),
             intervals: intervals.collect(),
+            is_rebooted: self.dice.chance(250),
             ..Saved::default()
         };
         self.ledger = fresh(self.world, &self.playing);
@@ -284,7 +289,7 @@ impl<'a> Play<'a> {
             late.waiting.retain(|m| m.0 >= to);
         }
         (self.chain, self.under_way) = (None, None);
-        self.witness.restarted(&self.ledger, &report)
+        self.witness.restarted(&self.ledger, &report, saved.is_rebooted)
     }
 }
 

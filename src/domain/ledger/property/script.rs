@@ -54,6 +54,7 @@ pub struct Times {
     pub end: Tau,
     held_back: Vec<Span>,
     too_slow: Option<Tau>,
+    net_down: Option<Tau>,
 }
 
 impl Times {
@@ -80,10 +81,11 @@ impl Times {
         }
         crashes.sort_by_key(|s| s.from);
         let tail_s = if plan.has_long_gaps { 3 * 3_600 } else { 700 };
+        let net_down = plan.has_net_down.then(|| START.plus(dice.between(3 * SECOND, span_ns)));
         let too_slow = plan.has_too_slow.then(|| ops[plan.ops / 3].sent);
         let held_back = ops.iter().filter(|o| o.sent.since(o.accepted) > 500 * MS);
         let held_back = held_back.map(|o| Span { from: o.accepted, to: o.sent.plus(2 * SECOND) }).collect();
-        Times { freezes, crashes, last, end: last.plus(tail_s * SECOND), held_back, too_slow }
+        Times { freezes, crashes, last, end: last.plus(tail_s * SECOND), held_back, too_slow, net_down }
     }
 
     /// When something that happens at `t` is noticed: at once, or after the freeze, in the same order.
@@ -108,7 +110,7 @@ struct Session {
     closed: Option<Tau>,
     one_way_ns: i64,
     peer: u16,
-    fill: Option<Fill>,
+    fill: Fill,
 }
 
 #[derive(Copy, Clone)]
@@ -151,6 +153,7 @@ fn sessions(plan: &Plan, source: usize, times: &Times, dice: &mut Dice) -> Vec<S
     let count = if plan.cuts > 0 { dice.between(0, plan.cuts + 1) } else { 0 };
     let mut cuts: Vec<Tau> = (0..count).map(|_| START.plus(dice.between(3 * SECOND, span_ns))).collect();
     cuts.extend(times.too_slow.filter(|_| source == 0));
+    cuts.extend(times.net_down);
     // While a gap of the primary is open it holds nothing back: nobody could tell what its stream will still send.
     let is_near = |c: Tau| times.held_back.iter().any(|s| c <= s.to && s.from <= c.plus(260 * SECOND));
     cuts.retain(|&c| source > 0 || !is_near(c));
@@ -204,7 +207,7 @@ fn one_path_for_one_peer(sessions: &mut [Session]) {
     }
 }
 
-fn fill(plan: &Plan, source: usize, dice: &mut Dice) -> Option<Fill> {
+fn fill(plan: &Plan, source: usize, dice: &mut Dice) -> Fill {
     let any = plan.faults == Faults::Any;
     let after_ns = match dice.between(0, 10) {
         0 if any && plan.has_long_gaps => dice.ms(3_700_000, 4_000_000),
@@ -212,7 +215,7 @@ fn fill(plan: &Plan, source: usize, dice: &mut Dice) -> Option<Fill> {
         _ => dice.ms(5_000, 8_000),
     };
     let fails = any && dice.chance(if source == 0 { 200 } else { 150 });
-    Some(Fill { after_ns, succeeds: !fails })
+    Fill { after_ns, succeeds: !fails }
 }
 
 impl Builder<'_> {
@@ -232,7 +235,7 @@ impl Builder<'_> {
     }
 
     fn session(&mut self, s: &Session, is_first: bool) {
-        let replay = if is_first || !self.replays { None } else { s.fill };
+        let replay = (self.replays && !is_first).then_some(s.fill);
         let mut queue_free = s.up.plus(s.one_way_ns);
         let backlog: Vec<Item> = match replay {
             Some(fill) if fill.succeeds => {
@@ -273,10 +276,9 @@ impl Builder<'_> {
         self.frames(&frames, opened);
         self.pings(s);
         if !is_first {
-            let is_closed = match (replay, s.fill) {
-                (Some(fill), _) => self.close_replay(s, fill, replay_end, opened),
-                (None, Some(fill)) => self.fill(s, fill, opened),
-                (None, None) => false,
+            let is_closed = match replay {
+                Some(fill) => self.close_replay(s, fill, replay_end, opened),
+                None => self.fill(s, s.fill, opened),
             };
             if !is_closed {
                 self.end(s);
