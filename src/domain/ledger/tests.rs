@@ -200,3 +200,18 @@ fn a_restart_counts_nothing_twice() {
     ticks(&mut again, 136_500);
     assert_eq!(verdict(&again, 0, 0), Verdict::Missed);
 }
+
+#[test]
+fn what_the_primary_holds_back_before_its_habit_is_known_has_no_timing() {
+    let mut l = ledger(1);
+    let held_back_ms = 20_000;
+    for (i, p, created) in [(1, at(1_000), at(1_000)), (2, at(30_000), at(30_000 - held_back_ms))] {
+        l.arrive(SourceIx::PRIMARY, &op(i, created), p, Mode::Live);
+        l.arrive(M, &op(i, created), p.plus(40_000_000), Mode::Live);
+    }
+    l.prove(M, at(200_000));
+    ticks(&mut l, 200_000);
+    assert_eq!(verdict(&l, 0, 0), Verdict::OnTime);
+    assert_eq!(verdict(&l, 1, 0), Verdict::Present, "the mirror may have had it for 20 s");
+    assert_eq!(i64::from(l.ring.row(1).unwrap().delay_ms), held_back_ms);
+}
