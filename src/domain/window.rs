@@ -244,6 +244,15 @@ impl Windows {
         touching.filter_map(|g| if let GapState::Filled(at) = g.state { Some(at) } else { None }).max()
     }
 
+    /// The same, and the latest end of what the source sent again after a hole that lies before `from`: what it sent then may
+    /// have queued behind that.
+    #[must_use]
+    pub fn caught_up_at(&self, from: Tau, to: Tau) -> Option<Tau> {
+        let behind = self.reaching(from).filter(|g| g.end() <= from);
+        let holes = behind.filter_map(|g| if let GapState::Hole(at) = g.state { Some(at) } else { None });
+        self.filled_at(from, to).max(holes.filter(|&at| at < Tau::MAX).max())
+    }
+
     /// Forgets the gaps that ended before `before`; nothing asks about that time any more.
     pub fn forget(&mut self, before: Tau) {
         while self.gaps.front().is_some_and(|g| g.impaired().to < before) {
