@@ -21,7 +21,8 @@ pub enum GapState {
     Open,
     /// Closed by a continuous fill that ended at this instant.
     Filled(Tau),
-    /// Nothing will close it; known since this instant.
+    /// Nothing will close it. What the source sent until this instant may have been queued behind what it sent again; never
+    /// while that goes on.
     Hole(Tau),
 }
 
@@ -156,28 +157,31 @@ impl Windows {
         self.push(Gap { start: self.proved, reopened: None, state: GapState::Open, cause: cause as u8 });
     }
 
-    /// A continuous fill that ended at `at` closed every gap behind the present stream.
+    /// A continuous fill that ended at `at` closed every gap behind the present stream, but for those that were forsaken.
     pub fn filled(&mut self, at: Tau) {
-        for gap in &mut self.gaps {
-            if gap.state == GapState::Open && gap.reopened.is_some() {
-                gap.state = GapState::Filled(at);
-            }
-        }
+        self.catch_up(at, GapState::Filled(at));
     }
 
     /// Nothing will fill the gaps behind the present stream.
     pub fn give_up(&mut self, at: Tau) {
-        for gap in &mut self.gaps {
-            if gap.state == GapState::Open && gap.reopened.is_some() {
-                gap.state = GapState::Hole(at);
-            }
+        self.catch_up(at, GapState::Hole(at));
+    }
+
+    fn catch_up(&mut self, at: Tau, open_becomes: GapState) {
+        for gap in self.gaps.iter_mut().filter(|g| g.reopened.is_some()) {
+            gap.state = match gap.state {
+                GapState::Open => open_becomes,
+                GapState::Hole(Tau::MAX) => GapState::Hole(at),
+                ended => ended,
+            };
         }
     }
 
     /// Every gap that is not filled is a hole, those that are still down too: the clock says nothing of the time between.
-    pub fn forsake(&mut self, at: Tau) {
+    /// What the source sends again is no less replayed for that, so timing means nothing until a fill has ended.
+    pub fn forsake(&mut self) {
         for gap in self.gaps.iter_mut().filter(|g| g.state == GapState::Open) {
-            gap.state = GapState::Hole(at);
+            gap.state = GapState::Hole(Tau::MAX);
         }
     }
 
@@ -238,6 +242,15 @@ impl Windows {
     pub fn filled_at(&self, from: Tau, to: Tau) -> Option<Tau> {
         let touching = self.reaching(from).filter(|g| g.start < to);
         touching.filter_map(|g| if let GapState::Filled(at) = g.state { Some(at) } else { None }).max()
+    }
+
+    /// The same, and the latest end of what the source sent again after a hole that lies before `from`: what it sent then may
+    /// have queued behind that.
+    #[must_use]
+    pub fn caught_up_at(&self, from: Tau, to: Tau) -> Option<Tau> {
+        let behind = self.reaching(from).filter(|g| g.end() <= from);
+        let holes = behind.filter_map(|g| if let GapState::Hole(at) = g.state { Some(at) } else { None });
+        self.filled_at(from, to).max(holes.filter(|&at| at < Tau::MAX).max())
     }
 
     /// Forgets the gaps that ended before `before`; nothing asks about that time any more.
@@ -305,6 +318,24 @@ mod tests {
         w.close(Reason::LinkDown);
         w.filled(at(3));
         assert_eq!(w.open_gap().map(|g| g.start), Some(at(0)));
+    }
+
+    #[test]
+    fn a_forsaken_gap_is_a_hole_that_impairs_until_the_fill_behind_it_has_ended() {
+        let mut w = Windows::default();
+        w.open(at(0));
+        w.prove(at(10));
+        w.close(Reason::SelfDown);
+        w.forsake();
+        w.open(at(20));
+        w.prove(at(100));
+        assert_eq!(w.cover(at(5), at(30)), Cover::Hole(Reason::SelfDown));
+        let impaired = |w: &Windows, s| w.gaps().any(|g| g.impaired().contains(at(s)));
+        assert!(impaired(&w, 25), "what comes now may be sent again");
+        w.filled(at(30));
+        assert!(impaired(&w, 25) && !impaired(&w, 31));
+        assert_eq!(w.cover(at(5), at(30)), Cover::Hole(Reason::SelfDown), "the clock says nothing of that time");
+        assert_eq!(w.filled_at(at(5), at(30)), None);
     }
 
     #[test]

@@ -302,9 +302,8 @@ impl Ledger {
                     self.ranges.open(reopened);
                 }
             }
-            let now = self.now;
-            self.primary.windows.forsake(now);
-            self.mirrors.iter_mut().for_each(|m| m.source.windows.forsake(now));
+            self.primary.windows.forsake();
+            self.mirrors.iter_mut().for_each(|m| m.source.windows.forsake());
         }
     }
 
