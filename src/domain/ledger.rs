@@ -186,8 +186,7 @@ impl Ledger {
         s.windows_version += 1;
         s.dropped += 1;
         if source == SourceIx::PRIMARY && !self.is_mutant(Mutant::LaggingAfterHole) {
-            self.ranges.close(from);
-            self.ranges.open(at.plus(1));
+            self.ranges.part(from, at.plus(1));
         }
     }
 
@@ -251,8 +250,7 @@ impl Ledger {
             return;
         }
         for gap in self.primary.windows.gaps().filter(|g| g.state == GapState::Open && g.reopened.is_some()) {
-            self.ranges.close(gap.start);
-            self.ranges.open(gap.end());
+            self.ranges.part(gap.start, gap.end());
         }
     }
 

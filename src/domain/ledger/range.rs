@@ -70,15 +70,30 @@ impl CreatedRanges {
         }
     }
 
-    /// Nothing will fill the primary's gap that begins at `from`: the range ends before it.
-    pub fn close(&mut self, from: Tau) {
+    /// Nothing will fill the primary's gap `[from, to)`: it parts the ranges that it lies in, also where a newer gap has
+    /// parted them already. While the gap has no end, no range goes on behind it.
+    pub fn part(&mut self, from: Tau, to: Tau) {
+        if let Some((from_ms, to_ms)) = self.clock_at(from).zip(self.clock_at(to)) {
+            let halves = |(low, high): (i64, i64)| [(low, high.min(from_ms)), (low.max(to_ms), high)];
+            self.closed = self.closed.drain(..).flat_map(halves).filter(|r| r.0 < r.1).collect();
+        }
+        if self.open_since.is_some_and(|since| since < to) {
+            self.close(from);
+            if to < Tau::MAX {
+                self.open(to);
+            }
+        }
+        while self.closed.len() > RANGES_MAX {
+            self.closed.pop_front();
+        }
+    }
+
+    /// The growing range ends at `from`.
+    fn close(&mut self, from: Tau) {
         self.open_since = None;
         if let (Some(low), Some(high)) = (self.open_low_ms.take(), self.clock_at(from))
             && low < high
         {
-            if self.closed.len() == RANGES_MAX {
-                self.closed.pop_front();
-            }
             self.closed.push_back((low, high));
         }
     }
@@ -170,6 +185,29 @@ mod tests {
         assert_eq!(place(&r, 15_000, 1_000, at(40)), Place::Inside);
         assert_eq!(place(&r, 25_000, 1_000, at(40)), Place::Outside);
         assert_eq!(place(&r, 35_000, 1_000, at(40)), Place::Inside);
+    }
+
+    #[test]
+    fn a_hole_that_is_known_later_parts_what_a_newer_one_has_parted() {
+        let mut r = CreatedRanges::default();
+        r.open(at(0));
+        for s in [10, 40, 70] {
+            r.add(at(s), s * 1_000);
+        }
+        r.part(at(50), at(60));
+        r.part(at(20), at(30));
+        for (created_ms, there) in [
+            (15_000, Place::Inside),
+            (25_000, Place::Outside),
+            (40_000, Place::Inside),
+            (55_000, Place::Outside),
+            (65_000, Place::Inside),
+        ] {
+            assert_eq!(place(&r, created_ms, 1_000, at(70)), there, "{created_ms}");
+        }
+        r.part(at(65), Tau::MAX);
+        assert_eq!(place(&r, 63_000, 1_000, at(70)), Place::Inside);
+        assert_ne!(place(&r, 68_000, 1_000, at(70)), Place::Inside);
     }
 
     #[test]
