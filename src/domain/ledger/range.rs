@@ -42,6 +42,9 @@ pub struct CreatedRanges {
     floor_ms: Option<i64>,
     #[serde(default)]
     floor_seq: Option<u64>,
+    /// The newest arrival of the primary that is not held any more.
+    #[serde(default)]
+    let_go_through: Option<Tau>,
 }
 
 impl CreatedRanges {
@@ -98,8 +101,9 @@ impl CreatedRanges {
         }
     }
 
-    /// An operation of this `createdAt` and number is not held any more.
-    pub fn let_go(&mut self, created_ms: i64, seq: Option<u64>) {
+    /// The operation of this `createdAt` and number that the primary delivered at `p` is not held any more.
+    pub fn let_go(&mut self, created_ms: i64, seq: Option<u64>, p: Tau) {
+        self.let_go_through = self.let_go_through.max(Some(p));
         self.floor_ms = Some(self.floor_ms.map_or(created_ms + 1, |f| f.max(created_ms + 1)));
         self.floor_seq = self.floor_seq.max(seq);
     }
@@ -108,6 +112,12 @@ impl CreatedRanges {
     #[must_use]
     pub fn was_let_go(&self, created_ms: i64, seq: Option<u64>) -> bool {
         seq.is_some() && seq <= self.floor_seq && self.floor_ms.is_some_and(|floor| created_ms < floor)
+    }
+
+    /// Whether everything is held that the primary delivered since `from`.
+    #[must_use]
+    pub fn holds_since(&self, from: Tau) -> bool {
+        self.let_go_through.is_none_or(|p| p < from)
     }
 
     /// Where a `createdAt` lies, with `margin_ms` to spare on both sides, the primary being proved through `proved` but for
@@ -239,7 +249,8 @@ mod tests {
         r.open(at(0));
         r.add(at(10), 10_000);
         r.add(at(20), 20_000);
-        r.let_go(10_000, Some(4));
+        r.let_go(10_000, Some(4), at(10));
+        assert!(r.holds_since(at(11)) && !r.holds_since(at(10)));
         assert!(r.was_let_go(10_000, Some(4)) && !r.was_let_go(10_001, Some(4)) && !r.was_let_go(9_000, Some(5)));
         assert_eq!(place(&r, 9_000, 1_000, at(20)), Place::TooOld);
         assert_eq!(place(&r, 12_000, 1_000, at(20)), Place::Inside);

@@ -247,3 +247,19 @@ fn what_queues_behind_a_replay_after_a_reboot_is_neither_missed_nor_timed() {
     ticks(&mut again, 170_001);
     assert_eq!(verdict(&again, 1, 0), Verdict::Missed);
 }
+
+#[test]
+fn an_altered_time_makes_no_extra_of_a_key_that_was_let_go() {
+    let mut l = ledger(1);
+    l.limits.held_ops = 5;
+    for i in 0..10 {
+        let p = at(100_000 + i as i64 * 1_000);
+        l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+    }
+    let altered = Op { created_ms: UTC0 + 108_000, ..op(2, at(102_000)) };
+    l.arrive(M, &altered, at(110_000), Mode::Live);
+    l.prove(SourceIx::PRIMARY, at(400_000));
+    ticks(&mut l, 200_000);
+    let states: Vec<_> = l.foreigns.sightings().map(|s| (s.state, s.reason)).collect();
+    assert_eq!(states, [(ExtraState::Unknown, Reason::NoRange)]);
+}
