@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The time that a stop has in all.
@@ -88,6 +89,8 @@ pub struct Assembled {
     pub pictures: Pictures,
     /// Who asks hosts about single DIDs.
     pub auditing: Auditing,
+    /// What is wrong with keeping, in words.
+    trouble: watch::Receiver<Option<String>>,
 }
 
 impl App {
@@ -111,19 +114,20 @@ impl App {
         let listener = crate::http::bind(config.listen).map_err(|e| StartError::Listen(config.listen, e))?;
         let address = listener.local_addr().map_err(StartError::Server)?;
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
-        let readiness = Arc::clone(&is_ready);
-        let state =
-            web::Data::new(HttpState::new(HttpParts {
-                pages: Arc::clone(&pages),
-                mirror_ids: ids,
-                detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
-                readiness: Arc::new(move || {
-                    if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
-                }),
-                utc_now_ms: utc_now,
-                options: http_options(config),
-                shutdown: shutdown.clone(),
-            }));
+        let (readiness, trouble) = (Arc::clone(&is_ready), assembled.trouble.clone());
+        let state = web::Data::new(HttpState::new(HttpParts {
+            pages: Arc::clone(&pages),
+            mirror_ids: ids,
+            detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
+            readiness: Arc::new(move || match &*trouble.borrow() {
+                _ if !readiness.load(Ordering::Relaxed) => Err("stopping".to_owned()),
+                Some(text) => Err(text.clone()),
+                None => Ok(()),
+            }),
+            utc_now_ms: utc_now,
+            options: http_options(config),
+            shutdown: shutdown.clone(),
+        }));
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
         let server = actix_rt::spawn(server);
         Ok(App { address, pages, driver: Arc::new(driver), shutdown, is_ready, server, assembled })
@@ -208,6 +212,7 @@ fn start_collector(
     opened: Opened,
     board: &StatusBoard,
     now: &UtcNow,
+    trouble: watch::Sender<Option<String>>,
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Addr<SnapshotWriter>) {
     let (store, plan) = (opened.store, prune_plan(config, now));
@@ -231,6 +236,7 @@ fn start_collector(
         imported: opened.imported,
         internals: internals(config, board.clone(), Arc::clone(now)),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
+        trouble,
     };
     (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
 }
@@ -246,7 +252,8 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
     let anchors: Vec<_> = sources(config).map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
     let is_observed = |ix| opened.ledger.source(ix).is_some_and(|s| s.windows.first().is_some());
     let observed: Vec<bool> = (0..anchors.len()).map(|i| is_observed(SourceIx(i as u16))).collect();
-    let (collector, writer) = start_collector(config, opened, board, now, &collector_arbiter);
+    let (telling, trouble) = watch::channel(None);
+    let (collector, writer) = start_collector(config, opened, board, now, telling, &collector_arbiter);
     let doors = AuditDoors {
         export: Arc::clone(&outside.export),
         clock: Arc::clone(&clock),
@@ -290,6 +297,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
     Assembled {
         pictures,
         auditing,
+        trouble,
         collector,
         writer,
         streams,
