@@ -4,12 +4,14 @@
 //! pictures, and sends what must last to the writer: one transaction under way, one a second.
 
 mod events;
+mod invalid;
 mod picture;
 mod save;
 
 pub use save::{Restored, restore};
 
 use super::message::{AskChain, FromSource, Keep, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
+use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
@@ -23,6 +25,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
 };
 use events::EventLog;
+use invalid::InvalidLog;
 use save::Saver;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -100,6 +103,8 @@ pub struct CollectorParts {
     pub internals: Arc<dyn Fn() -> Value + Send + Sync>,
     /// The longest grace of any mirror, nanoseconds.
     pub grace_max_ns: i64,
+    /// What the validator does.
+    pub validator: Arc<ValidatorLoad>,
 }
 
 /// The actor.
@@ -119,6 +124,8 @@ pub struct Collector {
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
+    validator: Arc<ValidatorLoad>,
+    invalid: InvalidLog,
 }
 
 impl Collector {
@@ -153,6 +160,8 @@ impl Collector {
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
+            validator: parts.validator,
+            invalid: InvalidLog::default(),
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
