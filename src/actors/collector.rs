@@ -5,6 +5,7 @@
 
 mod audit;
 mod events;
+mod invalid;
 mod picture;
 mod save;
 
@@ -12,6 +13,7 @@ pub use audit::AuditorIs;
 pub use save::{Restored, restore};
 
 use super::message::{AskChain, FromSource, Keep, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
+use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
@@ -27,6 +29,7 @@ use actix::{
 };
 use audit::Audit;
 use events::EventLog;
+use invalid::InvalidLog;
 use save::Saver;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -106,6 +109,8 @@ pub struct CollectorParts {
     pub grace_max_ns: i64,
     /// Samples of a run before, by source id.
     pub samples: HashMap<String, Samples>,
+    /// What the validator does.
+    pub validator: Arc<ValidatorLoad>,
 }
 
 /// The actor.
@@ -126,6 +131,8 @@ pub struct Collector {
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
     audit: Audit,
+    validator: Arc<ValidatorLoad>,
+    invalid: InvalidLog,
 }
 
 impl Collector {
@@ -164,6 +171,8 @@ impl Collector {
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
             audit,
+            validator: parts.validator,
+            invalid: InvalidLog::default(),
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
