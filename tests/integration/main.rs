@@ -22,4 +22,5 @@ mod restart;
 mod tidy;
 mod turbulence;
 mod usage;
+mod validity;
 mod world;
