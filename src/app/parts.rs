@@ -1,6 +1,6 @@
 //! Putting the parts together, and taking them apart in order.
 
-use super::auditing::{AuditorChild, AuditDoors, Auditing, start_auditor};
+use super::auditing::{AuditDoors, Auditing, AuditorChild, start_auditor};
 use super::details::Details;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
