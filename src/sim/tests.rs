@@ -1,6 +1,8 @@
 //! The simulator seen from a client: real sockets on the loopback address, each wait under one guard.
 
+mod lies;
 mod misbehaviour;
+mod software;
 
 use super::behaviour::{Behaviour, CursorFault, Hangup, Refusal, Upgrade};
 use super::demo::{self, DemoOptions};
