@@ -17,6 +17,7 @@ mod kills;
 mod lifecycle;
 mod mirrors;
 mod primary;
+mod quirks;
 mod restart;
 mod tidy;
 mod turbulence;
