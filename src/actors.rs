@@ -10,4 +10,5 @@ pub mod mirror_stream;
 pub mod reader;
 pub mod rtt_pinger;
 pub mod snapshot_writer;
+pub mod validator;
 pub mod watchdog;

@@ -7,6 +7,7 @@
 //! Nothing that watches real sources uses this module, and it never listens on anything but the loopback address.
 
 pub mod behaviour;
+pub mod broken;
 pub mod demo;
 pub mod garbage;
 mod log;

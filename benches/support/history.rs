@@ -8,7 +8,7 @@ use mirrorwatch::domain::op::{Kind, Op, OpKey};
 use mirrorwatch::domain::source::SourceIx;
 use mirrorwatch::domain::time::{Labels, MS, SECOND, Tau};
 use mirrorwatch::domain::verdict::Mode;
-use mirrorwatch::domain::view::{Picture, SourceInfo};
+use mirrorwatch::domain::view::{Picture, SourceInfo, ValidityCounts};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -144,6 +144,7 @@ impl History {
             events: Vec::new(),
             degraded: Vec::new(),
             internals: Value::Null,
+            validity: ValidityCounts::default(),
             imported: Arc::default(),
             evidence: Arc::default(),
             samples: Arc::default(),

@@ -5,6 +5,7 @@
 
 mod audit;
 mod events;
+mod invalid;
 mod picture;
 mod save;
 
@@ -12,6 +13,7 @@ pub use audit::AuditorIs;
 pub use save::{Restored, restore};
 
 use super::message::{AskChain, FromSource, Keep, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
+use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
@@ -27,6 +29,7 @@ use actix::{
 };
 use audit::Audit;
 use events::EventLog;
+use invalid::InvalidLog;
 use save::Saver;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -109,6 +112,8 @@ pub struct CollectorParts {
     pub samples: HashMap<String, Samples>,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
+    /// What the validator does.
+    pub validator: Arc<ValidatorLoad>,
 }
 
 /// The actor.
@@ -130,6 +135,8 @@ pub struct Collector {
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
     audit: Audit,
+    validator: Arc<ValidatorLoad>,
+    invalid: InvalidLog,
 }
 
 impl Collector {
@@ -169,6 +176,8 @@ impl Collector {
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
             audit,
+            validator: parts.validator,
+            invalid: InvalidLog::default(),
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);

@@ -10,6 +10,7 @@ use crate::domain::link::Link;
 use crate::domain::op::{Op, OpKey};
 use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
+use crate::domain::validity::Rule;
 use crate::domain::verdict::Mode;
 use crate::domain::view::Picture;
 use crate::ports::store::Commit;
@@ -195,6 +196,18 @@ pub enum RecheckError {
     /// It is ending.
     #[error("stopping")]
     Stopping,
+}
+
+/// To the collector: an operation of the primary breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct Invalid {
+    /// Which operation.
+    pub key: OpKey,
+    /// Which rule.
+    pub rule: Rule,
+    /// How, for people.
+    pub text: String,
 }
 
 /// To an actor: end now.

@@ -11,9 +11,11 @@ mod reading;
 
 use super::message::{AskChain, FromSource, PeerIs, Read, ReaderLate, SourceEvent, Stop};
 use super::reader::{ReaderTask, Readers};
+use super::validator::{Submitted, ValidatorDoor};
 use crate::domain::fill::{Anchor, Fill};
 use crate::domain::frame::FormCache;
 use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
+use crate::domain::op::Op;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau};
 use crate::ports::clock::Clock;
@@ -79,6 +81,8 @@ pub struct StreamListeners {
     pub pinger: Recipient<PeerIs>,
     /// That our own parts made reading wait.
     pub late: Recipient<ReaderLate>,
+    /// Who checks what was published by all rules; the primary's stream alone has it.
+    pub validator: Option<Arc<ValidatorDoor>>,
 }
 
 /// The actor.
@@ -100,6 +104,8 @@ pub struct MirrorStream {
     chain: Option<chain::Chain>,
     was_observed: bool,
     peer: Option<std::net::SocketAddr>,
+    /// What is left at the validator's door once the ledger has it.
+    submitted: Vec<Submitted>,
 }
 
 impl MirrorStream {
@@ -122,6 +128,7 @@ impl MirrorStream {
             has_export: true,
             chain: None,
             peer: None,
+            submitted: Vec::new(),
         }
     }
 
@@ -223,18 +230,30 @@ impl MirrorStream {
     }
 
     /// Sends events to the collector in their order: nothing else is handled until it has them.
-    fn tell(&self, events: Vec<SourceEvent>, ctx: &mut Context<Self>) {
+    fn tell(&mut self, events: Vec<SourceEvent>, ctx: &mut Context<Self>) {
         if !events.is_empty() {
             ctx.wait(self.telling(events).into_actor(self));
         }
     }
 
-    fn telling(&self, events: Vec<SourceEvent>) -> impl Future<Output = ()> + use<> {
+    fn telling(&mut self, events: Vec<SourceEvent>) -> impl Future<Output = ()> + use<> {
         let request = self.to.collector.send(FromSource { source: self.settings.source, events });
+        let (validator, submitted) = (self.to.validator.clone(), std::mem::take(&mut self.submitted));
         async move {
             if request.await.is_err() {
                 tracing::debug!("the collector has gone");
             }
+            // Not before the ledger knows them: what is found about an operation must find it there.
+            if let Some(validator) = validator {
+                validator.offer(submitted);
+            }
+        }
+    }
+
+    /// Notes an operation that is to be checked by all rules.
+    fn submit(&mut self, op: &Op, operation: &str) {
+        if self.to.validator.is_some() {
+            self.submitted.push(Submitted::new(op, operation));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Putting the parts together, and taking them apart in order.
 
-use super::auditing::{AuditDoors, Auditing, start_auditor};
+use super::auditing::{AuditorChild, AuditDoors, Auditing, start_auditor};
 use super::details::Details;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
@@ -11,6 +11,7 @@ use crate::actors::mirror_stream::{MirrorStream, StreamDoors, StreamListeners, S
 use crate::actors::reader::Readers;
 use crate::actors::rtt_pinger::RttPinger;
 use crate::actors::snapshot_writer::SnapshotWriter;
+use crate::actors::validator::{Validator, ValidatorDoor, ValidatorLoad};
 use crate::actors::watchdog::{Child, Watchdog};
 use crate::config::{Config, SourceConfig};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
@@ -85,6 +86,7 @@ pub struct Assembled {
     pingers: Vec<Addr<RttPinger>>,
     watchdog: Addr<Watchdog>,
     arbiters: Vec<Arbiter>,
+    validator: Arc<ValidatorLoad>,
     /// Where pictures come from.
     pub pictures: Pictures,
     /// Who asks hosts about single DIDs.
@@ -171,6 +173,7 @@ impl App {
 
 impl Assembled {
     async fn stop_sources(&self) {
+        self.validator.close();
         self.watchdog.send(Stop).await.unwrap_or_default();
         for pinger in &self.pingers {
             pinger.send(Stop).await.unwrap_or_default();
@@ -212,7 +215,7 @@ fn start_collector(
     opened: Opened,
     board: &StatusBoard,
     now: &UtcNow,
-    trouble: watch::Sender<Option<String>>,
+    (trouble, load): (watch::Sender<Option<String>>, &Arc<ValidatorLoad>),
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Addr<SnapshotWriter>) {
     let (store, plan) = (opened.store, prune_plan(config, now));
@@ -237,6 +240,7 @@ fn start_collector(
         internals: internals(config, board.clone(), Arc::clone(now)),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
         trouble,
+        validator: Arc::clone(load),
     };
     (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
 }
@@ -247,13 +251,14 @@ fn sources(config: &Config) -> impl Iterator<Item = &SourceConfig> {
 }
 
 fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoard, now: &UtcNow) -> Assembled {
-    let (streams_arbiter, collector_arbiter) = (Arbiter::new(), Arbiter::new());
+    let (streams_arbiter, collector_arbiter, validator_arbiter) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
+    let load = Arc::new(ValidatorLoad::default());
     let (clock, labels) = (Arc::clone(&opened.clock), opened.labels);
     let anchors: Vec<_> = sources(config).map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
     let is_observed = |ix| opened.ledger.source(ix).is_some_and(|s| s.windows.first().is_some());
     let observed: Vec<bool> = (0..anchors.len()).map(|i| is_observed(SourceIx(i as u16))).collect();
     let (telling, trouble) = watch::channel(None);
-    let (collector, writer) = start_collector(config, opened, board, now, telling, &collector_arbiter);
+    let (collector, writer) = start_collector(config, opened, board, now, (telling, &load), &collector_arbiter);
     let doors = AuditDoors {
         export: Arc::clone(&outside.export),
         clock: Arc::clone(&clock),
@@ -261,6 +266,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         collector: collector.clone(),
     };
     let (auditing, auditor) = start_auditor(config, doors, &streams_arbiter);
+    let door = start_validator(&load, &collector, &validator_arbiter);
     let readers = Readers::default();
     let doors = StreamDoors {
         clock: Arc::clone(&clock),
@@ -282,17 +288,12 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
             anchor: anchors.get(i).copied().flatten(),
             was_observed: observed.get(i).copied().unwrap_or(false),
         };
-        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &streams_arbiter);
+        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &door, &streams_arbiter);
         streams.push(slot);
         pingers.push(pinger);
         children.push(child);
     }
-    let late = collector.clone().recipient();
-    let watchdog = Watchdog::start_in_arbiter(&streams_arbiter.handle(), move |_| {
-        let streams = children.into_iter().map(ChildParts::child);
-        let children = streams.chain([auditor.child()]).collect();
-        Watchdog::new(clock, readers, late, children)
-    });
+    let watchdog = start_watchdog(&clock, readers, &collector, (children, auditor), &streams_arbiter);
     let pictures = Pictures(collector.clone().recipient());
     Assembled {
         pictures,
@@ -303,8 +304,29 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         streams,
         pingers,
         watchdog,
-        arbiters: vec![streams_arbiter, collector_arbiter],
+        arbiters: vec![streams_arbiter, collector_arbiter, validator_arbiter],
+        validator: load,
     }
+}
+
+fn start_validator(load: &Arc<ValidatorLoad>, collector: &Addr<Collector>, arbiter: &Arbiter) -> Arc<ValidatorDoor> {
+    let (shared, told) = (Arc::clone(load), collector.clone().recipient());
+    let validator = Validator::start_in_arbiter(&arbiter.handle(), move |_| Validator::new(shared, told));
+    Arc::new(ValidatorDoor::new(validator.recipient(), Arc::clone(load)))
+}
+
+fn start_watchdog(
+    clock: &Arc<dyn Clock>,
+    readers: Readers,
+    collector: &Addr<Collector>,
+    (streams, auditor): (Vec<ChildParts>, AuditorChild),
+    arbiter: &Arbiter,
+) -> Addr<Watchdog> {
+    let (clock, late) = (Arc::clone(clock), collector.clone().recipient());
+    Watchdog::start_in_arbiter(&arbiter.handle(), move |_| {
+        let children = streams.into_iter().map(ChildParts::child).chain([auditor.child()]).collect();
+        Watchdog::new(clock, readers, late, children)
+    })
 }
 
 fn start_pinger(
@@ -363,12 +385,14 @@ fn start_stream(
     doors: &StreamDoors,
     pinger: &Addr<RttPinger>,
     collector: &Addr<Collector>,
+    validator: &Arc<ValidatorDoor>,
     arbiter: &Arbiter,
 ) -> (StreamSlot, ChildParts) {
     let to = StreamListeners {
         collector: collector.clone().recipient(),
         pinger: pinger.clone().recipient(),
         late: collector.clone().recipient(),
+        validator: (settings.source == SourceIx::PRIMARY).then(|| Arc::clone(validator)),
     };
     let stream = MirrorStream::new(settings.clone(), doors.clone(), to.clone());
     let address = MirrorStream::start_in_arbiter(&arbiter.handle(), move |_| stream);

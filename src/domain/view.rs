@@ -63,6 +63,21 @@ pub struct Imported {
     pub fields: Map<String, Value>,
 }
 
+/// How many operations of the primary were checked by all rules since the start.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub struct ValidityCounts {
+    /// Checked, as far as what they follow is known.
+    pub validated: u64,
+    /// Let go unchecked, because the queue was full or the process was ending.
+    pub not_validated: u64,
+    /// Of those checked, the ones that break a rule.
+    pub invalid: u64,
+    /// Waiting now.
+    pub queued: u64,
+    /// The most that may wait.
+    pub queue_limit: u64,
+}
+
 /// Everything that views are made of.
 #[derive(Clone, Debug)]
 pub struct Picture {
@@ -80,6 +95,8 @@ pub struct Picture {
     pub degraded: Vec<String>,
     /// Recomputers, queues and limits, as their owners tell them.
     pub internals: Value,
+    /// What became of checking the primary's operations by all rules.
+    pub validity: ValidityCounts,
     /// Imported snapshots, oldest first.
     pub imported: Arc<Vec<Imported>>,
     /// What hosts were asked and answered.

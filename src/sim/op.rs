@@ -1,7 +1,12 @@
 //! Valid operations: chained, signed, with the CIDs and DIDs that they must have.
 //!
 //! The keys come from the seed and protect nothing. A made operation keeps every rule of the directory, so that an
-//! observer that checks signatures finds nothing to blame.
+//! observer that checks signatures finds nothing to blame. What belongs together by its `prev` – chains, rivals,
+//! recoveries – is made in [`family`].
+
+mod family;
+
+pub use family::Contest;
 
 use crate::domain::cid::{Cid, Content};
 use crate::domain::did::Did;
@@ -35,6 +40,10 @@ pub struct SimOp {
     pub created_ms: i64,
     /// The signed operation as JSON, in the key order of the reference server.
     pub operation: String,
+    /// The operation of the same DID that it follows.
+    pub prev: Option<Cid>,
+    /// Operations that a directory nullifies when it accepts this one.
+    pub nullifies: Vec<Cid>,
 }
 
 impl SimOp {
@@ -112,8 +121,7 @@ impl OpMaker {
 
     /// The next operation, of this kind; a genesis in its place while there is no DID that could receive it.
     pub fn of_kind(&mut self, kind: Kind, now_ms: i64) -> Arc<SimOp> {
-        self.made += 1;
-        self.seq += self.rng.random_range(SEQ_STEPS);
+        self.count();
         let account = match kind {
             Kind::Update | Kind::Tombstone if !self.accounts.is_empty() => {
                 let index = self.rng.random_range(0..self.accounts.len());
@@ -121,6 +129,12 @@ impl OpMaker {
             }
             _ => None,
         };
+        self.make(kind, account, now_ms)
+    }
+
+    /// An operation of this account, or a first one of a new DID.
+    fn make(&mut self, kind: Kind, account: Option<Account>, now_ms: i64) -> Arc<SimOp> {
+        let prev = account.as_ref().map(|account| account.head);
         let (key, kind, operation, cid) = match account {
             Some(account) if kind == Kind::Tombstone => {
                 let (operation, cid) = self.sign(tombstone(account.head), account.key);
@@ -138,7 +152,13 @@ impl OpMaker {
             None => self.create(if kind == Kind::LegacyCreate { kind } else { Kind::Genesis }),
         };
         debug_assert_eq!(key.cid, cid, "an operation is named by its own content");
-        Arc::new(SimOp { key, kind, seq: self.seq, created_ms: now_ms, operation })
+        Arc::new(SimOp { key, kind, seq: self.seq, created_ms: now_ms, operation, prev, nullifies: Vec::new() })
+    }
+
+    /// Takes the next number.
+    fn count(&mut self) {
+        self.made += 1;
+        self.seq += self.rng.random_range(SEQ_STEPS);
     }
 
     fn create(&mut self, kind: Kind) -> (OpKey, Kind, String, Cid) {

@@ -4,7 +4,7 @@ use super::MirrorStream;
 use super::reading::rejected;
 use crate::actors::message::SourceEvent;
 use crate::domain::fill::{Fill, FillStep, PAGE_OPS};
-use crate::domain::frame::{Reject, Shape, parse};
+use crate::domain::frame::{Frame, Reject, Shape, parse};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::{Op, OpKey};
 use crate::domain::time::{MS, SECOND, Tau};
@@ -117,15 +117,17 @@ impl MirrorStream {
     }
 
     /// Parses a page's lines; what passes is told as filled.
-    pub(super) fn take_lines(&self, page: &ExportPage, events: &mut Vec<SourceEvent>) -> Vec<(u64, OpKey)> {
+    pub(super) fn take_lines(&mut self, page: &ExportPage, events: &mut Vec<SourceEvent>) -> Vec<(u64, OpKey)> {
         let mut ops = Vec::new();
-        let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let forms = Arc::clone(&self.doors.forms);
+        let mut forms = forms.lock().unwrap_or_else(PoisonError::into_inner);
         for line in &page.lines {
             let parsed = std::str::from_utf8(line)
                 .map_err(|e| Reject::BadJson(e.valid_up_to()))
-                .and_then(|line| parse(line, Shape::Legacy, &mut forms).map(|frame| frame.op));
+                .and_then(|line| parse(line, Shape::Legacy, &mut forms));
             match parsed {
-                Ok(op) => {
+                Ok(Frame { op, operation }) => {
+                    self.submit(&op, operation);
                     ops.extend(op.seq.map(|seq| (seq, op.key)));
                     events.push(SourceEvent::Arrived(op, page.received_at, Mode::Filled));
                 }
@@ -221,11 +223,15 @@ impl MirrorStream {
         }
     }
 
-    fn take_replayed(&self, message: &Arrived, events: &mut Vec<SourceEvent>) -> Option<Op> {
+    fn take_replayed(&mut self, message: &Arrived, events: &mut Vec<SourceEvent>) -> Option<Op> {
         let Payload::Text(text) = &message.payload else { return None };
-        let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
-        match parse(text, Shape::Sequenced, &mut forms).map(|frame| frame.op) {
-            Ok(op) => {
+        let parsed = {
+            let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
+            parse(text, Shape::Sequenced, &mut forms)
+        };
+        match parsed {
+            Ok(Frame { op, operation }) => {
+                self.submit(&op, operation);
                 events.push(SourceEvent::Arrived(op, message.at, Mode::Filled));
                 Some(op)
             }

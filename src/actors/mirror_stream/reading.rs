@@ -25,6 +25,9 @@ impl MirrorStream {
             // A gap is there when the source was observed before; it begins at the last proof, which the ledger knows.
             let has_gap = std::mem::replace(&mut self.was_observed, true);
             events.push(SourceEvent::Opened(at));
+            if let Some(validator) = &self.to.validator {
+                validator.note_gap();
+            }
             self.step(LinkEvent::Opened { has_gap }, &mut events, ctx);
         }
         if !msg.messages.is_empty() {
@@ -60,12 +63,13 @@ impl MirrorStream {
         };
         let parsed = {
             let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
-            parse(text, Shape::Sequenced, &mut forms).map(|frame| frame.op)
+            parse(text, Shape::Sequenced, &mut forms)
         };
         match parsed {
-            Ok(op) => {
-                self.note_live(&op);
-                events.push(SourceEvent::Arrived(op, message.at, Mode::Live));
+            Ok(frame) => {
+                self.note_live(&frame.op);
+                self.submit(&frame.op, frame.operation);
+                events.push(SourceEvent::Arrived(frame.op, message.at, Mode::Live));
             }
             Err(reject) => events.push(rejected(&reject, message.at)),
         }

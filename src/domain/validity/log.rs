@@ -64,8 +64,8 @@ pub fn check_log(did: Did, entries: &[Entry<'_>]) -> LogCheck {
         });
         check.signers.push(result.as_ref().ok().copied());
         if let Err(violation) = result {
-            if violation.rule != Rule::Repeated {
-                cid.into_iter().for_each(|cid| chain.refuse(cid));
+            if let Some(cid) = cid.filter(|_| violation.rule != Rule::Repeated) {
+                chain.refuse(cid);
             }
             check.violations.push((place, violation));
         }

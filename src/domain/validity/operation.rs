@@ -45,7 +45,7 @@ impl Operation {
         let Content::Map(fields) = &content else {
             return Err(Violation::of(Rule::BadForm));
         };
-        let cid = Cid::of_cbor(&content.to_cbor().map_err(form_violation)?);
+        let cid = Cid::of_cbor(&content.to_cbor().map_err(|error| form_violation(&error))?);
         let (kind, prev) = kind_and_prev(&content)?;
         let rotation_keys = match kind {
             Kind::Genesis | Kind::Update => regular(&content, fields)?,
@@ -54,7 +54,7 @@ impl Operation {
         };
         let signature = signature(text(&content, "sig")?)?;
         let unsigned = fields.iter().filter(|(name, _)| name != "sig").cloned().collect();
-        let unsigned = Content::Map(unsigned).to_cbor().map_err(form_violation)?;
+        let unsigned = Content::Map(unsigned).to_cbor().map_err(|error| form_violation(&error))?;
         Ok(Operation { cid, kind, prev, rotation_keys, unsigned, signature })
     }
 
@@ -94,7 +94,7 @@ impl Operation {
     }
 }
 
-fn form_violation(error: ContentError) -> Violation {
+fn form_violation(error: &ContentError) -> Violation {
     let rule = if matches!(error, ContentError::TooLarge(_)) { Rule::TooLarge } else { Rule::BadForm };
     Violation::new(rule, error.to_string())
 }

@@ -21,6 +21,17 @@ pub fn page(picture: &Picture) -> Value {
                 "late_reader_spans": c.late.len(),
             }),
         );
+        let v = picture.validity;
+        object.insert(
+            "validity".into(),
+            json!({
+                "validated": v.validated,
+                "not_validated": v.not_validated,
+                "invalid": v.invalid,
+                "queued": v.queued,
+                "queue_limit": v.queue_limit,
+            }),
+        );
         object.insert("degraded".into(), picture.degraded.clone().into());
     }
     page

@@ -148,7 +148,9 @@ impl Log {
 
     /// Marks entries as nullified.
     pub(in super::super) fn nullified(&mut self, places: &[usize]) {
-        places.iter().for_each(|place| self.entries[*place].nullified = true);
+        for place in places {
+            self.entries[*place].nullified = true;
+        }
     }
 
     pub(in super::super) fn check(&self) -> LogCheck {
