@@ -7,6 +7,7 @@ mod auditing;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod details;
+mod open_files;
 mod outside;
 mod parts;
 mod pictures;

@@ -190,8 +190,7 @@ impl Ledger {
         s.windows_version += 1;
         s.dropped += 1;
         if source == SourceIx::PRIMARY && !self.is_mutant(Mutant::LaggingAfterHole) {
-            self.ranges.close(from);
-            self.ranges.open(at.plus(1));
+            self.ranges.part(from, at.plus(1));
         }
     }
 
@@ -255,8 +254,7 @@ impl Ledger {
             return;
         }
         for gap in self.primary.windows.gaps().filter(|g| g.state == GapState::Open && g.reopened.is_some()) {
-            self.ranges.close(gap.start);
-            self.ranges.open(gap.end());
+            self.ranges.part(gap.start, gap.end());
         }
     }
 
@@ -298,6 +296,12 @@ impl Ledger {
         self.judge_extras();
         self.evict_old();
         self.advance_intervals();
+    }
+
+    /// Whether the primary's operations come later after their `createdAt` than usual.
+    #[must_use]
+    pub fn is_primary_delayed(&self) -> bool {
+        self.delay.is_delayed(self.now)
     }
 
     /// Length of an interval, milliseconds.

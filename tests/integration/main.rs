@@ -13,6 +13,7 @@ mod audit;
 mod bench_gate;
 mod browser;
 mod delivery;
+mod disk;
 mod kills;
 mod lifecycle;
 mod mirrors;

@@ -11,8 +11,8 @@ pub mod script;
 
 use app::Running;
 use counts::Counts;
-use mirrorwatch::config::{Config, Judging, SourceConfig};
 use mirrorwatch::actors::message::RecheckError;
+use mirrorwatch::config::{Config, Judging, SourceConfig};
 use mirrorwatch::domain::confirm::SurveyReport;
 use mirrorwatch::domain::did::Did;
 use mirrorwatch::domain::op::Kind;
@@ -281,6 +281,11 @@ impl World {
         self.get_bare(path).await["data"].take()
     }
 
+    /// The status that a page answers with.
+    pub async fn status(&self, path: &str) -> u16 {
+        self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap().status().as_u16()
+    }
+
     /// A page as it is.
     pub async fn get_bare(&self, path: &str) -> Value {
         let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
@@ -340,10 +345,12 @@ impl World {
         }
     }
 
-    /// Whether the machine stopped the program for so long that it said so: timing is then not known.
+    /// Whether the machine stopped the program, or the simulated primary, for so long that the program said so: timing is
+    /// then not known.
     pub async fn was_frozen(&self) -> bool {
         let events = self.get("/api/v1/events").await;
-        events["events"].as_array().unwrap().iter().any(|e| e["kind"] == "reader_late")
+        let voids = |e: &Value| e["kind"] == "reader_late" || e["kind"] == "primary_delayed";
+        events["events"].as_array().unwrap().iter().any(voids)
     }
 
     /// Events of one kind, newest first.

@@ -72,10 +72,18 @@ pub(super) struct Saver {
     newest_op: i64,
     sent_at: Option<Tau>,
     trouble: Option<(KeepError, i64)>,
+    /// Tells others of it.
+    told: watch::Sender<Option<String>>,
 }
 
 impl Saver {
-    pub(super) fn new(writer: Recipient<Keep>, last_segment: i64, kept: Vec<(i64, i64)>, boot_id: String) -> Saver {
+    pub(super) fn new(
+        writer: Recipient<Keep>,
+        last_segment: i64,
+        kept: Vec<(i64, i64)>,
+        boot_id: String,
+        told: watch::Sender<Option<String>>,
+    ) -> Saver {
         let newest_op = kept.last().map_or(-1, |s| s.1);
         Saver {
             writer,
@@ -89,6 +97,7 @@ impl Saver {
             newest_op,
             sent_at: None,
             trouble: None,
+            told,
         }
     }
 
@@ -277,6 +286,7 @@ impl Collector {
                 }
             }
         }
+        self.saver.told.send_replace(self.saver.degraded().pop());
     }
 }
 

@@ -266,7 +266,7 @@ impl Ledger {
             found: Found::clone(self.findings.found()),
             late: newest(self.late.spans().copied().collect(), LATE_MAX),
             late_since: self.late.since(),
-            is_primary_delayed: self.delay.is_delayed(self.now),
+            is_primary_delayed: self.is_primary_delayed(),
             primary_has_no_export: self.foreigns.has_no_export(),
             held_ops: self.ring.len(),
             unknown_keys: self.foreigns.len(),

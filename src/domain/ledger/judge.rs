@@ -5,7 +5,7 @@ use super::mutant::Mutant;
 use crate::domain::ring::Row;
 use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Reason, Verdict};
-use crate::domain::window::{Cover, GAP_LIMIT_NS, Windows};
+use crate::domain::window::{Cover, GAP_LIMIT_NS, Gap, GapState, Windows};
 
 /// Overdue operations of one mirror above which they are judged once a second and not at each tick.
 const OFTEN_MAX: usize = 10_000;
@@ -18,10 +18,11 @@ enum Judgement {
     Unknown(Reason),
 }
 
-/// Whether a gap that may still be filled impairs `[from, to)`. It does so until it is filled, not only until the stream is
-/// open again: what a source sends then may queue behind what it sends again.
+/// Whether a gap impairs `[from, to)` that may still be filled, or that lies before it and was forsaken. It does so until the
+/// fill has ended, not only until the stream is open again: what a source sends then may queue behind what it sends again.
 fn is_gap_open(windows: &Windows, from: Tau, to: Tau) -> bool {
-    windows.open_gap().is_some_and(|g| g.start < to && g.impaired().to > from)
+    let waits = |g: &Gap| g.state == GapState::Open || g.end() <= from;
+    windows.reaching(from).any(|g| g.start < to && g.impaired().to == Tau::MAX && waits(g))
 }
 
 impl Ledger {
@@ -91,7 +92,7 @@ impl Ledger {
         let from = if self.is_mutant(Mutant::EdgeCut) { row.p.plus(grace_ns / 2) } else { row.p.plus(-look_back_ns) };
         let moved = self.deadline(row, base);
         // The fill of any gap of the mirror that lies before that moves it once more.
-        let own = mirror.source.windows.filled_at(from, moved).filter(|_| !self.is_mutant(Mutant::NoGrace));
+        let own = mirror.source.windows.caught_up_at(from, moved).filter(|_| !self.is_mutant(Mutant::NoGrace));
         let deadline = own.map_or(moved, |filled| moved.max(filled.plus(self.after_fill_ns(grace_ns))));
         if self.is_mutant(Mutant::AlwaysUnknown) {
             return Judgement::Unknown(Reason::LinkDown);
