@@ -215,7 +215,7 @@ fn start_collector(
     opened: Opened,
     board: &StatusBoard,
     now: &UtcNow,
-    (trouble, load): (watch::Sender<Option<String>>, Arc<ValidatorLoad>),
+    (trouble, load): (watch::Sender<Option<String>>, &Arc<ValidatorLoad>),
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Addr<SnapshotWriter>) {
     let (store, plan) = (opened.store, prune_plan(config, now));
@@ -240,7 +240,7 @@ fn start_collector(
         internals: internals(config, board.clone(), Arc::clone(now)),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
         trouble,
-        validator: load,
+        validator: Arc::clone(load),
     };
     (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
 }
@@ -258,8 +258,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
     let is_observed = |ix| opened.ledger.source(ix).is_some_and(|s| s.windows.first().is_some());
     let observed: Vec<bool> = (0..anchors.len()).map(|i| is_observed(SourceIx(i as u16))).collect();
     let (telling, trouble) = watch::channel(None);
-    let (collector, writer) =
-        start_collector(config, opened, board, now, (telling, Arc::clone(&load)), &collector_arbiter);
+    let (collector, writer) = start_collector(config, opened, board, now, (telling, &load), &collector_arbiter);
     let doors = AuditDoors {
         export: Arc::clone(&outside.export),
         clock: Arc::clone(&clock),
