@@ -5,7 +5,7 @@
 //!
 //! Code map: [`clock`] tells the instant; [`resolve`] turns names into addresses; [`dial`] opens a source's stream and
 //! [`stream_reader`] reads it; [`tcp_info`] asks the kernel about its socket; [`probe`] times connects; [`export`] fetches
-//! pages and audit logs over HTTP, no faster than its [`rate_gate`].
+//! pages and audit logs over HTTP, no faster than its [`rate_gate`]; [`port_holder`] tells who listens where we want to.
 
 pub mod clock;
 pub mod dial;
@@ -14,6 +14,7 @@ pub mod export;
 pub mod export_error;
 #[cfg(test)]
 pub(crate) mod loopback;
+pub mod port_holder;
 pub mod probe;
 pub mod rate_gate;
 pub mod resolve;

@@ -146,6 +146,9 @@ impl History {
             internals: Value::Null,
             validity: ValidityCounts::default(),
             imported: Arc::default(),
+            evidence: Arc::default(),
+            samples: Arc::default(),
+            audit_load: mirrorwatch::domain::confirm::Load::default(),
         }
     }
 }

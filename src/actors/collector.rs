@@ -3,11 +3,13 @@
 //! It applies what sources tell in the order in which they tell it, lets the ledger decide at each tick, hands out
 //! pictures, and sends what must last to the writer: one transaction under way, one a second.
 
+mod audit;
 mod events;
 mod invalid;
 mod picture;
 mod save;
 
+pub use audit::AuditorIs;
 pub use save::{Restored, restore};
 
 use super::message::{AskChain, FromSource, Keep, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
@@ -15,6 +17,7 @@ use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
+use crate::domain::sample::Samples;
 use crate::domain::sessions::Sessions;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Tau};
@@ -24,6 +27,7 @@ use crate::ports::store::EventRow;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
 };
+use audit::Audit;
 use events::EventLog;
 use invalid::InvalidLog;
 use save::Saver;
@@ -31,6 +35,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Mailbox places: each source has one message under way, pingers and readers of pages one each.
 const MAILBOX: usize = 1_024;
@@ -105,6 +110,10 @@ pub struct CollectorParts {
     pub grace_max_ns: i64,
     /// What the validator does.
     pub validator: Arc<ValidatorLoad>,
+    /// Samples of a run before, by source id.
+    pub samples: HashMap<String, Samples>,
+    /// What is wrong with keeping, in words; none while all is kept.
+    pub trouble: watch::Sender<Option<String>>,
 }
 
 /// The actor.
@@ -116,6 +125,7 @@ pub struct Collector {
     started: Tau,
     ticked: Tau,
     clock_offset_ms: Option<i64>,
+    is_primary_delayed: bool,
     primary: Option<Recipient<AskChain>>,
     chain_asked: Option<Tau>,
     chain_ended: Option<Tau>,
@@ -124,8 +134,8 @@ pub struct Collector {
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
-    validator: Arc<ValidatorLoad>,
     invalid: InvalidLog,
+    audit: Audit,
 }
 
 impl Collector {
@@ -134,6 +144,9 @@ impl Collector {
     pub fn new(parts: CollectorParts) -> Collector {
         let now = parts.clock.now();
         let mut rejects = parts.rejects;
+        let mut samples = parts.samples;
+        let of_mirrors = parts.sources.iter().skip(1).map(|who| samples.remove(&who.id).unwrap_or_default());
+        let audit = Audit::new(of_mirrors.collect());
         let known = |(who, anchor): (SourceIdentity, Option<Anchor>)| Known {
             rejects: rejects.remove(&who.id).unwrap_or_default(),
             who,
@@ -152,16 +165,17 @@ impl Collector {
             clock: parts.clock,
             labels: parts.labels,
             clock_offset_ms: None,
+            is_primary_delayed: false,
             primary: None,
             chain_asked: None,
             chain_ended: None,
             events: EventLog::new(parts.events),
-            saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id),
+            saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id, parts.trouble),
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
-            validator: parts.validator,
-            invalid: InvalidLog::default(),
+            invalid: InvalidLog::new(parts.validator),
+            audit,
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
@@ -226,34 +240,14 @@ impl Collector {
         known.last_reject = Some((text, at));
     }
 
-    fn linked(&mut self, source: SourceIx, link: Link) {
-        let (now, utc_ms) = (self.clock.now(), self.labels.utc_ms(self.clock.now()));
-        let Some(known) = self.known(source) else { return };
-        let (was, is) = (known.link.state, link.state);
-        match (was.is_up(), is.is_up()) {
-            (false, true) => {
-                known.sessions.up(now);
-                known.opened_ms = Some(utc_ms);
-            }
-            (true, false) => known.sessions.down(now),
-            _ => known.sessions.watch(now),
-        }
-        let is_news = events::is_news(&known.link, &link);
-        let session = events::session(known, &link, was.is_up() && !is.is_up(), utc_ms);
-        known.link = link;
-        let (id, text) = (known.who.id.clone(), events::link_text(known));
-        self.saver.session(session);
-        if is_news {
-            self.note(&format!("link_{}", events::state_word(is)), Some(id), text);
-        }
-    }
-
     fn tick(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         self.ticked = now;
         self.ledger.tick(now);
         self.watch_wall_clock(now);
+        self.watch_primary();
         self.ask_for_chain(now);
+        self.ask_for_explanations(now);
         self.save(now, ctx);
     }
 
@@ -265,6 +259,20 @@ impl Collector {
         {
             self.note("clock_step", None, format!("the system's clock was moved by {} ms", offset_ms - before));
         }
+    }
+
+    /// Tells that the primary's operations come later than usual, which leaves them without timing, and when that is over.
+    fn watch_primary(&mut self) {
+        let is_delayed = self.ledger.is_primary_delayed();
+        if std::mem::replace(&mut self.is_primary_delayed, is_delayed) == is_delayed {
+            return;
+        }
+        let (kind, text) = if is_delayed {
+            ("primary_delayed", "the primary's operations come later after their createdAt than usual")
+        } else {
+            ("primary_usual", "the primary's operations come as soon after their createdAt as usual")
+        };
+        self.note_of(SourceIx::PRIMARY, kind, text.to_owned());
     }
 
     fn ask_for_chain(&mut self, now: Tau) {

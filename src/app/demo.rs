@@ -5,14 +5,13 @@ use super::run::{fail, on_system, say, started, until_signal};
 use crate::cli::{self, exit};
 use crate::config::{Config, SourceConfig};
 use crate::domain::interval::ExtraState;
-use crate::domain::time::MS;
+use crate::domain::ledger::Capture;
 use crate::domain::verdict::Verdict;
 use crate::domain::view::Picture;
 use crate::domain::window_kind::WindowKind;
 use crate::ports::clock::{Clock, SystemClock};
 use crate::recompute::CaptureSource;
 use crate::sim::demo::{DemoOptions, DemoWorld, start};
-use crate::sim::truth::MirrorTruth;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,7 +86,7 @@ async fn watch(mut config: Config, options: &cli::Demo) -> Result<(), u8> {
             }
         },
     }
-    report(&app, &world).await;
+    report(&app, &world, grace).await;
     app.stop().await;
     world.stop().await;
     Ok(())
@@ -98,9 +97,9 @@ fn source(name: &str, url: &str) -> Result<SourceConfig, url::ParseError> {
     SourceConfig::for_testing(name, parsed.port().unwrap_or(80))
 }
 
-async fn report(app: &App, world: &DemoWorld) {
+async fn report(app: &App, world: &DemoWorld, grace: Duration) {
     match app.pictures().capture().await {
-        Ok(captured) => say(&table(&captured.capture, world)),
+        Ok(captured) => say(&table(&captured.capture, world, grace.as_nanos() as i64)),
         Err(e) => {
             fail(&format!("mirrorwatch: demo: {e}"), exit::SOFTWARE);
         }
@@ -108,7 +107,7 @@ async fn report(app: &App, world: &DemoWorld) {
 }
 
 /// Truth against measurement, a line for each figure of each mirror.
-fn table(picture: &Picture, world: &DemoWorld) -> String {
+fn table(picture: &Picture, world: &DemoWorld, grace_ns: i64) -> String {
     let capture = &picture.capture;
     let figures = capture.window(WindowKind::H24).interval;
     let now_ms = capture.labels.utc_ms(capture.now);
@@ -118,11 +117,15 @@ fn table(picture: &Picture, world: &DemoWorld) -> String {
         figures.primary_ops, "mirror", "on time", "late", "missed", "extra", "present", "unknown", "lag p50 ms"
     );
     for (i, info) in picture.mirrors.iter().enumerate() {
-        let (Some(acc), Some(mirror)) = (figures.mirrors.get(i), capture.mirrors.get(i)) else { continue };
-        // Only what was published while the mirror was observed can be compared.
-        let from_ms = mirror.source.first.map_or(now_ms, |first| capture.labels.utc_ms(first.plus(MS)));
-        let truth = world.truth_between(from_ms, now_ms);
-        let Some(truth) = truth.mirrors.iter().find(|t: &&MirrorTruth| t.name == info.name) else { continue };
+        let Some(acc) = figures.mirrors.get(i) else { continue };
+        let truth_from =
+            |from_ms| world.truth_between(from_ms, now_ms).mirrors.into_iter().find(|t| t.name == info.name);
+        // Only what was published while the mirror was observed can be compared, and only what a mirror alone has when the
+        // primary was observed for the whole grace before it.
+        let told_from = capture.primary.first.map_or(now_ms, |first| capture.labels.utc_ms(first.plus(grace_ns)));
+        let (Some(truth), Some(told)) = (truth_from(eligible_from(capture, i, now_ms)), truth_from(told_from)) else {
+            continue;
+        };
         let present = acc.verdict(Verdict::Present);
         let pair = |truth: u64, measured: u64| {
             let mark = if truth == measured { ' ' } else { '*' };
@@ -140,7 +143,7 @@ fn table(picture: &Picture, world: &DemoWorld) -> String {
             pair(truth.delivered_on_time, acc.verdict(Verdict::OnTime)),
             pair(truth.delivered_late, acc.verdict(Verdict::Late)),
             pair(truth.missing(), acc.verdict(Verdict::Missed)),
-            pair(truth.invented, acc.extra(ExtraState::Extra)),
+            pair(told.invented, acc.extra(ExtraState::Extra)),
             present,
             acc.verdict(Verdict::Unknown),
             format!("{true_p50} / {p50}"),
@@ -148,7 +151,15 @@ fn table(picture: &Picture, world: &DemoWorld) -> String {
         debug_assert!(line.is_ok());
     }
     out.push_str(
-        "present: delivered while our link was being resumed, so that its time is not known; counts for coverage.",
+        "present: delivered while a link was being resumed or this machine was busy, so that its time is not known;\n\
+         it counts for coverage. extra: counted once the primary was observed for the whole grace.",
     );
     out
+}
+
+/// `createdAt` of the first operation that the mirror was to deliver; `none_ms` when there was none.
+fn eligible_from(capture: &Capture, mirror: usize, none_ms: i64) -> i64 {
+    let rows = capture.held.chunks.iter().flat_map(|chunk| chunk.rows().iter().zip(chunk.cells(mirror)));
+    let eligible = rows.filter(|(_, cell)| cell.verdict() != Verdict::NotEligible);
+    eligible.map(|(row, _)| row.created_ms).min().unwrap_or(none_ms)
 }

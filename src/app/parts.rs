@@ -1,16 +1,18 @@
 //! Putting the parts together, and taking them apart in order.
 
+use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::details::Details;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
 use super::state::Opened;
+use super::validating::Validating;
 use crate::actors::collector::{Collector, CollectorParts, PrimaryIs, SourceIdentity};
 use crate::actors::message::{Flush, Stop};
 use crate::actors::mirror_stream::{MirrorStream, StreamDoors, StreamListeners, StreamSettings};
 use crate::actors::reader::Readers;
 use crate::actors::rtt_pinger::RttPinger;
 use crate::actors::snapshot_writer::SnapshotWriter;
-use crate::actors::validator::{Validator, ValidatorDoor, ValidatorLoad};
+use crate::actors::validator::{ValidatorDoor, ValidatorLoad};
 use crate::actors::watchdog::{Child, Watchdog};
 use crate::config::{Config, SourceConfig};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
@@ -29,6 +31,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The time that a stop has in all.
@@ -84,9 +87,13 @@ pub struct Assembled {
     pingers: Vec<Addr<RttPinger>>,
     watchdog: Addr<Watchdog>,
     arbiters: Vec<Arbiter>,
-    validator: Arc<ValidatorLoad>,
+    validating: Validating,
     /// Where pictures come from.
     pub pictures: Pictures,
+    /// Who asks hosts about single DIDs.
+    pub auditing: Auditing,
+    /// What is wrong with keeping, in words.
+    trouble: watch::Receiver<Option<String>>,
 }
 
 impl App {
@@ -110,22 +117,29 @@ impl App {
         let listener = crate::http::bind(config.listen).map_err(|e| StartError::Listen(config.listen, e))?;
         let address = listener.local_addr().map_err(StartError::Server)?;
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
-        let readiness = Arc::clone(&is_ready);
-        let state =
-            web::Data::new(HttpState::new(HttpParts {
-                pages: Arc::clone(&pages),
-                mirror_ids: ids,
-                detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
-                readiness: Arc::new(move || {
-                    if readiness.load(Ordering::Relaxed) { Ok(()) } else { Err("stopping".to_owned()) }
-                }),
-                utc_now_ms: utc_now,
-                options: http_options(config),
-                shutdown: shutdown.clone(),
-            }));
+        let (readiness, trouble) = (Arc::clone(&is_ready), assembled.trouble.clone());
+        let state = web::Data::new(HttpState::new(HttpParts {
+            pages: Arc::clone(&pages),
+            mirror_ids: ids,
+            detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
+            readiness: Arc::new(move || match &*trouble.borrow() {
+                _ if !readiness.load(Ordering::Relaxed) => Err("stopping".to_owned()),
+                Some(text) => Err(text.clone()),
+                None => Ok(()),
+            }),
+            utc_now_ms: utc_now,
+            options: http_options(config),
+            shutdown: shutdown.clone(),
+        }));
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
         let server = actix_rt::spawn(server);
         Ok(App { address, pages, driver: Arc::new(driver), shutdown, is_ready, server, assembled })
+    }
+
+    /// Who asks hosts about single DIDs.
+    #[must_use]
+    pub fn auditing(&self) -> &Auditing {
+        &self.assembled.auditing
     }
 
     /// Where pictures come from, for whoever compares them with the truth.
@@ -160,11 +174,12 @@ impl App {
 
 impl Assembled {
     async fn stop_sources(&self) {
-        self.validator.close();
+        self.validating.stop();
         self.watchdog.send(Stop).await.unwrap_or_default();
         for pinger in &self.pingers {
             pinger.send(Stop).await.unwrap_or_default();
         }
+        self.auditing.stop().await;
         for slot in &self.streams {
             let stream = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
             stream.send(Stop).await.unwrap_or_default();
@@ -195,50 +210,78 @@ fn identity(source: &SourceConfig) -> SourceIdentity {
     }
 }
 
-fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoard, now: &UtcNow) -> Assembled {
-    let (streams_arbiter, collector_arbiter, validator_arbiter) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
-    let load = Arc::new(ValidatorLoad::default());
-    let writer = {
-        let (store, plan) = (opened.store, prune_plan(config, now));
-        SnapshotWriter::start_in_arbiter(&collector_arbiter.handle(), move |_| SnapshotWriter::new(store, plan))
-    };
-    let sources: Vec<&SourceConfig> = std::iter::once(&config.primary).chain(&config.mirrors).collect();
-    let anchors: Vec<_> = sources.iter().map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
-    let observed: Vec<bool> = (0..sources.len())
-        .map(|i| opened.ledger.source(SourceIx(i as u16)).is_some_and(|s| s.windows.first().is_some()))
-        .collect();
+/// Starts the collector and its writer, with everything that was kept.
+fn start_collector(
+    config: &Config,
+    opened: Opened,
+    board: &StatusBoard,
+    now: &UtcNow,
+    trouble: watch::Sender<Option<String>>,
+    load: &Arc<ValidatorLoad>,
+    arbiter: &Arbiter,
+) -> (Addr<Collector>, Addr<SnapshotWriter>) {
+    let (store, plan) = (opened.store, prune_plan(config, now));
+    let writer = SnapshotWriter::start_in_arbiter(&arbiter.handle(), move |_| SnapshotWriter::new(store, plan));
+    let restored = opened.restored;
+    let anchor = |s: &SourceConfig| restored.anchors.get(&s.id).copied();
     let parts = CollectorParts {
         ledger: opened.ledger,
-        sources: sources.iter().map(|s| identity(s)).collect(),
-        anchors: anchors.clone(),
-        clock: Arc::clone(&opened.clock),
+        sources: sources(config).map(identity).collect(),
+        anchors: sources(config).map(anchor).collect(),
+        clock: opened.clock,
         labels: opened.labels,
         boot_id: opened.boot,
         writer: writer.clone().recipient(),
-        last_segment: opened.restored.last_segment,
-        events: opened.restored.events,
-        rejects: opened.restored.rejects,
-        kept_segments: opened.restored.kept_segments,
+        last_segment: restored.last_segment,
+        events: restored.events,
+        rejects: restored.rejects,
+        samples: restored.samples,
+        kept_segments: restored.kept_segments,
         notes: opened.notes,
         imported: opened.imported,
         internals: internals(config, board.clone(), Arc::clone(now)),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
-        validator: Arc::clone(&load),
+        trouble,
+        validator: Arc::clone(load),
     };
-    let collector = Collector::start_in_arbiter(&collector_arbiter.handle(), move |_| Collector::new(parts));
-    let door = start_validator(&load, &collector, &validator_arbiter);
+    (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
+}
+
+/// The primary and the mirrors, in the order of their numbers.
+fn sources(config: &Config) -> impl Iterator<Item = &SourceConfig> {
+    std::iter::once(&config.primary).chain(&config.mirrors)
+}
+
+fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoard, now: &UtcNow) -> Assembled {
+    let (streams_arbiter, collector_arbiter) = (Arbiter::new(), Arbiter::new());
+    let validating = Validating::default();
+    let (clock, labels) = (Arc::clone(&opened.clock), opened.labels);
+    let anchors: Vec<_> = sources(config).map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
+    let is_observed = |ix| opened.ledger.source(ix).is_some_and(|s| s.windows.first().is_some());
+    let observed: Vec<bool> = (0..anchors.len()).map(|i| is_observed(SourceIx(i as u16))).collect();
+    let (telling, trouble) = watch::channel(None);
+    let (collector, writer) =
+        start_collector(config, opened, board, now, telling, &validating.load, &collector_arbiter);
+    let validator = validating.start(&collector);
+    let doors = AuditDoors {
+        export: Arc::clone(&outside.export),
+        clock: Arc::clone(&clock),
+        labels,
+        collector: collector.clone(),
+    };
+    let (auditing, auditor) = start_auditor(config, doors, &streams_arbiter);
     let readers = Readers::default();
     let doors = StreamDoors {
-        clock: Arc::clone(&opened.clock),
+        clock: Arc::clone(&clock),
         dialer: outside.dialer,
         export: outside.export,
         forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: readers.clone(),
     };
     let (mut streams, mut pingers, mut children) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, source) in sources.iter().enumerate() {
+    for (i, source) in sources(config).enumerate() {
         let ix = SourceIx(i as u16);
-        let pinger = start_pinger(config, ix, &outside.probe, &opened.clock, &collector, &streams_arbiter);
+        let pinger = start_pinger(config, ix, &outside.probe, &clock, &collector, &streams_arbiter);
         let settings = StreamSettings {
             source: ix,
             id: source.id.clone(),
@@ -248,43 +291,30 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
             anchor: anchors.get(i).copied().flatten(),
             was_observed: observed.get(i).copied().unwrap_or(false),
         };
-        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &door, &streams_arbiter);
+        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &validator, &streams_arbiter);
         streams.push(slot);
         pingers.push(pinger);
         children.push(child);
     }
-    let watchdog = start_watchdog(&opened.clock, readers, &collector, children, &streams_arbiter);
+    let late = collector.clone().recipient();
+    let watchdog = Watchdog::start_in_arbiter(&streams_arbiter.handle(), move |_| {
+        let streams = children.into_iter().map(ChildParts::child);
+        let children = streams.chain([auditor.child()]).collect();
+        Watchdog::new(clock, readers, late, children)
+    });
     let pictures = Pictures(collector.clone().recipient());
     Assembled {
         pictures,
+        auditing,
+        trouble,
         collector,
         writer,
         streams,
         pingers,
         watchdog,
-        arbiters: vec![streams_arbiter, collector_arbiter, validator_arbiter],
-        validator: load,
+        arbiters: vec![streams_arbiter, collector_arbiter],
+        validating,
     }
-}
-
-fn start_validator(load: &Arc<ValidatorLoad>, collector: &Addr<Collector>, arbiter: &Arbiter) -> Arc<ValidatorDoor> {
-    let (shared, told) = (Arc::clone(load), collector.clone().recipient());
-    let validator = Validator::start_in_arbiter(&arbiter.handle(), move |_| Validator::new(shared, told));
-    Arc::new(ValidatorDoor::new(validator.recipient(), Arc::clone(load)))
-}
-
-fn start_watchdog(
-    clock: &Arc<dyn Clock>,
-    readers: Readers,
-    collector: &Addr<Collector>,
-    children: Vec<ChildParts>,
-    arbiter: &Arbiter,
-) -> Addr<Watchdog> {
-    let (clock, late) = (Arc::clone(clock), collector.clone().recipient());
-    Watchdog::start_in_arbiter(&arbiter.handle(), move |_| {
-        let children = children.into_iter().map(ChildParts::child).collect();
-        Watchdog::new(clock, readers, late, children)
-    })
 }
 
 fn start_pinger(

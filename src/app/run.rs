@@ -1,11 +1,13 @@
 //! The program's three ways of running: watch, import, and (beside it) the demo.
 
+use super::open_files;
 use super::outside::network;
 use super::parts::{App, StartError};
 use super::state::open_state;
 use crate::cli::exit;
 use crate::config::Config;
 use crate::ports::clock::{Clock, SystemClock};
+use crate::ports::port_holder;
 use crate::ports::store::sqlite::{OpenOptions, SqliteStore};
 use std::io::Write;
 use std::path::Path;
@@ -37,6 +39,9 @@ pub(super) async fn started(config: &Config) -> Result<App, u8> {
     for (kind, text) in &opened.notes {
         tracing::info!(kind = %kind, "{text}");
     }
+    if let Some(warning) = open_files::warning(config.http.live_sockets, open_files::limit()) {
+        tracing::warn!("{warning}");
+    }
     let outside = network(config, &opened.clock).map_err(|e| fail(&format!("mirrorwatch: {e}"), exit::SOFTWARE))?;
     match App::start(config, opened, outside).await {
         Ok(app) => {
@@ -51,7 +56,14 @@ pub(super) async fn started(config: &Config) -> Result<App, u8> {
 fn listen_failed(address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
     match e.kind() {
         std::io::ErrorKind::AddrInUse => fail(
-            &format!("mirrorwatch: listen: {address}: address in use; stop what listens there or set listen"),
+            &match port_holder::holder(address) {
+                Some(holder) => {
+                    format!("mirrorwatch: listen: {address}: address in use (by {holder}); stop it or set listen")
+                }
+                None => {
+                    format!("mirrorwatch: listen: {address}: address in use; stop what listens there or set listen")
+                }
+            },
             exit::UNAVAILABLE,
         ),
         std::io::ErrorKind::PermissionDenied => fail(

@@ -89,6 +89,10 @@ impl Fill {
                         self.anchor.seq
                     ));
                 }
+                // An operation may be broadcast before it is visible in pages.
+                None if asked_at < self.settled_at => {
+                    return FillStep::Ask { after: self.last_seq, not_before: self.settled_at };
+                }
                 None => return FillStep::Hole(format!("the server no longer has operation {}", self.anchor.seq)),
             }
         }
@@ -152,6 +156,16 @@ mod tests {
         f.live(13);
         f.live(20);
         assert_eq!(f.page(&page(&[13, 14]), Tau(121), false), FillStep::Closed);
+    }
+
+    #[test]
+    fn an_export_behind_the_stream_is_asked_again_before_it_is_believed_to_have_lost_anything() {
+        let mut f = fill();
+        assert_eq!(f.page(&[], Tau(50), true), FillStep::Ask { after: 6, not_before: Tau(100) });
+        assert_eq!(f.page(&page(&[7, 8]), Tau(100), true), FillStep::Closed);
+        let mut f = fill();
+        f.page(&[], Tau(50), true);
+        assert!(matches!(f.page(&[], Tau(100), true), FillStep::Hole(_)), "what is gone by then is gone");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const DELAYS_MIN: usize = 30;
 /// The baseline's horizon.
 const DELAY_HORIZON_NS: i64 = 600 * SECOND;
 /// The smallest excess that is called a delay, milliseconds.
-const DELAY_MIN_MS: i64 = 250;
+pub const DELAY_MIN_MS: i64 = 250;
 
 /// Spans in which our reader was late.
 #[derive(Clone, Debug, Default)]

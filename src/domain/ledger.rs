@@ -8,7 +8,9 @@
 pub mod capture;
 mod count;
 mod deliver;
+mod dispute;
 mod extra;
+pub mod findings;
 pub mod journal;
 mod judge;
 mod mutant;
@@ -36,6 +38,7 @@ use super::time::{Labels, Tau};
 use super::verdict::{Mode, Reason};
 use super::window::GapState;
 use extra::Foreigns;
+use findings::Findings;
 use journal::Journal;
 use mutant::Mutant;
 use range::CreatedRanges;
@@ -95,6 +98,7 @@ pub struct Ledger {
     /// Numbers of operations that `/export` brought and the primary's stream has not come to.
     ahead: Vec<u64>,
     foreigns: Foreigns,
+    findings: Findings,
     ranges: CreatedRanges,
     late: LateReader,
     delay: PrimaryDelay,
@@ -126,6 +130,7 @@ impl Ledger {
             deadline_cursor: 0,
             ahead: Vec::new(),
             foreigns: Foreigns::default(),
+            findings: Findings::default(),
             ranges: CreatedRanges::default(),
             late: LateReader::default(),
             delay: PrimaryDelay::default(),
@@ -186,8 +191,7 @@ impl Ledger {
         s.windows_version += 1;
         s.dropped += 1;
         if source == SourceIx::PRIMARY && !self.is_mutant(Mutant::LaggingAfterHole) {
-            self.ranges.close(from);
-            self.ranges.open(at.plus(1));
+            self.ranges.part(from, at.plus(1));
         }
     }
 
@@ -251,8 +255,7 @@ impl Ledger {
             return;
         }
         for gap in self.primary.windows.gaps().filter(|g| g.state == GapState::Open && g.reopened.is_some()) {
-            self.ranges.close(gap.start);
-            self.ranges.open(gap.end());
+            self.ranges.part(gap.start, gap.end());
         }
     }
 
@@ -294,6 +297,12 @@ impl Ledger {
         self.judge_extras();
         self.evict_old();
         self.advance_intervals();
+    }
+
+    /// Whether the primary's operations come later after their `createdAt` than usual.
+    #[must_use]
+    pub fn is_primary_delayed(&self) -> bool {
+        self.delay.is_delayed(self.now)
     }
 
     /// Length of an interval, milliseconds.

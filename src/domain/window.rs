@@ -21,7 +21,8 @@ pub enum GapState {
     Open,
     /// Closed by a continuous fill that ended at this instant.
     Filled(Tau),
-    /// Nothing will close it; known since this instant.
+    /// Nothing will close it. What the source sent until this instant may have been queued behind what it sent again; never
+    /// while that goes on.
     Hole(Tau),
 }
 
@@ -156,28 +157,31 @@ impl Windows {
         self.push(Gap { start: self.proved, reopened: None, state: GapState::Open, cause: cause as u8 });
     }
 
-    /// A continuous fill that ended at `at` closed every gap behind the present stream.
+    /// A continuous fill that ended at `at` closed every gap behind the present stream, but for those that were forsaken.
     pub fn filled(&mut self, at: Tau) {
-        for gap in &mut self.gaps {
-            if gap.state == GapState::Open && gap.reopened.is_some() {
-                gap.state = GapState::Filled(at);
-            }
-        }
+        self.catch_up(at, GapState::Filled(at));
     }
 
     /// Nothing will fill the gaps behind the present stream.
     pub fn give_up(&mut self, at: Tau) {
-        for gap in &mut self.gaps {
-            if gap.state == GapState::Open && gap.reopened.is_some() {
-                gap.state = GapState::Hole(at);
-            }
+        self.catch_up(at, GapState::Hole(at));
+    }
+
+    fn catch_up(&mut self, at: Tau, open_becomes: GapState) {
+        for gap in self.gaps.iter_mut().filter(|g| g.reopened.is_some()) {
+            gap.state = match gap.state {
+                GapState::Open => open_becomes,
+                GapState::Hole(Tau::MAX) => GapState::Hole(at),
+                ended => ended,
+            };
         }
     }
 
     /// Every gap that is not filled is a hole, those that are still down too: the clock says nothing of the time between.
-    pub fn forsake(&mut self, at: Tau) {
+    /// What the source sends again is no less replayed for that, so timing means nothing until a fill has ended.
+    pub fn forsake(&mut self) {
         for gap in self.gaps.iter_mut().filter(|g| g.state == GapState::Open) {
-            gap.state = GapState::Hole(at);
+            gap.state = GapState::Hole(Tau::MAX);
         }
     }
 
@@ -195,13 +199,14 @@ impl Windows {
         self.push(Gap { start: from, reopened: Some(to), state: GapState::Hole(to), cause: Reason::DroppedByUs as u8 });
     }
 
-    /// What is known of the half-open span `[from, to)`, with the end proved too.
+    /// What is known of the half-open span `[from, to)`, with the end proved too. Of several holes the oldest is the reason, so
+    /// that it does not matter how much later `to` is moved.
     #[must_use]
     pub fn cover(&self, from: Tau, to: Tau) -> Cover {
         if self.first.is_none_or(|first| from < first) {
             return Cover::Before;
         }
-        let mut waiting = None;
+        let (mut hole, mut waiting) = (None, None);
         for gap in self.gaps.iter().rev() {
             if gap.end() <= from {
                 // Gaps of our own making may lie between, so older ones are looked at as well while they can reach in.
@@ -214,15 +219,16 @@ impl Windows {
                 continue;
             }
             match gap.state {
-                GapState::Hole(_) => return Cover::Hole(gap.cause()),
+                GapState::Hole(_) => hole = Some(gap.cause()),
                 GapState::Open => waiting = Some(gap.cause()),
                 GapState::Filled(_) => {}
             }
         }
-        match waiting {
-            Some(cause) => Cover::Gap(cause),
-            None if self.proved < to => Cover::NotYet,
-            None => Cover::Proved,
+        match (hole, waiting) {
+            (Some(cause), _) => Cover::Hole(cause),
+            (None, Some(cause)) => Cover::Gap(cause),
+            (None, None) if self.proved < to => Cover::NotYet,
+            (None, None) => Cover::Proved,
         }
     }
 
@@ -238,6 +244,15 @@ impl Windows {
     pub fn filled_at(&self, from: Tau, to: Tau) -> Option<Tau> {
         let touching = self.reaching(from).filter(|g| g.start < to);
         touching.filter_map(|g| if let GapState::Filled(at) = g.state { Some(at) } else { None }).max()
+    }
+
+    /// The same, and the latest end of what the source sent again after a hole that lies before `from`: what it sent then may
+    /// have queued behind that.
+    #[must_use]
+    pub fn caught_up_at(&self, from: Tau, to: Tau) -> Option<Tau> {
+        let behind = self.reaching(from).filter(|g| g.end() <= from);
+        let holes = behind.filter_map(|g| if let GapState::Hole(at) = g.state { Some(at) } else { None });
+        self.filled_at(from, to).max(holes.filter(|&at| at < Tau::MAX).max())
     }
 
     /// Forgets the gaps that ended before `before`; nothing asks about that time any more.
@@ -308,6 +323,24 @@ mod tests {
     }
 
     #[test]
+    fn a_forsaken_gap_is_a_hole_that_impairs_until_the_fill_behind_it_has_ended() {
+        let mut w = Windows::default();
+        w.open(at(0));
+        w.prove(at(10));
+        w.close(Reason::SelfDown);
+        w.forsake();
+        w.open(at(20));
+        w.prove(at(100));
+        assert_eq!(w.cover(at(5), at(30)), Cover::Hole(Reason::SelfDown));
+        let impaired = |w: &Windows, s| w.gaps().any(|g| g.impaired().contains(at(s)));
+        assert!(impaired(&w, 25), "what comes now may be sent again");
+        w.filled(at(30));
+        assert!(impaired(&w, 25) && !impaired(&w, 31));
+        assert_eq!(w.cover(at(5), at(30)), Cover::Hole(Reason::SelfDown), "the clock says nothing of that time");
+        assert_eq!(w.filled_at(at(5), at(30)), None);
+    }
+
+    #[test]
     fn what_we_let_go_is_a_hole_of_its_own_and_hides_no_older_gap() {
         let mut w = Windows::default();
         w.open(at(0));
@@ -318,6 +351,21 @@ mod tests {
         w.drop_between(at(15), at(15));
         assert_eq!(w.cover(at(14), at(16)), Cover::Hole(Reason::DroppedByUs));
         assert_eq!(w.cover(at(17), at(19)), Cover::Gap(Reason::LinkDown));
+    }
+
+    #[test]
+    fn the_oldest_hole_is_the_reason() {
+        let mut w = Windows::default();
+        w.open(at(0));
+        w.prove(at(10));
+        w.close(Reason::LinkDown);
+        w.open(at(20));
+        w.give_up(at(21));
+        w.prove(at(100));
+        w.drop_between(at(50), at(50));
+        assert_eq!(w.cover(at(15), at(30)), Cover::Hole(Reason::LinkDown));
+        assert_eq!(w.cover(at(15), at(60)), Cover::Hole(Reason::LinkDown));
+        assert_eq!(w.cover(at(30), at(60)), Cover::Hole(Reason::DroppedByUs));
     }
 
     #[test]

@@ -9,9 +9,11 @@
     reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
 )]
 
+mod audit;
 mod bench_gate;
 mod browser;
 mod delivery;
+mod disk;
 mod kills;
 mod lifecycle;
 mod mirrors;

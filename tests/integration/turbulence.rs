@@ -29,16 +29,23 @@ fn restless_links_lose_nothing() {
             ("too-slow", restless(1_100, Hangup::CONSUMER_TOO_SLOW)),
             ("repeating", Behaviour { replay_on_connect: 20, ..restless(900, Hangup::Eof) }),
         ];
-        let mut world = World::new(mirrors);
-        world.start().await;
+        let calm = mirrors.iter().map(|(id, _)| (*id, Behaviour::default())).collect();
+        let mut world = World::new(calm).watched().await;
+        // Without a known operation there is nothing to resume from.
+        world.publish(5).await;
         world
-            .until("each was there once", |o| {
-                let is_seen = |row: &serde_json::Value| {
-                    row["link"]["state"] == "synchronized" || row["link"]["last_close"].is_object()
-                };
-                (is_seen(&o["primary"]) && o["mirrors"].as_array()?.iter().all(is_seen)).then_some(())
+            .until("each has an operation to resume from", |o| {
+                let is_known = |row: &serde_json::Value| row["received_ops"].as_u64() >= Some(5);
+                (is_known(&o["primary"]) && o["mirrors"].as_array()?.iter().all(is_known)).then_some(())
             })
             .await;
+        for ((_, behaviour), (_, server)) in mirrors.into_iter().zip(&world.mirrors) {
+            let is_restless = behaviour.disconnect_after.is_some();
+            server.set(|b| *b = behaviour);
+            if is_restless {
+                server.kill_connections(Hangup::Eof);
+            }
+        }
         world.publish_every(200, Duration::from_millis(25), None).await;
         for (_, server) in &world.mirrors {
             server.set(|b| b.disconnect_after = None);

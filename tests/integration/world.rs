@@ -10,8 +10,12 @@ pub mod publisher;
 
 use app::Running;
 use counts::Counts;
+use mirrorwatch::actors::message::RecheckError;
 use mirrorwatch::config::{Config, Judging, SourceConfig};
+use mirrorwatch::domain::confirm::SurveyReport;
+use mirrorwatch::domain::did::Did;
 use mirrorwatch::domain::op::Kind;
+use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::{Clock, SystemClock};
 use mirrorwatch::sim::behaviour::Behaviour;
 use mirrorwatch::sim::op::OpMaker;
@@ -276,6 +280,11 @@ impl World {
         self.get_bare(path).await["data"].take()
     }
 
+    /// The status that a page answers with.
+    pub async fn status(&self, path: &str) -> u16 {
+        self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap().status().as_u16()
+    }
+
     /// A page as it is.
     pub async fn get_bare(&self, path: &str) -> Value {
         let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
@@ -289,6 +298,17 @@ impl World {
     pub async fn row(&self, id: &str) -> Value {
         let overview = self.get("/api/v1/overview").await;
         overview["mirrors"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone()
+    }
+
+    /// What the program knows, as its pages are made of it.
+    pub async fn picture(&self) -> Arc<Picture> {
+        let pictures = &self.app.as_ref().expect("nothing was started").pictures;
+        pictures.capture().await.unwrap().capture
+    }
+
+    /// Has every host asked about a DID.
+    pub async fn recheck(&self, did: Did) -> Result<Arc<SurveyReport>, RecheckError> {
+        self.app.as_ref().expect("nothing was started").auditing.recheck(did).await
     }
 
     /// One mirror's counts.
@@ -324,10 +344,12 @@ impl World {
         }
     }
 
-    /// Whether the machine stopped the program for so long that it said so: timing is then not known.
+    /// Whether the machine stopped the program, or the simulated primary, for so long that the program said so: timing is
+    /// then not known.
     pub async fn was_frozen(&self) -> bool {
         let events = self.get("/api/v1/events").await;
-        events["events"].as_array().unwrap().iter().any(|e| e["kind"] == "reader_late")
+        let voids = |e: &Value| e["kind"] == "reader_late" || e["kind"] == "primary_delayed";
+        events["events"].as_array().unwrap().iter().any(voids)
     }
 
     /// Events of one kind, newest first.

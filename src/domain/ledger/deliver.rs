@@ -3,6 +3,7 @@
 use super::Ledger;
 use super::extra::{Foreign, Sighting};
 use super::mutant::Mutant;
+use crate::domain::impair::DELAY_MIN_MS;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::Op;
 use crate::domain::ring::Row;
@@ -49,7 +50,7 @@ impl Ledger {
         let foreign = self.foreigns.take(&op.key.cid, &mut self.mirrors);
         let is_filled = mode == Mode::Filled && !self.is_mutant(Mutant::FilledIsLive);
         let (p, delay_ms) =
-            if is_filled { self.instant_of_filled(op, at) } else { (at, self.delay.add(at, op.created_ms)) };
+            if is_filled { self.instant_of_filled(op, at) } else { (at, self.held_back_ms(at, op.created_ms)) };
         let mut row = Row::new(op.key, op.kind, p, op.created_ms, op.seq);
         row.is_filled = is_filled;
         row.delay_ms = u32::try_from(delay_ms).unwrap_or(u32::MAX);
@@ -91,6 +92,16 @@ impl Ledger {
         while self.ring.len() > self.limits.held_ops {
             self.evict_one();
         }
+    }
+
+    /// By how many milliseconds the primary's stream sent an operation later than usual. While too few came to tell what is
+    /// usual, as after a start, the one that came soonest stands for it: a mirror may have had this one before we looked.
+    fn held_back_ms(&mut self, at: Tau, created_ms: i64) -> i64 {
+        let soonest = self.ranges.instant_of(created_ms);
+        let excess_ms = self.delay.add(at, created_ms);
+        let is_usual_known = self.delay.excess_ms(at, created_ms).is_some();
+        let behind_ms = soonest.filter(|_| !is_usual_known).map_or(0, |soonest| at.since(soonest) / MS);
+        if behind_ms > DELAY_MIN_MS { behind_ms } else { excess_ms }
     }
 
     /// The primary's stream came to operations behind some that only `/export` has brought: from now on mirrors that follow
@@ -165,7 +176,7 @@ impl Ledger {
         let mut moved = *row;
         (moved.p, moved.is_filled, moved.interval) = (at, false, self.interval_of(at));
         moved.known_after_ms = 0;
-        moved.delay_ms = u32::try_from(self.delay.add(at, row.created_ms)).unwrap_or(u32::MAX);
+        moved.delay_ms = u32::try_from(self.held_back_ms(at, row.created_ms)).unwrap_or(u32::MAX);
         self.ranges.add(at, row.created_ms);
         if let Some(row) = self.ring.row_mut(number) {
             *row = moved;

@@ -6,6 +6,7 @@ use super::mutant::Mutant;
 use super::range::Place;
 use super::state::MirrorState;
 use crate::domain::cid::Cid;
+use crate::domain::finding::About;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::source::SourceIx;
@@ -114,8 +115,13 @@ impl Foreigns {
         Some(foreign)
     }
 
-    fn get(&self, key: &OpKey, mirror: u16) -> Option<&Sighting> {
+    pub(super) fn get(&self, key: &OpKey, mirror: u16) -> Option<&Sighting> {
         self.keys.get(&key.cid)?.iter().find(|s| s.mirror == mirror && s.key == *key)
+    }
+
+    /// What is known of a content at every mirror.
+    pub(super) fn of_cid(&self, cid: &Cid) -> impl Iterator<Item = &Sighting> {
+        self.keys.get(cid).into_iter().flat_map(Foreign::iter)
     }
 
     /// Puts a sighting in, in place of what is known of the same key at the same mirror.
@@ -316,6 +322,9 @@ impl Ledger {
             if state == ExtraState::Extra {
                 self.persist.extra(next);
             }
+            if state == ExtraState::Extra || reason == Reason::TooOld {
+                self.findings.want(SourceIx::mirror(usize::from(mirror)), key, About::Extra);
+            }
         }
     }
 
@@ -351,6 +360,10 @@ impl Ledger {
             Cover::NotYet | Cover::Before => return unknown(Reason::PrimaryDown, true),
         }
         match place {
+            // A mirror that alters `createdAt` may have it from a key that was let go at the bound of what is held.
+            Place::Inside if !self.ranges.holds_since(s.q.plus(-GAP_LIMIT_NS)) && !forgets => {
+                return unknown(Reason::NoRange, true);
+            }
             Place::Inside => {}
             Place::TooOld if forgets => {}
             Place::NotYet if !is_past_limit => return wait,

@@ -5,10 +5,14 @@ use super::mutant::Mutant;
 use crate::domain::ring::Row;
 use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Reason, Verdict};
-use crate::domain::window::{Cover, GAP_LIMIT_NS, Windows};
+use crate::domain::window::{Cover, GAP_LIMIT_NS, Gap, GapState, Windows};
 
 /// Overdue operations of one mirror above which they are judged once a second and not at each tick.
 const OFTEN_MAX: usize = 10_000;
+
+/// By how much the primary's path to us may be longer than a mirror's, nanoseconds. What a mirror published just before its
+/// stream was open again may come from the primary just after; it is looked for that far back, but not before the first window.
+const PATHS_NS: i64 = SECOND;
 
 /// What follows for an operation that is not delivered.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -18,10 +22,11 @@ enum Judgement {
     Unknown(Reason),
 }
 
-/// Whether a gap that may still be filled impairs `[from, to)`. It does so until it is filled, not only until the stream is
-/// open again: what a source sends then may queue behind what it sends again.
+/// Whether a gap impairs `[from, to)` that may still be filled, or that lies before it and was forsaken. It does so until the
+/// fill has ended, not only until the stream is open again: what a source sends then may queue behind what it sends again.
 fn is_gap_open(windows: &Windows, from: Tau, to: Tau) -> bool {
-    windows.open_gap().is_some_and(|g| g.start < to && g.impaired().to > from)
+    let waits = |g: &Gap| g.state == GapState::Open || g.end() <= from;
+    windows.reaching(from).any(|g| g.start < to && g.impaired().to == Tau::MAX && waits(g))
 }
 
 impl Ledger {
@@ -70,7 +75,10 @@ impl Ledger {
         }
         match self.judge(&row, m) {
             Judgement::Wait => return true,
-            Judgement::Missed => self.set_cell(number, m, cell.with_verdict(Verdict::Missed, Reason::None)),
+            Judgement::Missed => {
+                let verdict = if row.is_disputed { Verdict::Disputed } else { Verdict::Missed };
+                self.set_cell(number, m, cell.with_verdict(verdict, Reason::None));
+            }
             Judgement::Unknown(reason) => {
                 if cell.verdict() == Verdict::Pending {
                     self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, reason));
@@ -82,16 +90,19 @@ impl Ledger {
 
     fn judge(&self, row: &Row, m: usize) -> Judgement {
         let Some(mirror) = self.mirrors.get(m) else { return Judgement::Wait };
-        if mirror.source.windows.first().is_none() {
-            return Judgement::Wait;
-        }
+        let Some(first) = mirror.source.windows.first() else { return Judgement::Wait };
         let grace_ns = if self.is_mutant(Mutant::NoGrace) { 0 } else { mirror.params.grace_ns };
         let look_back_ns = self.params.look_back_ns.saturating_add(i64::from(row.delay_ms) * MS);
         let base = row.p.plus(grace_ns);
-        let from = if self.is_mutant(Mutant::EdgeCut) { row.p.plus(grace_ns / 2) } else { row.p.plus(-look_back_ns) };
+        let from = if self.is_mutant(Mutant::EdgeCut) {
+            row.p.plus(grace_ns / 2)
+        } else {
+            let from = row.p.plus(-look_back_ns);
+            row.p.plus(-look_back_ns.max(PATHS_NS)).max(from.min(first))
+        };
         let moved = self.deadline(row, base);
         // The fill of any gap of the mirror that lies before that moves it once more.
-        let own = mirror.source.windows.filled_at(from, moved).filter(|_| !self.is_mutant(Mutant::NoGrace));
+        let own = mirror.source.windows.caught_up_at(from, moved).filter(|_| !self.is_mutant(Mutant::NoGrace));
         let deadline = own.map_or(moved, |filled| moved.max(filled.plus(self.after_fill_ns(grace_ns))));
         if self.is_mutant(Mutant::AlwaysUnknown) {
             return Judgement::Unknown(Reason::LinkDown);

@@ -297,14 +297,10 @@ impl Ledger {
         self.ahead = numbers.filter(|&n| self.ring.row(n).is_some_and(|row| self.is_ahead_of_stream(row))).collect();
         if is_rebooted {
             for gap in self.primary.windows.gaps().filter(|g| g.state == GapState::Open) {
-                self.ranges.close(gap.start);
-                if let Some(reopened) = gap.reopened {
-                    self.ranges.open(reopened);
-                }
+                self.ranges.part(gap.start, gap.end());
             }
-            let now = self.now;
-            self.primary.windows.forsake(now);
-            self.mirrors.iter_mut().for_each(|m| m.source.windows.forsake(now));
+            self.primary.windows.forsake();
+            self.mirrors.iter_mut().for_each(|m| m.source.windows.forsake());
         }
     }
 

@@ -51,6 +51,53 @@ fn verdict(l: &Ledger, number: u64, m: usize) -> Verdict {
 const M: SourceIx = SourceIx::mirror(0);
 
 #[test]
+fn who_refuses_a_broken_operation_is_not_blamed() {
+    let mut l = ledger(2);
+    let other = SourceIx::mirror(1);
+    let keys: Vec<_> = (0..3).map(|i| op(i, at(1_000 + i as i64))).collect();
+    for broken in &keys {
+        l.arrive(SourceIx::PRIMARY, broken, at(1_000), Mode::Live);
+    }
+    l.arrive(other, &keys[0], at(1_040), Mode::Live);
+    l.dispute(&keys[0].key);
+    l.dispute(&OpKey { did: Did([9; 15]), ..keys[2].key });
+    l.dispute(&op(77, at(0)).key);
+    ticks(&mut l, 30_000);
+    assert_eq!([verdict(&l, 0, 0), verdict(&l, 0, 1)], [Verdict::Pending, Verdict::OnTime], "not before its time");
+    l.prove(M, at(400_000));
+    l.prove(other, at(400_000));
+    ticks(&mut l, 400_000);
+    let verdicts = |l: &Ledger, m| [0, 1, 2].map(|n| verdict(l, n, m));
+    assert_eq!(verdicts(&l, 0), [Verdict::Disputed, Verdict::Missed, Verdict::Missed]);
+    assert_eq!(verdicts(&l, 1), [Verdict::OnTime, Verdict::Missed, Verdict::Missed]);
+    // What was called missed before anything was known against it.
+    l.dispute(&keys[1].key);
+    l.dispute(&keys[1].key);
+    assert_eq!(verdicts(&l, 0), [Verdict::Disputed, Verdict::Disputed, Verdict::Missed]);
+    assert_eq!(l.capture(true).mirrors[0].open_misses, 1);
+    // It stays so when the mirror sends it after all.
+    l.arrive(M, &keys[0], at(400_100), Mode::Live);
+    ticks(&mut l, 400_200);
+    assert_eq!(verdict(&l, 0, 0), Verdict::Disputed);
+    let acc = &l.interval(l.interval_of(at(1_000))).unwrap().mirrors[0];
+    assert_eq!((acc.eligible(), acc.decided()), (3, 1));
+
+    let mut l = ledger(1);
+    l.arrive(SourceIx::PRIMARY, &keys[0], at(1_000), Mode::Live);
+    l.dispute(&keys[0].key);
+    l.prove(M, at(1_100));
+    ticks(&mut l, 1_200);
+    let (mut again, _) = restored(&saved(&mut l));
+    for s in [SourceIx::PRIMARY, M] {
+        again.open(s, at(2_000));
+        again.filled(s, at(3_000));
+        again.prove(s, at(400_000));
+    }
+    ticks(&mut again, 400_000);
+    assert_eq!(verdict(&again, 0, 0), Verdict::Disputed, "a restart forgets nothing");
+}
+
+#[test]
 fn on_time_late_and_missed() {
     let mut l = ledger(1);
     for (i, delay) in [(1, Some(40)), (2, Some(12_000)), (3, None)] {
@@ -157,10 +204,29 @@ fn an_interval_is_final_only_when_it_is_kept() {
     assert_eq!(l.interval(k).unwrap().status, Status::Final);
 }
 
+/// What the next transaction of a ledger with one mirror keeps.
+fn saved(l: &mut Ledger) -> Saved {
+    let sources = [("p", SourceIx::PRIMARY), ("m", M)];
+    Saved {
+        segments: l.prepare(&["m".to_owned()]).segment.map(|s| s.bytes).into_iter().collect(),
+        state: Some(l.save_state()),
+        windows: sources.map(|(id, s)| (id.to_owned(), l.source(s).unwrap().windows.clone())).into(),
+        counters: sources.map(|(id, s)| (id.to_owned(), l.save_counters(s))).into(),
+        ..Saved::default()
+    }
+}
+
+fn restored(saved: &Saved) -> (Ledger, restore::RestoreReport) {
+    let mut again = ledger(1);
+    again.primary = SourceState::default();
+    again.mirrors[0].source = SourceState::default();
+    let report = again.restore(saved, "p", &["m".to_owned()]);
+    (again, report)
+}
+
 #[test]
 fn a_restart_counts_nothing_twice() {
     let mut l = ledger(1);
-    let ids = ["m".to_owned()];
     for i in 0..50 {
         let p = at(1_000 + i as i64 * 100);
         l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
@@ -171,21 +237,9 @@ fn a_restart_counts_nothing_twice() {
     l.prove(M, at(6_000));
     l.prove(SourceIx::PRIMARY, at(6_000));
     l.tick(at(6_000));
-    let windows = |l: &Ledger| {
-        [("p", SourceIx::PRIMARY), ("m", M)].map(|(id, s)| (id.to_owned(), l.source(s).unwrap().windows.clone()))
-    };
-    let saved = Saved {
-        segments: vec![l.prepare(&ids).segment.unwrap().bytes],
-        state: Some(l.save_state()),
-        windows: windows(&l).into(),
-        counters: [("p".to_owned(), l.save_counters(SourceIx::PRIMARY)), ("m".to_owned(), l.save_counters(M))].into(),
-        ..Saved::default()
-    };
+    let saved = saved(&mut l);
     let k = l.interval_of(at(1_000));
-    let mut again = ledger(1);
-    again.primary = SourceState::default();
-    again.mirrors[0].source = SourceState::default();
-    let report = again.restore(&saved, "p", &ids);
+    let (mut again, report) = restored(&saved);
     assert_eq!((report.ops, report.damaged), (50, None));
     assert_eq!(again.interval(k), l.interval(k));
     assert_eq!(again.source(M).unwrap().received, 45);
@@ -199,4 +253,75 @@ fn a_restart_counts_nothing_twice() {
     }
     ticks(&mut again, 136_500);
     assert_eq!(verdict(&again, 0, 0), Verdict::Missed);
+}
+
+#[test]
+fn what_the_primary_holds_back_before_its_habit_is_known_has_no_timing() {
+    let mut l = ledger(1);
+    let held_back_ms = 20_000;
+    for (i, p, created) in [(1, at(1_000), at(1_000)), (2, at(30_000), at(30_000 - held_back_ms))] {
+        l.arrive(SourceIx::PRIMARY, &op(i, created), p, Mode::Live);
+        l.arrive(M, &op(i, created), p.plus(40_000_000), Mode::Live);
+    }
+    l.prove(M, at(200_000));
+    ticks(&mut l, 200_000);
+    assert_eq!(verdict(&l, 0, 0), Verdict::OnTime);
+    assert_eq!(verdict(&l, 1, 0), Verdict::Present, "the mirror may have had it for 20 s");
+    assert_eq!(i64::from(l.ring.row(1).unwrap().delay_ms), held_back_ms);
+}
+
+#[test]
+fn what_queues_behind_a_replay_after_a_reboot_is_neither_missed_nor_timed() {
+    let mut l = ledger(1);
+    for s in [SourceIx::PRIMARY, M] {
+        l.prove(s, at(10_000));
+    }
+    l.tick(at(10_000));
+    let (mut again, _) = restored(&Saved { is_rebooted: true, ..saved(&mut l) });
+    for s in [SourceIx::PRIMARY, M] {
+        again.open(s, at(20_000));
+        again.prove(s, at(300_000));
+    }
+    again.filled(SourceIx::PRIMARY, at(25_000));
+    let p = [at(30_000), at(31_000)];
+    (1..).zip(p).for_each(|(i, p)| again.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live));
+    ticks(&mut again, 100_000);
+    assert_eq!(verdict(&again, 0, 0), Verdict::Pending, "the mirror still sends what it sent before");
+    again.filled(M, at(110_000));
+    again.arrive(M, &op(1, p[0]), at(109_000), Mode::Live);
+    ticks(&mut again, 169_000);
+    assert_eq!((verdict(&again, 0, 0), verdict(&again, 1, 0)), (Verdict::Present, Verdict::Pending));
+    ticks(&mut again, 170_001);
+    assert_eq!(verdict(&again, 1, 0), Verdict::Missed);
+}
+
+#[test]
+fn an_altered_time_makes_no_extra_of_a_key_that_was_let_go() {
+    let mut l = ledger(1);
+    l.limits.held_ops = 5;
+    for i in 0..10 {
+        let p = at(100_000 + i as i64 * 1_000);
+        l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+    }
+    let altered = Op { created_ms: UTC0 + 108_000, ..op(2, at(102_000)) };
+    l.arrive(M, &altered, at(110_000), Mode::Live);
+    l.prove(SourceIx::PRIMARY, at(400_000));
+    ticks(&mut l, 200_000);
+    let states: Vec<_> = l.foreigns.sightings().map(|s| (s.state, s.reason)).collect();
+    assert_eq!(states, [(ExtraState::Unknown, Reason::NoRange)]);
+}
+
+#[test]
+fn what_the_primary_sends_just_behind_a_hole_of_the_mirror_is_not_missed() {
+    let mut l = ledger(1);
+    l.prove(M, at(10_000));
+    l.close(M);
+    l.open(M, at(20_000));
+    l.give_up(M, at(20_001));
+    for (i, p) in [(1, at(20_005)), (2, at(21_001))] {
+        l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+    }
+    l.prove(M, at(200_000));
+    ticks(&mut l, 200_000);
+    assert_eq!((verdict(&l, 0, 0), verdict(&l, 1, 0)), (Verdict::Unknown, Verdict::Missed));
 }

@@ -159,21 +159,6 @@ impl<'a> Play<'a> {
     }
 
     fn tell(&mut self, source: SourceIx, at: Tau, event: Event) {
-        // DEBUG-BEGIN
-        if let Ok(t) = std::env::var("MW_TRACE") {
-            let rel = |t: Tau| (t.0 - START.0) as f64 / 1e9;
-            let i = if let Event::Arrive(op, _) = event { self.world.by_cid.get(&op.key.cid).copied() } else { None };
-            let show = match event {
-                Event::Arrive(op, m) => (t == "all" || i.map(|i| i.to_string()) == Some(t.clone()))
-                    .then(|| format!("arrive {i:?} {m:?} {:?}", op.key.did.0[0])),
-                Event::Rtt(..) | Event::Prove(_) => None,
-                e => Some(format!("{e:?}")),
-            };
-            if let Some(s) = show {
-                eprintln!("{:.3} (now {:.3}) source {} {s}", rel(at), rel(self.ledger.now), source.0);
-            }
-        }
-        // DEBUG-END
         match event {
             Event::Arrive(op, mode) => {
                 self.witness.arrived(source, &op);

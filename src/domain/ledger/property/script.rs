@@ -360,12 +360,15 @@ impl Builder<'_> {
         let closing = opened.plus(if early { 100 * MS } else { fill.after_ns });
         let mut known: HashSet<OpKey> = HashSet::new();
         let first = opened.plus(if early { 50 * MS } else { 200 * MS });
-        for asked in [first, closing] {
-            let asked = self.times.thaw(asked);
+        let mut free = first;
+        for wanted in [first, closing] {
+            let asked = self.times.thaw(wanted.max(free));
             let got = self.times.thaw(asked.plus(2 * s.one_way_ns + self.dice.ms(10, 80)));
             if got >= s.cut {
                 return false;
             }
+            // One page after the other; one that a freeze held back until it may close does.
+            free = got;
             let is_last = asked >= closing;
             if is_last && !fill.succeeds {
                 self.push(got, Event::GiveUp);
@@ -378,6 +381,7 @@ impl Builder<'_> {
             }
             if is_last {
                 self.push(got.plus(1_000), Event::Filled);
+                return true;
             }
         }
         true
