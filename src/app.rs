@@ -1,7 +1,8 @@
 //! The composition root: builds ports, arbiters, actors, recomputers and the server, and stops them in order.
 //!
 //! Everything that is put in a place is put there here: the system's arbiter drives recomputers, one arbiter has all
-//! streams, pingers and their watchdog, one the collector and its writer; the server has its own workers.
+//! streams, pingers and their watchdog, one the collector and its writer, one the
+//! validator; the server has its own workers.
 
 mod auditing;
 #[cfg(feature = "simulator")]
@@ -14,6 +15,7 @@ mod pictures;
 mod run;
 mod settings;
 mod state;
+mod validating;
 
 pub use auditing::{Auditing, audit_gap};
 pub use parts::{App, Assembled, Outside, StartError};

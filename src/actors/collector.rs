@@ -6,7 +6,6 @@
 mod audit;
 mod events;
 mod invalid;
-mod miss_rows;
 mod picture;
 mod save;
 
@@ -109,12 +108,12 @@ pub struct CollectorParts {
     pub internals: Arc<dyn Fn() -> Value + Send + Sync>,
     /// The longest grace of any mirror, nanoseconds.
     pub grace_max_ns: i64,
+    /// What the validator does.
+    pub validator: Arc<ValidatorLoad>,
     /// Samples of a run before, by source id.
     pub samples: HashMap<String, Samples>,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
-    /// What the validator does.
-    pub validator: Arc<ValidatorLoad>,
 }
 
 /// The actor.
@@ -135,9 +134,8 @@ pub struct Collector {
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
-    audit: Audit,
-    validator: Arc<ValidatorLoad>,
     invalid: InvalidLog,
+    audit: Audit,
 }
 
 impl Collector {
@@ -176,9 +174,8 @@ impl Collector {
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
+            invalid: InvalidLog::new(parts.validator),
             audit,
-            validator: parts.validator,
-            invalid: InvalidLog::default(),
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);

@@ -6,7 +6,7 @@
 
 use super::message::Invalid;
 use crate::domain::op::{Op, OpKey};
-use crate::domain::validity::keeper::Keeper;
+use crate::domain::validity::keeper::{Keeper, Known};
 use crate::domain::view::ValidityCounts;
 use actix::prelude::SendError;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
@@ -161,9 +161,12 @@ impl Validator {
         if std::mem::replace(&mut self.seen_gaps, gaps) != gaps {
             self.keeper.note_gap();
         }
-        let found = self.keeper.check(&op.key, op.created_ms, &op.operation).err();
-        self.load.validated.fetch_add(1, Ordering::Relaxed);
-        let violation = found?;
+        let result = self.keeper.check(&op.key, op.created_ms, &op.operation);
+        // A gap is filled, and a chain of pages asked for, with operations that came before.
+        if result != Ok(Known::Again) {
+            self.load.validated.fetch_add(1, Ordering::Relaxed);
+        }
+        let violation = result.err()?;
         self.load.invalid.fetch_add(1, Ordering::Relaxed);
         Some(Invalid { key: op.key, rule: violation.rule, text: violation.text })
     }
@@ -211,6 +214,7 @@ mod tests {
     use super::*;
     use crate::domain::cid::Cid;
     use crate::domain::did::Did;
+    use crate::domain::op::Kind;
     use crate::domain::validity::Rule;
     use crate::sim::op::OpMaker;
     use std::sync::Mutex;
@@ -247,9 +251,10 @@ mod tests {
         let door = ValidatorDoor::new(validator.recipient(), Arc::clone(&load));
         let mut maker = OpMaker::new(5);
         let good: Vec<Submitted> = (0..20)
-            .map(|n| maker.next(n))
+            .map(|n| maker.of_kind(Kind::Genesis, n))
             .map(|op| Submitted { key: op.key, created_ms: op.created_ms, operation: op.operation.as_str().into() })
             .collect();
+        door.offer(good.clone());
         door.offer(good);
         door.offer(vec![submitted(1, "{}"), submitted(2, "[]")]);
         while load.counts().queued > 0 {

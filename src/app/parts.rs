@@ -1,17 +1,18 @@
 //! Putting the parts together, and taking them apart in order.
 
-use super::auditing::{AuditDoors, Auditing, AuditorChild, start_auditor};
+use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::details::Details;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
 use super::state::Opened;
+use super::validating::Validating;
 use crate::actors::collector::{Collector, CollectorParts, PrimaryIs, SourceIdentity};
 use crate::actors::message::{Flush, Stop};
 use crate::actors::mirror_stream::{MirrorStream, StreamDoors, StreamListeners, StreamSettings};
 use crate::actors::reader::Readers;
 use crate::actors::rtt_pinger::RttPinger;
 use crate::actors::snapshot_writer::SnapshotWriter;
-use crate::actors::validator::{Validator, ValidatorDoor, ValidatorLoad};
+use crate::actors::validator::{ValidatorDoor, ValidatorLoad};
 use crate::actors::watchdog::{Child, Watchdog};
 use crate::config::{Config, SourceConfig};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
@@ -86,7 +87,7 @@ pub struct Assembled {
     pingers: Vec<Addr<RttPinger>>,
     watchdog: Addr<Watchdog>,
     arbiters: Vec<Arbiter>,
-    validator: Arc<ValidatorLoad>,
+    validating: Validating,
     /// Where pictures come from.
     pub pictures: Pictures,
     /// Who asks hosts about single DIDs.
@@ -173,7 +174,7 @@ impl App {
 
 impl Assembled {
     async fn stop_sources(&self) {
-        self.validator.close();
+        self.validating.stop();
         self.watchdog.send(Stop).await.unwrap_or_default();
         for pinger in &self.pingers {
             pinger.send(Stop).await.unwrap_or_default();
@@ -215,7 +216,8 @@ fn start_collector(
     opened: Opened,
     board: &StatusBoard,
     now: &UtcNow,
-    (trouble, load): (watch::Sender<Option<String>>, &Arc<ValidatorLoad>),
+    trouble: watch::Sender<Option<String>>,
+    load: &Arc<ValidatorLoad>,
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Addr<SnapshotWriter>) {
     let (store, plan) = (opened.store, prune_plan(config, now));
@@ -251,14 +253,16 @@ fn sources(config: &Config) -> impl Iterator<Item = &SourceConfig> {
 }
 
 fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoard, now: &UtcNow) -> Assembled {
-    let (streams_arbiter, collector_arbiter, validator_arbiter) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
-    let load = Arc::new(ValidatorLoad::default());
+    let (streams_arbiter, collector_arbiter) = (Arbiter::new(), Arbiter::new());
+    let validating = Validating::default();
     let (clock, labels) = (Arc::clone(&opened.clock), opened.labels);
     let anchors: Vec<_> = sources(config).map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
     let is_observed = |ix| opened.ledger.source(ix).is_some_and(|s| s.windows.first().is_some());
     let observed: Vec<bool> = (0..anchors.len()).map(|i| is_observed(SourceIx(i as u16))).collect();
     let (telling, trouble) = watch::channel(None);
-    let (collector, writer) = start_collector(config, opened, board, now, (telling, &load), &collector_arbiter);
+    let (collector, writer) =
+        start_collector(config, opened, board, now, telling, &validating.load, &collector_arbiter);
+    let validator = validating.start(&collector);
     let doors = AuditDoors {
         export: Arc::clone(&outside.export),
         clock: Arc::clone(&clock),
@@ -266,7 +270,6 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         collector: collector.clone(),
     };
     let (auditing, auditor) = start_auditor(config, doors, &streams_arbiter);
-    let door = start_validator(&load, &collector, &validator_arbiter);
     let readers = Readers::default();
     let doors = StreamDoors {
         clock: Arc::clone(&clock),
@@ -288,12 +291,17 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
             anchor: anchors.get(i).copied().flatten(),
             was_observed: observed.get(i).copied().unwrap_or(false),
         };
-        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &door, &streams_arbiter);
+        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &validator, &streams_arbiter);
         streams.push(slot);
         pingers.push(pinger);
         children.push(child);
     }
-    let watchdog = start_watchdog(&clock, readers, &collector, (children, auditor), &streams_arbiter);
+    let late = collector.clone().recipient();
+    let watchdog = Watchdog::start_in_arbiter(&streams_arbiter.handle(), move |_| {
+        let streams = children.into_iter().map(ChildParts::child);
+        let children = streams.chain([auditor.child()]).collect();
+        Watchdog::new(clock, readers, late, children)
+    });
     let pictures = Pictures(collector.clone().recipient());
     Assembled {
         pictures,
@@ -304,29 +312,9 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         streams,
         pingers,
         watchdog,
-        arbiters: vec![streams_arbiter, collector_arbiter, validator_arbiter],
-        validator: load,
+        arbiters: vec![streams_arbiter, collector_arbiter],
+        validating,
     }
-}
-
-fn start_validator(load: &Arc<ValidatorLoad>, collector: &Addr<Collector>, arbiter: &Arbiter) -> Arc<ValidatorDoor> {
-    let (shared, told) = (Arc::clone(load), collector.clone().recipient());
-    let validator = Validator::start_in_arbiter(&arbiter.handle(), move |_| Validator::new(shared, told));
-    Arc::new(ValidatorDoor::new(validator.recipient(), Arc::clone(load)))
-}
-
-fn start_watchdog(
-    clock: &Arc<dyn Clock>,
-    readers: Readers,
-    collector: &Addr<Collector>,
-    (streams, auditor): (Vec<ChildParts>, AuditorChild),
-    arbiter: &Arbiter,
-) -> Addr<Watchdog> {
-    let (clock, late) = (Arc::clone(clock), collector.clone().recipient());
-    Watchdog::start_in_arbiter(&arbiter.handle(), move |_| {
-        let children = streams.into_iter().map(ChildParts::child).chain([auditor.child()]).collect();
-        Watchdog::new(clock, readers, late, children)
-    })
 }
 
 fn start_pinger(

@@ -8,6 +8,7 @@
 pub mod capture;
 mod count;
 mod deliver;
+mod dispute;
 mod extra;
 pub mod findings;
 pub mod journal;

@@ -2,24 +2,37 @@
 
 use super::Collector;
 use crate::actors::message::Invalid;
+use crate::actors::validator::ValidatorLoad;
 use crate::domain::time::{SECOND, Tau};
+use crate::domain::view::ValidityCounts;
 use actix::Handler;
+use std::sync::Arc;
 
 /// Events about them in one span; more are counted, and the next event tells how many.
 const EVENTS_MAX: u32 = 20;
 /// The length of that span.
 const SPAN_NS: i64 = 60 * SECOND;
 
-/// How many events were made of late, so that a primary which breaks the rules at every operation does not push every
+/// What the validator does, and how many events were made of late, so that a primary which breaks the rules at every operation does not push every
 /// other event from the list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InvalidLog {
+    load: Arc<ValidatorLoad>,
     since: Option<Tau>,
     listed: u32,
     unlisted: u64,
 }
 
 impl InvalidLog {
+    pub(super) fn new(load: Arc<ValidatorLoad>) -> InvalidLog {
+        InvalidLog { load, since: None, listed: 0, unlisted: 0 }
+    }
+
+    /// What became of checking so far.
+    pub(super) fn counts(&self) -> ValidityCounts {
+        self.load.counts()
+    }
+
     /// Whether one more event may be made, and how many were not made since the last one.
     fn admit(&mut self, now: Tau) -> Option<u64> {
         if self.since.is_none_or(|since| now.since(since) >= SPAN_NS) {
@@ -39,6 +52,7 @@ impl Handler<Invalid> for Collector {
     type Result = ();
 
     fn handle(&mut self, msg: Invalid, _: &mut Self::Context) {
+        self.ledger.dispute(&msg.key);
         let Some(unlisted) = self.invalid.admit(self.clock.now()) else { return };
         let before = if unlisted > 0 { format!(" (and {unlisted} more before it)") } else { String::new() };
         let text = format!("{} {}: {}: {}{before}", msg.key.did, msg.key.cid, msg.rule.name(), msg.text);
@@ -53,7 +67,7 @@ mod tests {
 
     #[test]
     fn events_are_bounded_and_none_is_forgotten() {
-        let mut log = InvalidLog::default();
+        let mut log = InvalidLog::new(Arc::default());
         let at = |s: i64| Tau(s * SECOND);
         for _ in 0..EVENTS_MAX {
             assert_eq!(log.admit(at(100)), Some(0));

@@ -31,7 +31,7 @@ pub(super) fn picture(c: &Collector) -> Picture {
         events: c.events.latest(),
         degraded: c.saver.degraded(),
         internals: (c.internals)(),
-        validity: c.validator.counts(),
+        validity: c.invalid.counts(),
         imported: c.imported.clone(),
         evidence: c.audit.evidence.clone(),
         samples: c.audit.samples.clone(),

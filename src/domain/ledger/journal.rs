@@ -62,6 +62,10 @@ const EVICTED: u8 = 8;
 /// No record: what follows counts its differences from nothing.
 const RESTART: u8 = 9;
 
+/// Flags of an operation.
+const FILLED: u8 = 1;
+const DISPUTED: u8 = 2;
+
 /// Memory that an empty journal keeps at most, bytes.
 const KEPT_MAX: usize = 8 << 20;
 
@@ -96,7 +100,8 @@ impl Journal {
     fn row(&mut self, tag: u8, number: u64, row: &Row) {
         self.name(tag, number);
         self.put(&row.did.0);
-        self.bytes.extend([row.kind as u8, u8::from(row.is_filled)]);
+        let flags = (u8::from(row.is_filled) * FILLED) | (u8::from(row.is_disputed) * DISPUTED);
+        self.bytes.extend([row.kind as u8, flags]);
         self.put(&row.cid.0);
         let (p, created_ms) = (row.p.0 as u64, row.created_ms as u64);
         let (seq, interval) = (row.seq().unwrap_or(u64::MAX), u64::from(row.interval));
@@ -288,7 +293,7 @@ impl Reader<'_> {
         let number = self.name()?;
         let did = Did(self.take()?);
         let kind = self.kind()?;
-        let is_filled = self.u8()? != 0;
+        let flags = self.u8()?;
         let cid = Cid(self.take()?);
         let at = self.at;
         let last = Last {
@@ -303,7 +308,7 @@ impl Reader<'_> {
         let mut row = Row::new(OpKey { did, cid }, kind, Tau(last.p as i64), last.created_ms as i64, seq);
         row.interval = u32::try_from(last.interval).map_err(|_| JournalError::Unknown(at))?;
         (row.delay_ms, row.known_after_ms) = (self.small()?, self.small()?);
-        row.is_filled = is_filled;
+        (row.is_filled, row.is_disputed) = (flags & FILLED != 0, flags & DISPUTED != 0);
         Ok((number, row))
     }
 
@@ -402,6 +407,7 @@ mod tests {
         let key = OpKey { did: Did([3; 15]), cid: Cid([9; 32]) };
         let mut row = Row::new(key, Kind::Tombstone, Tau(-5), 1_700_000_000_123, None);
         (row.interval, row.delay_ms, row.known_after_ms, row.is_filled) = (7, 260, 31, true);
+        row.is_disputed = true;
         let cell = Cell::new(Verdict::Late).with_delivery(Mode::Live, 12_345);
         let correction = Correction { correction_us: -3, uncertainty_us: 8 };
         let sighting = Sighting {

@@ -75,7 +75,10 @@ impl Ledger {
         }
         match self.judge(&row, m) {
             Judgement::Wait => return true,
-            Judgement::Missed => self.set_cell(number, m, cell.with_verdict(Verdict::Missed, Reason::None)),
+            Judgement::Missed => {
+                let verdict = if row.is_disputed { Verdict::Disputed } else { Verdict::Missed };
+                self.set_cell(number, m, cell.with_verdict(verdict, Reason::None));
+            }
             Judgement::Unknown(reason) => {
                 if cell.verdict() == Verdict::Pending {
                     self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, reason));

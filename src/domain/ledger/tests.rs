@@ -51,6 +51,53 @@ fn verdict(l: &Ledger, number: u64, m: usize) -> Verdict {
 const M: SourceIx = SourceIx::mirror(0);
 
 #[test]
+fn who_refuses_a_broken_operation_is_not_blamed() {
+    let mut l = ledger(2);
+    let other = SourceIx::mirror(1);
+    let keys: Vec<_> = (0..3).map(|i| op(i, at(1_000 + i as i64))).collect();
+    for broken in &keys {
+        l.arrive(SourceIx::PRIMARY, broken, at(1_000), Mode::Live);
+    }
+    l.arrive(other, &keys[0], at(1_040), Mode::Live);
+    l.dispute(&keys[0].key);
+    l.dispute(&OpKey { did: Did([9; 15]), ..keys[2].key });
+    l.dispute(&op(77, at(0)).key);
+    ticks(&mut l, 30_000);
+    assert_eq!([verdict(&l, 0, 0), verdict(&l, 0, 1)], [Verdict::Pending, Verdict::OnTime], "not before its time");
+    l.prove(M, at(400_000));
+    l.prove(other, at(400_000));
+    ticks(&mut l, 400_000);
+    let verdicts = |l: &Ledger, m| [0, 1, 2].map(|n| verdict(l, n, m));
+    assert_eq!(verdicts(&l, 0), [Verdict::Disputed, Verdict::Missed, Verdict::Missed]);
+    assert_eq!(verdicts(&l, 1), [Verdict::OnTime, Verdict::Missed, Verdict::Missed]);
+    // What was called missed before anything was known against it.
+    l.dispute(&keys[1].key);
+    l.dispute(&keys[1].key);
+    assert_eq!(verdicts(&l, 0), [Verdict::Disputed, Verdict::Disputed, Verdict::Missed]);
+    assert_eq!(l.capture(true).mirrors[0].open_misses, 1);
+    // It stays so when the mirror sends it after all.
+    l.arrive(M, &keys[0], at(400_100), Mode::Live);
+    ticks(&mut l, 400_200);
+    assert_eq!(verdict(&l, 0, 0), Verdict::Disputed);
+    let acc = &l.interval(l.interval_of(at(1_000))).unwrap().mirrors[0];
+    assert_eq!((acc.eligible(), acc.decided()), (3, 1));
+
+    let mut l = ledger(1);
+    l.arrive(SourceIx::PRIMARY, &keys[0], at(1_000), Mode::Live);
+    l.dispute(&keys[0].key);
+    l.prove(M, at(1_100));
+    ticks(&mut l, 1_200);
+    let (mut again, _) = restored(&saved(&mut l));
+    for s in [SourceIx::PRIMARY, M] {
+        again.open(s, at(2_000));
+        again.filled(s, at(3_000));
+        again.prove(s, at(400_000));
+    }
+    ticks(&mut again, 400_000);
+    assert_eq!(verdict(&again, 0, 0), Verdict::Disputed, "a restart forgets nothing");
+}
+
+#[test]
 fn on_time_late_and_missed() {
     let mut l = ledger(1);
     for (i, delay) in [(1, Some(40)), (2, Some(12_000)), (3, None)] {

@@ -56,6 +56,9 @@ impl Chain {
         let broken = |rule| Err(NoPlace::Broken(Violation::of(rule)));
         let Some(prev) = op.prev else {
             let signer = op.signer(&op.rotation_keys).map_err(NoPlace::Broken)?;
+            if self.is_beyond(created_ms) {
+                return Err(NoPlace::Late);
+            }
             self.push(op, created_ms, Some(signer));
             return Ok(signer);
         };
@@ -69,7 +72,7 @@ impl Chain {
             return broken(Rule::PrevTombstoned);
         }
         let signer = op.signer(&before.keys).map_err(NoPlace::Broken)?;
-        if self.links.iter().any(|link| link.created_ms > created_ms) {
+        if self.is_beyond(created_ms) {
             return Err(NoPlace::Late);
         }
         if before.is_nullified {
@@ -92,6 +95,11 @@ impl Chain {
         Ok(signer)
     }
 
+    /// Whether an operation of the chain is newer than this.
+    pub(super) fn is_beyond(&self, created_ms: i64) -> bool {
+        self.links.iter().any(|link| link.created_ms > created_ms)
+    }
+
     /// Takes an operation whose `prev` is not known as the one that others follow, and forgets what was before.
     pub(super) fn begin_at(&mut self, op: &Operation, created_ms: i64) {
         self.links.clear();
@@ -108,9 +116,9 @@ impl Chain {
         self.links.iter().any(|link| link.cid == cid && link.is_nullified)
     }
 
-    /// Whether this operation is in the chain.
-    pub(super) fn contains(&self, cid: Cid) -> bool {
-        self.links.iter().any(|link| link.cid == cid)
+    /// Whether this operation was judged before: it is in the chain, or it was refused.
+    pub(super) fn has_judged(&self, cid: Cid) -> bool {
+        self.links.iter().any(|link| link.cid == cid) || self.refused.contains(&cid)
     }
 
     /// Whether no operation is in the chain.

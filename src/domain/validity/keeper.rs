@@ -23,9 +23,9 @@ const LINKS_MAX: usize = 8;
 pub enum Known {
     /// All of it: what it follows is known, or it is the first of its DID.
     Whole,
-    /// What it follows is not known: form and CID only.
+    /// What it follows is not known: form and identity only.
     Alone,
-    /// It was checked before.
+    /// It was checked before, and what it breaks was said then.
     Again,
 }
 
@@ -68,7 +68,7 @@ impl Keeper {
     /// # Errors
     /// The rule that it breaks.
     pub fn check(&mut self, key: &OpKey, created_ms: i64, operation: &str) -> Result<Known, Violation> {
-        if self.kept(key.did).is_some_and(|kept| kept.chain.contains(key.cid)) {
+        if self.kept(key.did).is_some_and(|kept| kept.chain.has_judged(key.cid)) {
             return Ok(Known::Again);
         }
         let result = self.check_new(key, created_ms, operation);
@@ -103,7 +103,7 @@ impl Keeper {
                 Err(NoPlace::Broken(Violation { rule: Rule::RecoveryTooLate, .. })) if kept.gaps != gaps => true,
                 Err(NoPlace::Broken(violation)) => return Err(violation),
             };
-            if is_unknown {
+            if is_unknown && !kept.chain.is_beyond(created_ms) {
                 kept.chain.begin_at(&op, created_ms);
                 kept.gaps = gaps;
             }

@@ -209,7 +209,9 @@ fn a_stream_is_checked_as_far_as_it_is_known() {
     let said: Vec<_> = log.entries.iter().map(|entry| told(&mut keeper, entry)).collect();
     let (whole, again) = (Ok(Known::Whole), Ok(Known::Again));
     assert_eq!(said, [whole, whole, Err("bad_signature"), Err("prev_invalid"), whole, Err("weaker_signer")]);
-    assert_eq!(told(&mut keeper, &log.entries[4]), again);
+    for place in [2, 4, 5] {
+        assert_eq!(told(&mut keeper, &log.entries[place]), again, "{place}: each is said once");
+    }
 
     // Who comes in the middle knows only what can be known alone, and then goes on from there.
     let mut keeper = Keeper::default();
@@ -231,6 +233,14 @@ fn a_gap_filled_behind_the_stream_breaks_no_rule() {
     for place in [0, 2, 1] {
         assert_eq!(told(&mut keeper, &log.entries[place]), Ok(Known::Whole), "{place}");
     }
+    let old = entry(&log, next(Cid([3; 32]), &Key::k(9), "from long before"), log.entries[0].created_ms - 1);
+    assert_eq!(told(&mut keeper, &old), Ok(Known::Alone));
+    let head = next(log.cid(2), &Key::k(1), "goes on");
+    assert_eq!(
+        told(&mut keeper, &entry(&log, head, log.now_ms)),
+        Ok(Known::Whole),
+        "what is newer is not forgotten for it"
+    );
     let forged = entry(&log, next(log.cid(0), &Key::k(9), "x"), log.entries[1].created_ms);
     assert_eq!(told(&mut keeper, &forged), Err("bad_signature"), "its keys are known though it is late");
 }
