@@ -5,6 +5,7 @@
 
 mod audit;
 mod events;
+mod miss_rows;
 mod picture;
 mod save;
 
