@@ -112,8 +112,11 @@ pub struct Capture {
     pub rollups: Arc<Rollups>,
     /// The operations that are held; only when asked for.
     pub held: Held,
-    /// Operations that only mirrors have and that were decided latest, newest first, bounded; only with operations.
+    /// Operations that only mirrors have: those not decided yet, then those decided latest, each newest first, bounded; only
+    /// with operations.
     pub extras: Vec<ExtraRow>,
+    /// Whether some operations that only mirrors have are not listed.
+    pub is_extras_cut: bool,
     /// Newest spans in which our reader was late.
     pub late: Vec<Span>,
     /// Since when our reader is late now.
@@ -251,6 +254,7 @@ impl Ledger {
             rollups: Arc::clone(&self.rollups),
             held: if with_ops { self.ring.held() } else { Held::default() },
             extras: if with_ops { self.capture_extras() } else { Vec::new() },
+            is_extras_cut: self.foreigns.is_list_cut(),
             late: newest(self.late.spans().copied().collect(), LATE_MAX),
             late_since: self.late.since(),
             is_primary_delayed: self.is_primary_delayed(),
@@ -277,7 +281,7 @@ impl Ledger {
     }
 
     fn capture_extras(&self) -> Vec<ExtraRow> {
-        self.foreigns.recent().copied().collect()
+        self.foreigns.pending().chain(self.foreigns.recent()).copied().collect()
     }
 }
 

@@ -170,6 +170,17 @@ impl Foreigns {
         self.recent.iter().rev().filter_map(find).filter(|s| s.state != ExtraState::Pending)
     }
 
+    /// Keys that are not decided, newest first, at most as many as decided ones are listed.
+    pub(super) fn pending(&self) -> impl Iterator<Item = &Sighting> {
+        let newest = self.open.iter().rev().take(RECENT_MAX);
+        newest.filter_map(|(_, mirror, key)| self.get(key, *mirror)).filter(|s| s.state == ExtraState::Pending)
+    }
+
+    /// Whether some keys are on neither list.
+    pub(super) fn is_list_cut(&self) -> bool {
+        self.recent.len() == RECENT_MAX || self.open.len() > RECENT_MAX
+    }
+
     /// Puts a decided key on the list.
     pub(super) fn list(&mut self, s: &Sighting) {
         let entry = (s.key, s.mirror);
