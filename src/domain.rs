@@ -3,10 +3,13 @@
 //! Nothing below this module names an actor, a runtime, a file, a socket or a clock; the present is always an argument.
 
 pub mod address;
+pub mod audit_log;
 pub mod cid;
 pub mod compare_plc;
+pub mod confirm;
 pub mod coverage;
 pub mod did;
+pub mod evidence;
 pub mod fill;
 pub mod finding;
 pub mod frame;
@@ -20,6 +23,7 @@ pub mod proof;
 pub mod ring;
 pub mod rollup;
 pub mod rtt;
+pub mod sample;
 pub mod sessions;
 pub mod sketch;
 pub mod source;

@@ -145,6 +145,9 @@ impl History {
             degraded: Vec::new(),
             internals: Value::Null,
             imported: Arc::default(),
+            evidence: Arc::default(),
+            samples: Arc::default(),
+            audit_load: Default::default(),
         }
     }
 }

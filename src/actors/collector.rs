@@ -3,16 +3,19 @@
 //! It applies what sources tell in the order in which they tell it, lets the ledger decide at each tick, hands out
 //! pictures, and sends what must last to the writer: one transaction under way, one a second.
 
+mod audit;
 mod events;
 mod picture;
 mod save;
 
+pub use audit::AuditorIs;
 pub use save::{Restored, restore};
 
 use super::message::{AskChain, FromSource, Keep, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
+use crate::domain::sample::Samples;
 use crate::domain::sessions::Sessions;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Tau};
@@ -22,6 +25,7 @@ use crate::ports::store::EventRow;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
 };
+use audit::Audit;
 use events::EventLog;
 use save::Saver;
 use serde_json::Value;
@@ -103,6 +107,8 @@ pub struct CollectorParts {
     pub grace_max_ns: i64,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
+    /// Samples of a run before, by source id.
+    pub samples: HashMap<String, Samples>,
 }
 
 /// The actor.
@@ -123,6 +129,7 @@ pub struct Collector {
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
+    audit: Audit,
 }
 
 impl Collector {
@@ -131,6 +138,9 @@ impl Collector {
     pub fn new(parts: CollectorParts) -> Collector {
         let now = parts.clock.now();
         let mut rejects = parts.rejects;
+        let mut samples = parts.samples;
+        let of_mirrors = parts.sources.iter().skip(1).map(|who| samples.remove(&who.id).unwrap_or_default());
+        let audit = Audit::new(of_mirrors.collect());
         let known = |(who, anchor): (SourceIdentity, Option<Anchor>)| Known {
             rejects: rejects.remove(&who.id).unwrap_or_default(),
             who,
@@ -158,6 +168,7 @@ impl Collector {
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
+            audit,
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
@@ -251,6 +262,7 @@ impl Collector {
         self.watch_wall_clock(now);
         self.watch_primary();
         self.ask_for_chain(now);
+        self.ask_for_explanations(now);
         self.save(now, ctx);
     }
 

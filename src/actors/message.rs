@@ -1,7 +1,10 @@
 //! What actors tell each other.
 
+pub use crate::domain::finding::About as CheckAbout;
+
+use crate::domain::confirm::{Explained, Load, SurveyReport};
+use crate::domain::did::Did;
 use crate::domain::fill::Anchor;
-use crate::domain::finding::{Finding, ProbeEvidence};
 use crate::domain::ledger::ChainOutcome;
 use crate::domain::link::Link;
 use crate::domain::op::{Op, OpKey};
@@ -141,18 +144,8 @@ pub struct KeepError {
     pub text: String,
 }
 
-/// What is to be explained about an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CheckAbout {
-    /// The mirror missed it: the mirror is asked.
-    Miss,
-    /// Only the mirror has it: the primary is asked.
-    Extra,
-}
-
-/// To the auditor: ask the host that can tell about this operation.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
+/// An operation that is to be explained: the host that can tell is asked about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The mirror concerned.
     pub source: SourceIx,
@@ -162,24 +155,46 @@ pub struct Check {
     pub about: CheckAbout,
 }
 
-/// To the collector: what asking came to.
+/// To the auditor: explain these.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct Checked {
-    /// The mirror concerned.
-    pub source: SourceIx,
-    /// Which operation.
-    pub key: OpKey,
-    /// What was to be explained.
-    pub about: CheckAbout,
-    /// What was found.
-    pub finding: Finding,
-    /// Whether it will not be asked again.
-    pub is_final: bool,
-    /// The operation as the primary's audit log lists it, where it does.
-    pub listed: Option<Op>,
-    /// What was asked and answered.
-    pub probes: Vec<ProbeEvidence>,
+pub struct Checks(pub Vec<Check>);
+
+/// What asking about a miss or an extra came to.
+pub type Checked = Explained;
+
+/// To the collector: what the auditor found since it told last.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Audited {
+    /// About misses and extras.
+    pub checked: Vec<Checked>,
+    /// About DIDs at every host.
+    pub sampled: Vec<Arc<SurveyReport>>,
+    /// What the auditor has to do.
+    pub load: Load,
+}
+
+/// To the auditor: ask every host about a DID now.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<Arc<SurveyReport>, RecheckError>")]
+pub struct Recheck {
+    /// About whom.
+    pub did: Did,
+}
+
+/// Why nobody is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecheckError {
+    /// The operator does not want it.
+    #[error("checks on request are off; set audit.allowRecheck to allow them")]
+    Off,
+    /// Too many are under way.
+    #[error("too many checks are under way; retry in a few seconds")]
+    Full,
+    /// It is ending.
+    #[error("stopping")]
+    Stopping,
 }
 
 /// To an actor: end now.

@@ -1,5 +1,6 @@
 //! Putting the parts together, and taking them apart in order.
 
+use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::details::Details;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
@@ -88,6 +89,8 @@ pub struct Assembled {
     pub pictures: Pictures,
     /// What is wrong with keeping, in words.
     trouble: watch::Receiver<Option<String>>,
+    /// Who asks hosts about single DIDs.
+    pub auditing: Auditing,
 }
 
 impl App {
@@ -130,6 +133,12 @@ impl App {
         Ok(App { address, pages, driver: Arc::new(driver), shutdown, is_ready, server, assembled })
     }
 
+    /// Who asks hosts about single DIDs.
+    #[must_use]
+    pub fn auditing(&self) -> &Auditing {
+        &self.assembled.auditing
+    }
+
     /// Where pictures come from, for whoever compares them with the truth.
     #[must_use]
     pub fn pictures(&self) -> &Pictures {
@@ -166,6 +175,7 @@ impl Assembled {
         for pinger in &self.pingers {
             pinger.send(Stop).await.unwrap_or_default();
         }
+        self.auditing.stop().await;
         for slot in &self.streams {
             let stream = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
             stream.send(Stop).await.unwrap_or_default();
@@ -219,6 +229,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         last_segment: opened.restored.last_segment,
         events: opened.restored.events,
         rejects: opened.restored.rejects,
+        samples: opened.restored.samples,
         kept_segments: opened.restored.kept_segments,
         notes: opened.notes,
         imported: opened.imported,
@@ -227,6 +238,13 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         trouble: telling,
     };
     let collector = Collector::start_in_arbiter(&collector_arbiter.handle(), move |_| Collector::new(parts));
+    let doors = AuditDoors {
+        export: Arc::clone(&outside.export),
+        clock: Arc::clone(&opened.clock),
+        labels: opened.labels,
+        collector: collector.clone(),
+    };
+    let (auditing, auditor) = start_auditor(config, doors, &streams_arbiter);
     let readers = Readers::default();
     let doors = StreamDoors {
         clock: Arc::clone(&opened.clock),
@@ -256,13 +274,15 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
     let late = collector.clone().recipient();
     let clock = Arc::clone(&opened.clock);
     let watchdog = Watchdog::start_in_arbiter(&streams_arbiter.handle(), move |_| {
-        let children = children.into_iter().map(ChildParts::child).collect();
+        let streams = children.into_iter().map(ChildParts::child);
+        let children = streams.chain([auditor.child()]).collect();
         Watchdog::new(clock, readers, late, children)
     });
     let pictures = Pictures(collector.clone().recipient());
     Assembled {
         pictures,
         trouble,
+        auditing,
         collector,
         writer,
         streams,

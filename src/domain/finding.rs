@@ -98,6 +98,15 @@ impl Finding {
     }
 }
 
+/// What is to be explained about an operation at a mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum About {
+    /// The mirror missed it: the mirror is asked.
+    Miss,
+    /// Only the mirror has it: the primary is asked.
+    Extra,
+}
+
 /// One question to a host and what it answered: enough for the host's operator to check it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProbeEvidence {

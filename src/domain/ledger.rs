@@ -9,6 +9,7 @@ pub mod capture;
 mod count;
 mod deliver;
 mod extra;
+pub mod findings;
 pub mod journal;
 mod judge;
 mod mutant;
@@ -36,6 +37,7 @@ use super::time::{Labels, Tau};
 use super::verdict::{Mode, Reason};
 use super::window::GapState;
 use extra::Foreigns;
+use findings::Findings;
 use journal::Journal;
 use mutant::Mutant;
 use range::CreatedRanges;
@@ -95,6 +97,7 @@ pub struct Ledger {
     /// Numbers of operations that `/export` brought and the primary's stream has not come to.
     ahead: Vec<u64>,
     foreigns: Foreigns,
+    findings: Findings,
     ranges: CreatedRanges,
     late: LateReader,
     delay: PrimaryDelay,
@@ -126,6 +129,7 @@ impl Ledger {
             deadline_cursor: 0,
             ahead: Vec::new(),
             foreigns: Foreigns::default(),
+            findings: Findings::default(),
             ranges: CreatedRanges::default(),
             late: LateReader::default(),
             delay: PrimaryDelay::default(),

@@ -18,8 +18,11 @@ pub mod overview;
 pub mod rtt;
 pub mod stats;
 
+use super::confirm::Load;
+use super::evidence::Evidence;
 use super::ledger::Capture;
 use super::link::Link;
+use super::sample::Samples;
 use super::time::{Labels, Tau, rfc3339_ms};
 use event::Event;
 use serde_json::{Map, Value};
@@ -79,6 +82,12 @@ pub struct Picture {
     pub internals: Value,
     /// Imported snapshots, oldest first.
     pub imported: Arc<Vec<Imported>>,
+    /// What hosts were asked and answered.
+    pub evidence: Arc<Evidence>,
+    /// Samples of each mirror, in the order of the configuration.
+    pub samples: Arc<Vec<Samples>>,
+    /// What the auditor has to do, by source.
+    pub audit_load: Load,
 }
 
 impl Picture {

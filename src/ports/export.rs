@@ -4,16 +4,15 @@
 //! reaches no private address without leave. A page is handed over as lines, unread: what they mean, and whether pages
 //! chain, is decided in the domain.
 
-use std::error::Error as StdError;
-use std::net::{IpAddr, SocketAddr};
+mod client;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
-use thiserror::Error;
 use url::Url;
 
 use super::BoxFuture;
@@ -21,17 +20,16 @@ use super::clock::Clock;
 use super::dial_error::http_text;
 use super::export_error::{ExportClass, ExportError};
 use super::rate_gate::HostGates;
-use super::resolve::{Resolve, ResolveError, literal};
+use super::resolve::{Resolve, literal};
 use super::retry_after::retry_after_of;
-use super::tls::{self, Tls, TlsRoots};
+use super::tls::Tls;
 use crate::domain::time::Tau;
+use client::{FilteredDns, build_client, classify, refused_private};
 
 /// Most operations that a page may ask for; the reference server refuses more.
 pub const PAGE_OPS_MAX: u32 = 1_000;
 /// The pause that a 429 without a `Retry-After` gets, seconds.
 const DEFAULT_PAUSE_S: u32 = 30;
-/// Idle connections kept for each host.
-const IDLE_PER_HOST_MAX: usize = 1;
 /// Part of a refusal's body that is read for its words, bytes.
 const REFUSAL_BYTES_MAX: usize = 512;
 
@@ -55,6 +53,23 @@ pub struct ExportPage {
     pub received_at: Tau,
 }
 
+/// What came of asking a host about one DID: enough to tell its operator what it answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookUp {
+    /// What was asked, whole.
+    pub url: String,
+    /// When the answer was complete, or failed.
+    pub received_at: Tau,
+    /// The status; none without an answer.
+    pub status: Option<u16>,
+    /// Its `Retry-After`, seconds.
+    pub retry_after_s: Option<u32>,
+    /// The whole body after decompression, whatever the status; none when it did not come or is too large.
+    pub body: Option<Bytes>,
+    /// Why there is no whole answer.
+    pub error: Option<ExportError>,
+}
+
 /// Fetches from sources over HTTP.
 pub trait ExportClient: Send + Sync {
     /// The operations after `after` (the source's own `seq`, exclusive), at most `count` and at most [`PAGE_OPS_MAX`].
@@ -73,6 +88,9 @@ pub trait ExportClient: Send + Sync {
     /// # Errors
     /// Why there is none. A DID that the source does not know is [`ExportClass::Http`] with 404.
     fn audit<'a>(&'a self, target: &'a ExportTarget, did: &'a str) -> BoxFuture<'a, Result<Bytes, ExportError>>;
+
+    /// Asks for a page about a DID, as `/{did}/log/audit` or `/{did}/log/last`; every status is an answer.
+    fn look_up<'a>(&'a self, target: &'a ExportTarget, path: &'a str) -> BoxFuture<'a, LookUp>;
 }
 
 /// Limits and manners of [`HttpExport`].
@@ -92,6 +110,9 @@ pub struct ExportOptions {
     pub audit_bytes_max: usize,
     /// Least time between two requests to one host.
     pub request_gap: Duration,
+    /// Least time between two requests to one host about single DIDs, which keep [`ExportOptions::request_gap`] too unless
+    /// this is less.
+    pub audit_gap: Duration,
     /// Longest time that a call waits for its host's gate.
     pub gate_wait_max: Duration,
     /// Which addresses are not public.
@@ -99,7 +120,8 @@ pub struct ExportOptions {
 }
 
 impl ExportOptions {
-    /// The documented limits: 10 s to connect, 30 s and 32 MiB a page, 10 s and 1 MB an audit log, 700 ms between requests.
+    /// The documented limits: 10 s to connect, 30 s and 32 MiB a page, 10 s and 1 MB an audit log, 700 ms between requests,
+    /// 1 s between those about single DIDs.
     #[must_use]
     pub fn new(user_agent: String, is_private: fn(IpAddr) -> bool) -> Self {
         Self {
@@ -110,6 +132,7 @@ impl ExportOptions {
             page_bytes_max: 32 << 20,
             audit_bytes_max: 1_000_000,
             request_gap: Duration::from_millis(700),
+            audit_gap: Duration::from_secs(1),
             gate_wait_max: Duration::from_secs(30),
             is_private,
         }
@@ -120,8 +143,10 @@ impl ExportOptions {
 pub struct HttpExport {
     /// Stamps pages and reads dates.
     clock: Arc<dyn Clock>,
-    /// One gate for each host.
+    /// One gate for each host, which every request passes.
     gates: HostGates,
+    /// One more for each host, which requests about single DIDs pass first.
+    audit_gates: HostGates,
     /// Reaches public addresses alone.
     public: Client,
     /// Reaches every address.
@@ -147,18 +172,30 @@ impl HttpExport {
         };
         let (public, private) = (client(Some(options.is_private))?, client(None)?);
         let gates = HostGates::new(Arc::clone(&clock), options.request_gap, options.gate_wait_max);
-        Ok(Self { clock, gates, public, private, options })
+        let audit_gates = HostGates::new(Arc::clone(&clock), options.audit_gap, options.gate_wait_max);
+        Ok(Self { clock, gates, audit_gates, public, private, options })
     }
 
     /// Sends one GET for `url` as soon as its host's gate opens; the answer, whatever its status, and when it was asked for.
-    async fn get(&self, allow_private: bool, url: Url, limit: Duration) -> Result<(Response, Tau), ExportError> {
+    async fn get(&self, allow_private: bool, url: Url, pace: Pace) -> Result<(Response, Tau), ExportError> {
         let host = url.host_str().unwrap_or_default();
         let forbidden = |address: &IpAddr| !allow_private && (self.options.is_private)(*address);
         if literal(host).is_some_and(|addresses| addresses.iter().any(forbidden)) {
             return Err(refused_private(host));
         }
         let key = gate_key(&url);
-        self.gates.pass(&key).await.map_err(ExportError::paused)?;
+        let limit = match pace {
+            Pace::Page => {
+                self.gates.pass(&key).await.map_err(ExportError::paused)?;
+                self.options.page_timeout
+            }
+            Pace::Audit => {
+                let gap_ns = i64::try_from(self.options.audit_gap.as_nanos()).unwrap_or(i64::MAX);
+                self.audit_gates.pass(&key).await.map_err(ExportError::paused)?;
+                self.gates.pass_for(&key, gap_ns).await.map_err(ExportError::paused)?;
+                self.options.audit_timeout
+            }
+        };
         let client = if allow_private { &self.private } else { &self.public };
         let asked_at = self.clock.now();
         let answer = client.get(url).timeout(limit).send().await.map_err(|error| classify(&error))?;
@@ -185,7 +222,7 @@ impl HttpExport {
     async fn fetch_page(&self, target: &ExportTarget, after: u64, count: u32) -> Result<ExportPage, ExportError> {
         let mut url = http_url(&target.base, "/export");
         url.set_query(Some(&format!("after={after}&count={}", count.clamp(1, PAGE_OPS_MAX))));
-        let (mut answer, asked_at) = self.get(target.allow_private, url, self.options.page_timeout).await?;
+        let (mut answer, asked_at) = self.get(target.allow_private, url, Pace::Page).await?;
         if answer.status() != StatusCode::OK {
             let mut refusal = self.refusal("/export", answer).await;
             if let ExportClass::Http { status: 404 | 405 | 426 | 501, .. } = refusal.class {
@@ -206,12 +243,39 @@ impl HttpExport {
     async fn fetch_audit(&self, target: &ExportTarget, did: &str) -> Result<Bytes, ExportError> {
         let path = format!("/{did}/log/audit");
         let url = http_url(&target.base, &path);
-        let (mut answer, _) = self.get(target.allow_private, url, self.options.audit_timeout).await?;
+        let (mut answer, _) = self.get(target.allow_private, url, Pace::Audit).await?;
         if answer.status() != StatusCode::OK {
             return Err(self.refusal(&path, answer).await);
         }
         read_body(&mut answer, self.options.audit_bytes_max).await
     }
+
+    /// Asks for a page about a DID.
+    async fn fetch_look_up(&self, target: &ExportTarget, path: &str) -> LookUp {
+        let url = http_url(&target.base, path);
+        let asked = url.to_string();
+        let (status, retry_after_s, body) = match self.get(target.allow_private, url, Pace::Audit).await {
+            Err(error) => (None, None, Err(error)),
+            Ok((mut answer, _)) => {
+                let status = answer.status().as_u16();
+                let retry_after_s = retry_after_of(answer.headers(), self.clock.utc_ms());
+                (Some(status), retry_after_s, read_body(&mut answer, self.options.audit_bytes_max).await)
+            }
+        };
+        let received_at = self.clock.now();
+        let (body, error) = match body {
+            Ok(body) => (Some(body), None),
+            Err(error) => (None, Some(error)),
+        };
+        LookUp { url: asked, received_at, status, retry_after_s, body, error }
+    }
+}
+
+/// Which limits a request keeps.
+#[derive(Copy, Clone)]
+enum Pace {
+    Page,
+    Audit,
 }
 
 impl ExportClient for HttpExport {
@@ -227,25 +291,9 @@ impl ExportClient for HttpExport {
     fn audit<'a>(&'a self, target: &'a ExportTarget, did: &'a str) -> BoxFuture<'a, Result<Bytes, ExportError>> {
         Box::pin(self.fetch_audit(target, did))
     }
-}
 
-/// An HTTP client with the manners of this module.
-fn build_client(dns: FilteredDns, tls: &Tls, options: &ExportOptions) -> Result<Client, reqwest::Error> {
-    // Without certificates of the system plain HTTP still works, and HTTPS fails for want of a trusted issuer.
-    let config = tls.config().or_else(|_| Tls::new(&TlsRoots::Only(Vec::new())).config());
-    let builder = Client::builder()
-        .user_agent(options.user_agent.as_str())
-        .redirect(Policy::none())
-        .referer(false)
-        .no_proxy()
-        .http1_only()
-        .gzip(true)
-        .connect_timeout(options.connect_timeout)
-        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-        .dns_resolver(Arc::new(dns));
-    match config {
-        Ok(config) => builder.tls_backend_preconfigured((*config).clone()).build(),
-        Err(_) => builder.build(),
+    fn look_up<'a>(&'a self, target: &'a ExportTarget, path: &'a str) -> BoxFuture<'a, LookUp> {
+        Box::pin(self.fetch_look_up(target, path))
     }
 }
 
@@ -288,65 +336,6 @@ async fn read_body(answer: &mut Response, limit: usize) -> Result<Bytes, ExportE
 fn split_lines(body: &Bytes) -> Vec<Bytes> {
     let lines = body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     lines.map(|line| body.slice_ref(line)).collect()
-}
-
-/// The failure of an address that may not be asked.
-fn refused_private(host: &str) -> ExportError {
-    let text = format!("refused: {host} has only private addresses; set \"allowPrivate\": true if this is intended");
-    ExportError::new(ExportClass::RefusedPrivate, &text)
-}
-
-/// The failure behind an error of the HTTP library.
-fn classify(error: &reqwest::Error) -> ExportError {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    let mut innermost = String::new();
-    while let Some(current) = cause {
-        if let Some(OnlyPrivate(host)) = current.downcast_ref() {
-            return refused_private(host);
-        }
-        if let Some(resolve) = current.downcast_ref::<ResolveError>() {
-            return ExportError::new(ExportClass::Dns, &format!("dns: {resolve}"));
-        }
-        if let Some(text) = current.downcast_ref().and_then(tls::cause_text) {
-            return ExportError::new(ExportClass::Tls, &format!("tls: {text}"));
-        }
-        innermost = current.to_string();
-        cause = current.source();
-    }
-    if error.is_timeout() {
-        ExportError::new(ExportClass::Timeout, "http: no complete answer in time")
-    } else if error.is_connect() {
-        ExportError::new(ExportClass::Tcp, &format!("tcp: {innermost}"))
-    } else {
-        ExportError::new(ExportClass::Broken, &format!("http: the answer is cut short or damaged ({innermost})"))
-    }
-}
-
-/// The resolver's answer held nothing but private addresses.
-#[derive(Debug, Error)]
-#[error("{0} has only private addresses")]
-struct OnlyPrivate(String);
-
-/// Hands the HTTP library only addresses that may be asked.
-struct FilteredDns {
-    resolver: Arc<dyn Resolve>,
-    /// The addresses to leave out; `None` leaves out none.
-    is_private: Option<fn(IpAddr) -> bool>,
-}
-
-impl reqwest::dns::Resolve for FilteredDns {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let (resolver, is_private) = (Arc::clone(&self.resolver), self.is_private);
-        Box::pin(async move {
-            let mut addresses = resolver.resolve(name.as_str()).await?;
-            addresses.retain(|&address| is_private.is_none_or(|is_private| !is_private(address)));
-            if addresses.is_empty() {
-                return Err(OnlyPrivate(name.as_str().to_owned()).into());
-            }
-            let sockets = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
-            Ok(Box::new(sockets) as reqwest::dns::Addrs)
-        })
-    }
 }
 
 #[cfg(test)]

@@ -34,10 +34,19 @@ impl RateGate {
     /// # Errors
     /// The wait that is left, nanoseconds, always above 0.
     pub fn try_pass(&mut self, now: Tau) -> Result<(), i64> {
+        self.try_pass_for(now, self.gap_ns)
+    }
+
+    /// The same for a request behind which the next one may follow after `gap_ns` nanoseconds, or this gate's own distance
+    /// when that is less.
+    ///
+    /// # Errors
+    /// As [`RateGate::try_pass`].
+    pub fn try_pass_for(&mut self, now: Tau, gap_ns: i64) -> Result<(), i64> {
         if now < self.open_at {
             return Err(self.open_at.since(now));
         }
-        self.open_at = now.plus(self.gap_ns);
+        self.open_at = now.plus(gap_ns.clamp(0, self.gap_ns));
         Ok(())
     }
 
@@ -81,10 +90,19 @@ impl HostGates {
     /// # Errors
     /// The seconds that are left, when the host is paused for longer than a caller should wait.
     pub async fn pass(&self, host: &str) -> Result<(), u32> {
+        self.pass_for(host, self.gap_ns).await
+    }
+
+    /// The same for a request behind which the next one may follow after `gap_ns` nanoseconds, if these gates' own distance
+    /// is not less.
+    ///
+    /// # Errors
+    /// As [`HostGates::pass`].
+    pub async fn pass_for(&self, host: &str, gap_ns: i64) -> Result<(), u32> {
         let host = self.host(host);
         let _turn = host.turn.lock().await;
         loop {
-            let asked = lock(&host.gate).try_pass(self.clock.now());
+            let asked = lock(&host.gate).try_pass_for(self.clock.now(), gap_ns);
             match asked {
                 Ok(()) => return Ok(()),
                 Err(wait_ns) if wait_ns > self.wait_max_ns => {
@@ -133,6 +151,9 @@ mod tests {
         assert_eq!(gate.try_pass(Tau(0)), Ok(()));
         assert_eq!(gate.try_pass(Tau(100 * MS)), Err(600 * MS));
         assert_eq!(gate.try_pass(Tau(700 * MS)), Ok(()));
+        assert_eq!(gate.try_pass_for(Tau(1_400 * MS), 100 * MS), Ok(()));
+        assert_eq!(gate.try_pass_for(Tau(1_500 * MS), 9_000 * MS), Ok(()));
+        assert_eq!(gate.try_pass(Tau(2_100 * MS)), Err(100 * MS));
     }
 
     #[test]

@@ -32,5 +32,8 @@ pub(super) fn picture(c: &Collector) -> Picture {
         degraded: c.saver.degraded(),
         internals: (c.internals)(),
         imported: c.imported.clone(),
+        evidence: c.audit.evidence.clone(),
+        samples: c.audit.samples.clone(),
+        audit_load: c.audit.load.clone(),
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::interval::Acc;
 use crate::domain::ledger::restore::{Counters, IntervalHead, LedgerState, SavedInterval};
 use crate::domain::ledger::{Saved, persist::Prepared};
 use crate::domain::op::OpKey;
+use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
 use crate::domain::verdict::Verdict;
@@ -41,6 +42,8 @@ struct SourceState {
     counters: Counters,
     anchor: Option<(u64, [u8; 15], [u8; 32])>,
     rejects: BTreeMap<String, u64>,
+    #[serde(default)]
+    samples: Samples,
 }
 
 /// How a transaction ended.
@@ -212,7 +215,9 @@ impl Collector {
         for (i, known) in self.sources.iter().enumerate() {
             let ix = SourceIx(i as u16);
             let anchor = known.anchor.map(|a| (a.seq, a.key.did.0, a.key.cid.0));
-            let state = SourceState { counters: self.ledger.save_counters(ix), anchor, rejects: known.rejects.clone() };
+            let samples = ix.mirror_index().and_then(|m| self.audit.samples.get(m)).cloned().unwrap_or_default();
+            let (counters, rejects) = (self.ledger.save_counters(ix), known.rejects.clone());
+            let state = SourceState { counters, anchor, rejects, samples };
             let cursor = known.anchor.map(|a| a.seq as i64);
             commit.sources.push(row(known.who.id.clone(), &known.who.url, encode(&state), cursor));
             let Some(source) = self.ledger.source(ix) else { continue };
@@ -228,6 +233,9 @@ impl Collector {
     fn miss_rows(&self, prepared: &Prepared, now: Tau) -> Vec<MissRow> {
         let utc_ms = self.labels.utc_ms(now);
         let of = |m: u16| self.sources.get(usize::from(m) + 1).map_or_else(String::new, |k| k.who.id.clone());
+        let found = |m: u16, key: &OpKey| {
+            self.ledger.finding(SourceIx::mirror(usize::from(m)), key).map(|f| f.name().to_owned())
+        };
         let misses = prepared.misses.iter().map(|(m, row, cell)| MissRow {
             source: of(*m),
             did: row.did.0,
@@ -235,7 +243,7 @@ impl Collector {
             seq: row.seq().map(|s| s as i64),
             kind: row.kind as u8,
             verdict: cell.verdict().name().to_owned(),
-            confirmation: None,
+            confirmation: found(*m, &row.key()),
             created_ms: row.created_ms,
             primary_at_ms: self.labels.utc_ms(row.p),
             updated_ms: utc_ms,
@@ -248,7 +256,7 @@ impl Collector {
             seq: None,
             kind: s.kind as u8,
             verdict: "extra".to_owned(),
-            confirmation: None,
+            confirmation: found(s.mirror, &s.key),
             created_ms: s.created_ms,
             primary_at_ms: self.labels.utc_ms(s.q),
             updated_ms: utc_ms,
@@ -328,6 +336,8 @@ pub struct Restored {
     pub rejects: HashMap<String, BTreeMap<String, u64>>,
     /// Segments that are kept: id and newest operation named.
     pub kept_segments: Vec<(i64, i64)>,
+    /// Samples by source id.
+    pub samples: HashMap<String, Samples>,
     /// Rows that could not be read.
     pub unreadable: usize,
 }
@@ -383,6 +393,7 @@ fn take_source(r: &mut Restored, id: String, state: SourceState) {
         r.anchors.insert(id.clone(), Anchor { seq, key: OpKey { did: Did(did), cid: Cid(cid) } });
     }
     r.rejects.insert(id.clone(), state.rejects);
+    r.samples.insert(id.clone(), state.samples);
     r.saved.counters.insert(id, state.counters);
 }
 

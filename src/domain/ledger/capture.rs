@@ -5,14 +5,18 @@
 
 use super::Ledger;
 use super::extra::ExtraRow;
+use super::findings::Found;
 use super::series::Series;
 use super::state::{MirrorState, SourceState};
 use super::{MirrorParams, Params, SLOT_S};
 use crate::domain::address::Peer;
+use crate::domain::finding::Finding;
 use crate::domain::interval::Interval;
+use crate::domain::op::OpKey;
 use crate::domain::ring::Held;
 use crate::domain::rollup::{Rollups, Sum};
 use crate::domain::rtt::Correction;
+use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
 use crate::domain::window_kind::WindowKind;
 use std::sync::Arc;
@@ -117,6 +121,8 @@ pub struct Capture {
     pub extras: Vec<ExtraRow>,
     /// Whether some operations that only mirrors have are not listed.
     pub is_extras_cut: bool,
+    /// What was found about misses and extras, by mirror and key.
+    pub found: Found,
     /// Newest spans in which our reader was late.
     pub late: Vec<Span>,
     /// Since when our reader is late now.
@@ -143,6 +149,12 @@ pub struct WindowFigures {
 }
 
 impl Capture {
+    /// What was found about a miss or an extra.
+    #[must_use]
+    pub fn finding(&self, source: SourceIx, key: &OpKey) -> Option<Finding> {
+        self.found.get(&(source, *key)).copied()
+    }
+
     /// Number of the interval that is open now.
     #[must_use]
     pub fn current_interval(&self) -> u32 {
@@ -255,6 +267,7 @@ impl Ledger {
             held: if with_ops { self.ring.held() } else { Held::default() },
             extras: if with_ops { self.capture_extras() } else { Vec::new() },
             is_extras_cut: self.foreigns.is_list_cut(),
+            found: Found::clone(self.findings.found()),
             late: newest(self.late.spans().copied().collect(), LATE_MAX),
             late_since: self.late.since(),
             is_primary_delayed: self.is_primary_delayed(),

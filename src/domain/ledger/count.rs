@@ -1,10 +1,12 @@
 //! The counts: what a change of a cell means for its interval, its slot and its hour, and what is let go when it is old.
 
 use super::{Ledger, SLOT_S};
+use crate::domain::finding::About;
 use crate::domain::interval::Status;
 use crate::domain::ledger::mutant::Mutant;
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
+use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::verdict::{Cell, Reason, Verdict};
 use std::sync::Arc;
@@ -72,6 +74,9 @@ impl Ledger {
                 mirror.list(number, &row, from.verdict(), to.verdict(), self.limits.listed_per_mirror);
             }
             self.persist.verdict(number, m, from.verdict(), to.verdict());
+            if to.verdict() == Verdict::Missed {
+                self.findings.want(SourceIx::mirror(m), row.key(), About::Miss);
+            }
         }
     }
 

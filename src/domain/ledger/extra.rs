@@ -1,11 +1,14 @@
 //! Operations that only mirrors have: from first sight to extra, unknown, or the primary's after all.
 
+mod list;
+
 use super::Ledger;
 use super::journal::Journal;
 use super::mutant::Mutant;
 use super::range::Place;
 use super::state::MirrorState;
 use crate::domain::cid::Cid;
+use crate::domain::finding::About;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::source::SourceIx;
@@ -14,8 +17,6 @@ use crate::domain::verdict::{Mode, Reason};
 use crate::domain::window::{Cover, GAP_LIMIT_NS};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// Decided keys that are listed.
-const RECENT_MAX: usize = 2_000;
 /// Undecided keys above which they are judged once a second and not at each tick.
 const OFTEN_MAX: usize = 10_000;
 
@@ -114,8 +115,13 @@ impl Foreigns {
         Some(foreign)
     }
 
-    fn get(&self, key: &OpKey, mirror: u16) -> Option<&Sighting> {
+    pub(super) fn get(&self, key: &OpKey, mirror: u16) -> Option<&Sighting> {
         self.keys.get(&key.cid)?.iter().find(|s| s.mirror == mirror && s.key == *key)
+    }
+
+    /// What is known of a content at every mirror.
+    pub(super) fn of_cid(&self, cid: &Cid) -> impl Iterator<Item = &Sighting> {
+        self.keys.get(cid).into_iter().flat_map(Foreign::iter)
     }
 
     /// Puts a sighting in, in place of what is known of the same key at the same mirror.
@@ -161,34 +167,6 @@ impl Foreigns {
                 self.take(&cid, mirrors);
                 journal.gone(&cid);
             }
-        }
-    }
-
-    /// The keys that were decided latest, newest first.
-    pub(super) fn recent(&self) -> impl Iterator<Item = &Sighting> {
-        let find = |(key, mirror): &(OpKey, u16)| self.get(key, *mirror);
-        self.recent.iter().rev().filter_map(find).filter(|s| s.state != ExtraState::Pending)
-    }
-
-    /// Keys that are not decided, newest first, at most as many as decided ones are listed.
-    pub(super) fn pending(&self) -> impl Iterator<Item = &Sighting> {
-        let newest = self.open.iter().rev().take(RECENT_MAX);
-        newest.filter_map(|(_, mirror, key)| self.get(key, *mirror)).filter(|s| s.state == ExtraState::Pending)
-    }
-
-    /// Whether some keys are on neither list.
-    pub(super) fn is_list_cut(&self) -> bool {
-        self.recent.len() == RECENT_MAX || self.open.len() > RECENT_MAX
-    }
-
-    /// Puts a decided key on the list.
-    pub(super) fn list(&mut self, s: &Sighting) {
-        let entry = (s.key, s.mirror);
-        if !self.recent.contains(&entry) {
-            if self.recent.len() == RECENT_MAX {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(entry);
         }
     }
 
@@ -326,6 +304,9 @@ impl Ledger {
             self.foreigns.list(&next);
             if state == ExtraState::Extra {
                 self.persist.extra(next);
+            }
+            if state == ExtraState::Extra || reason == Reason::TooOld {
+                self.findings.want(SourceIx::mirror(usize::from(mirror)), key, About::Extra);
             }
         }
     }

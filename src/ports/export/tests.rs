@@ -3,7 +3,9 @@ use crate::domain::time::MS;
 use crate::ports::clock::SystemClock;
 use crate::ports::loopback::{loopback_is_private, read_head, serve, serve_answer};
 use crate::ports::resolve::TableResolver;
+use crate::ports::tls::TlsRoots;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use tokio::io::AsyncWriteExt;
 
@@ -15,6 +17,7 @@ fn client() -> HttpExport {
     options.page_timeout = Duration::from_secs(20);
     options.audit_timeout = Duration::from_secs(20);
     options.request_gap = Duration::from_millis(20);
+    options.audit_gap = Duration::from_millis(40);
     options.page_bytes_max = 10_000;
     options.audit_bytes_max = 1_000;
     let table = TableResolver::default().with("inside.example.org", &[[127, 0, 0, 1].into()]);
@@ -200,6 +203,40 @@ async fn audit_logs_are_bounded_and_an_unknown_did_is_no_missing_endpoint() {
     assert_eq!(error.class, ExportClass::Http { status: 404, retry_after_s: None });
     let error = client.audit(&target(address), &DID.replace('a', "b")).await.unwrap_err();
     assert_eq!(error.class, ExportClass::TooLarge { limit: 1_000 });
+}
+
+#[tokio::test]
+async fn every_status_is_an_answer_about_a_did_and_comes_with_its_evidence() {
+    let address = serve(|mut stream| async move {
+        let head = read_head(&mut stream).await;
+        let (status, body) = match head.split(' ').nth(1).unwrap() {
+            "/a/log/audit" => ("200 OK", "[]"),
+            "/a/log/last" => ("404 Not Found", "{\"message\":\"DID not registered: a\"}"),
+            "/b/log/audit" => ("410 Gone", ""),
+            "/c/log/audit" => ("429 Too Many Requests\r\nRetry-After: 300", "later"),
+            _ => ("200 OK", "cut"),
+        };
+        let length = if body == "cut" { 100 } else { body.len() };
+        let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    let (client, target) = (client(), target(address));
+    let before = client.clock.now();
+    let found = client.look_up(&target, "/a/log/audit").await;
+    assert_eq!((found.status, found.body.as_deref(), found.error), (Some(200), Some(b"[]".as_slice()), None));
+    assert_eq!(found.url, format!("http://{address}/a/log/audit"));
+    let absent = client.look_up(&target, "/a/log/last").await;
+    assert!(absent.status == Some(404) && absent.body.unwrap().ends_with(b"registered: a\"}"));
+    assert!(before < found.received_at && absent.received_at.since(before) >= 40 * MS, "the budget is kept");
+    assert_eq!(client.look_up(&target, "/b/log/audit").await.status, Some(410));
+    let cut = client.look_up(&target, "/d/log/audit").await;
+    assert_eq!((cut.status, cut.body, cut.error.unwrap().class), (Some(200), None, ExportClass::Broken));
+    let busy = client.look_up(&target, "/c/log/audit").await;
+    assert_eq!((busy.status, busy.retry_after_s), (Some(429), Some(300)));
+    let paused = client.look_up(&target, "/a/log/audit").await;
+    assert!(matches!(paused.error.unwrap().class, ExportClass::Paused { retry_after_s: 299..=300 }));
+    assert_eq!((paused.status, paused.body), (None, None));
 }
 
 #[test]

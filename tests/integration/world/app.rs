@@ -1,6 +1,6 @@
 //! The program in this process, on a thread of its own, as `main` puts it together.
 
-use mirrorwatch::app::{App, Outside, open_state};
+use mirrorwatch::app::{App, Outside, audit_gap, open_state};
 use mirrorwatch::config::Config;
 use mirrorwatch::domain::address::is_private;
 use mirrorwatch::ports::clock::Clock;
@@ -36,6 +36,7 @@ fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Outside {
     (dialing.frame_bytes_max, dialing.handshake_timeout) = (config.limits.frame_bytes, HANDSHAKE);
     let mut exporting = ExportOptions::new(agent, is_private);
     exporting.request_gap = REQUEST_GAP;
+    exporting.audit_gap = audit_gap(config);
     let export = HttpExport::new(Arc::clone(clock), &resolver, &tls, exporting).unwrap();
     Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),

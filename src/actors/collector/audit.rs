@@ -1,0 +1,166 @@
+//! What the collector and the auditor tell each other: what wants to be explained, and what hosts answered.
+
+use super::Collector;
+use crate::actors::message::{Audited, Check, CheckAbout, Checked, Checks};
+use crate::domain::audit_log::LogAgreement;
+use crate::domain::confirm::{Load, SurveyReport, Why};
+use crate::domain::evidence::Evidence;
+use crate::domain::finding::Finding;
+use crate::domain::sample::{Sampled, Samples};
+use crate::domain::source::SourceIx;
+use crate::domain::time::{SECOND, Tau};
+use actix::{Handler, Recipient};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Between two events that tell the same finding of the same mirror, nanoseconds.
+const EVENT_EVERY_NS: i64 = 60 * SECOND;
+
+/// What the collector holds for the auditor and of it.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    auditor: Option<Recipient<Checks>>,
+    /// Checks that the auditor has no room for now.
+    untold: Vec<Check>,
+    pub(super) evidence: Arc<Evidence>,
+    /// By mirror.
+    pub(super) samples: Arc<Vec<Samples>>,
+    pub(super) load: Load,
+    news: BTreeMap<(SourceIx, Finding), News>,
+}
+
+/// Findings that an event is to tell.
+#[derive(Copy, Clone, Debug, Default)]
+struct News {
+    untold: u64,
+    told_at: Option<Tau>,
+}
+
+impl Audit {
+    pub(super) fn new(samples: Vec<Samples>) -> Audit {
+        Audit { samples: Arc::new(samples), ..Audit::default() }
+    }
+}
+
+/// To the collector: whom to tell what wants to be explained.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct AuditorIs(pub Recipient<Checks>);
+
+impl Handler<AuditorIs> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: AuditorIs, _: &mut Self::Context) {
+        self.audit.auditor = Some(msg.0);
+    }
+}
+
+impl Handler<Audited> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: Audited, _: &mut Self::Context) {
+        let now = self.clock.now();
+        for checked in &msg.checked {
+            self.checked(checked, now);
+        }
+        for report in &msg.sampled {
+            self.sampled(report);
+        }
+        self.audit.load = msg.load;
+    }
+}
+
+impl Collector {
+    /// Hands over what wants to be explained. What the auditor has no room for waits, and nothing more is taken meanwhile.
+    pub(super) fn ask_for_explanations(&mut self, now: Tau) {
+        self.tell_findings(now);
+        let Some(auditor) = &self.audit.auditor else { return };
+        if self.audit.untold.is_empty() {
+            let taken = self.ledger.take_checks();
+            self.audit.untold = taken.into_iter().map(|(source, key, about)| Check { source, key, about }).collect();
+        }
+        if !self.audit.untold.is_empty() && auditor.try_send(Checks(self.audit.untold.clone())).is_ok() {
+            self.audit.untold.clear();
+        }
+    }
+
+    fn checked(&mut self, checked: &Checked, now: Tau) {
+        let is_news = self.ledger.finding(checked.source, &checked.key) != Some(checked.finding);
+        self.ledger.found(checked.source, &checked.key, checked.finding);
+        match (checked.finding, checked.about, &checked.listed) {
+            (Finding::Withdrawn, CheckAbout::Miss, _) => self.ledger.withdraw(&checked.key),
+            (Finding::PrimaryStreamGap, CheckAbout::Extra, Some(op)) => self.ledger.credit(op, now),
+            _ => {}
+        }
+        Arc::make_mut(&mut self.audit.evidence).explained(checked, now);
+        if is_news {
+            self.audit.news.entry((checked.source, checked.finding)).or_default().untold += 1;
+        }
+    }
+
+    fn sampled(&mut self, report: &Arc<SurveyReport>) {
+        for key in &report.withdrawn {
+            self.ledger.withdraw(key);
+        }
+        if report.why == Why::Sample && report.has_measure {
+            self.count_samples(report);
+        }
+        Arc::make_mut(&mut self.audit.evidence).surveyed(Arc::clone(report));
+    }
+
+    fn count_samples(&mut self, report: &SurveyReport) {
+        let mut differing = Vec::new();
+        let samples = Arc::make_mut(&mut self.audit.samples);
+        for host in report.hosts.iter().skip(1) {
+            let mirror = host.source.mirror_index().and_then(|m| samples.get_mut(m));
+            let Some(mirror) = mirror else { continue };
+            let sampled = match host.agreement {
+                Some(agreement) => Sampled::Judged(agreement),
+                None if report.unsettled.contains(&host.source) => Sampled::Unsettled,
+                None => Sampled::Unanswered,
+            };
+            mirror.add(report.ended, report.did, sampled);
+            differing.extend(host.agreement.filter(|a| *a != LogAgreement::Same).map(|a| (host.source, a)));
+        }
+        for (source, agreement) in differing {
+            let text = format!("its log of {} differs from the primary's: {}", report.did, agreement.name());
+            self.note_of(source, "log_differs", text);
+        }
+    }
+
+    /// Tells new findings as events: the first at once, the others of a minute together.
+    fn tell_findings(&mut self, now: Tau) {
+        let is_due = |n: &News| n.untold > 0 && n.told_at.is_none_or(|at| now.since(at) >= EVENT_EVERY_NS);
+        let due: Vec<(SourceIx, Finding, u64)> = self
+            .audit
+            .news
+            .iter_mut()
+            .filter(|n| is_due(n.1))
+            .map(|((source, finding), n)| {
+                n.told_at = Some(now);
+                (*source, *finding, std::mem::take(&mut n.untold))
+            })
+            .collect();
+        for (source, finding, count) in due {
+            let what = if count == 1 { "operation" } else { "operations" };
+            self.note_of(source, &format!("found_{}", finding.name()), format!("{count} {what} {}", words(finding)));
+        }
+    }
+}
+
+/// What is said of operations with such a finding.
+const fn words(finding: Finding) -> &'static str {
+    match finding {
+        Finding::StreamLoss => "in the mirror's log, lost by its stream alone",
+        Finding::DataLoss => "missing in the mirror's log",
+        Finding::DidUnknown => "of DIDs that the mirror does not know",
+        Finding::Unverifiable => "that no host could be asked about",
+        Finding::PrimaryStreamGap => "in the primary's log, and not on its stream as it reached us",
+        Finding::Nullified => "that the primary holds as nullified",
+        Finding::Withdrawn => "that the primary does not list any more",
+        Finding::KnownInvalid => "against the rules, and not in the primary's log",
+        Finding::PrimaryDenies => "within the rules, and not in the primary's log",
+        // Findings of content and order come from the streams, not from asking.
+        other => other.name(),
+    }
+}
