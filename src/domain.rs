@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod sketch;
 pub mod source;
 pub mod time;
+pub mod validity;
 pub mod verdict;
 pub mod view;
 pub mod window;

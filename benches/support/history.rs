@@ -147,7 +147,7 @@ impl History {
             imported: Arc::default(),
             evidence: Arc::default(),
             samples: Arc::default(),
-            audit_load: Default::default(),
+            audit_load: mirrorwatch::domain::confirm::Load::default(),
         }
     }
 }

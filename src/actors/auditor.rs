@@ -5,11 +5,13 @@
 //! collector is told one message at a time, so that nothing is lost when it is busy; while it is, nobody is asked.
 
 use super::message::{Audited, Check, Checks, Recheck, RecheckError, Stop, TakePicture};
+use crate::domain::audit_log::LogEntry;
 use crate::domain::confirm::{Ask, Confirm, ConfirmOptions, Heard, Reply, SurveyReport, Told, Why};
 use crate::domain::did::Did;
 use crate::domain::finding::ProbeEvidence;
 use crate::domain::op::OpKey;
 use crate::domain::sample::{RECENT_NS, choose, delivered};
+use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND};
 use crate::domain::view::Picture;
 use crate::ports::clock::Clock;
@@ -34,6 +36,9 @@ const UNTOLD_MAX: usize = 1_024;
 /// The primary may take so long to list what its stream sent, nanoseconds, however short the grace is.
 const LISTED_WITHIN_NS: i64 = 60 * SECOND;
 
+/// Whether the entry at a place of a DID's log breaks the rules of validity.
+pub type IsInvalid = fn(Did, &[LogEntry], usize) -> bool;
+
 /// A host that can be asked.
 #[derive(Clone, Debug)]
 pub struct AuditHost {
@@ -50,6 +55,8 @@ pub struct AuditorParts {
     pub hosts: Vec<AuditHost>,
     /// How hosts are asked.
     pub confirm: ConfirmOptions,
+    /// Whether the entry at a place of a DID's log breaks the rules of validity; may take long.
+    pub is_invalid: IsInvalid,
     /// Between two samples; none takes none.
     pub sample_every: Option<Duration>,
     /// Whether people may ask for a check.
@@ -122,30 +129,32 @@ impl Auditor {
 
     fn send(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         let Some(host) = self.parts.hosts.get(usize::from(ask.host.0)).cloned() else { return };
-        let (export, labels) = (Arc::clone(&self.parts.export), self.parts.labels);
+        let (export, labels, is_invalid) = (Arc::clone(&self.parts.export), self.parts.labels, self.parts.is_invalid);
+        let (source, url) = (ask.host, ask.page.path(ask.did));
         let asking = async move {
-            let found = export.look_up(&host.target, &ask.page.path(ask.did)).await;
-            // Hashing a long log takes longer than frames should wait for.
-            tokio::task::spawn_blocking(move || read(&ask, host.id, &found, &labels)).await
+            let found = export.look_up(&host.target, &url).await;
+            // Hashing a long log and checking signatures takes longer than frames should wait for.
+            let reading = tokio::task::spawn_blocking(move || read(&ask, host.id, &found, &labels, is_invalid));
+            reading.await.map_err(|e| (url, e))
         };
         ctx.spawn(asking.into_actor(self).map(move |read, act, ctx| {
             let now = act.parts.clock.now();
-            let (reply, probe) = read.unwrap_or_else(|e| {
+            let read = read.unwrap_or_else(|(url, e)| {
                 tracing::error!(error = %e, "an answer could not be read");
-                (Reply::Failed, act.unread(&ask))
+                Read { reply: Reply::Failed, invalid: Vec::new(), probe: act.unread(source, url) }
             });
-            let told = act.confirm.answered(ask.host, reply, &probe, now);
+            let told = act.confirm.answered(source, read.reply, &read.invalid, &read.probe, now);
             act.take(told, ctx);
             act.pump(ctx);
         }));
     }
 
     /// What is kept of a request whose answer was lost here.
-    fn unread(&self, ask: &Ask) -> ProbeEvidence {
-        let host = self.parts.hosts.get(usize::from(ask.host.0));
+    fn unread(&self, source: SourceIx, url: String) -> ProbeEvidence {
+        let host = self.parts.hosts.get(usize::from(source.0));
         ProbeEvidence {
             host: host.map_or_else(String::new, |h| h.id.clone()),
-            url: ask.page.path(ask.did),
+            url,
             at_ms: self.parts.labels.utc_ms(self.parts.clock.now()),
             status: None,
             body_sha256: None,
@@ -213,8 +222,16 @@ fn draw(picture: &Picture, is_recent: bool, seed: u64, grace_ns: i64) -> Option<
     Some((did, delivered(held, did, now.plus(-grace_ns.max(LISTED_WITHIN_NS)))))
 }
 
+/// An answer that was read.
+struct Read {
+    reply: Reply,
+    /// Operations that were to be checked and break the rules.
+    invalid: Vec<OpKey>,
+    probe: ProbeEvidence,
+}
+
 /// Reads an answer, and writes down what was asked and answered.
-fn read(ask: &Ask, host: String, found: &LookUp, labels: &Labels) -> (Reply, ProbeEvidence) {
+fn read(ask: &Ask, host: String, found: &LookUp, labels: &Labels, is_invalid: IsInvalid) -> Read {
     let class = found.error.as_ref().map(|e| e.class);
     let heard = match (found.status, &found.body, class) {
         (Some(status), Some(body), _) => Heard::Answer { status, retry_after_s: found.retry_after_s, body },
@@ -231,7 +248,15 @@ fn read(ask: &Ask, host: String, found: &LookUp, labels: &Labels) -> (Reply, Pro
         body_sha256: found.body.as_ref().map(|b| data_encoding::HEXLOWER.encode(&Sha256::digest(b))),
         error: found.error.as_ref().map(ToString::to_string).or(words),
     };
-    (reply, probe)
+    let breaks = |log: &[LogEntry], key: &OpKey| {
+        let place = log.iter().position(|e| e.key() == *key);
+        place.is_some_and(|place| is_invalid(key.did, log, place))
+    };
+    let invalid = match &reply {
+        Reply::Log(log) => ask.check.iter().filter(|key| breaks(log, key)).copied().collect(),
+        _ => Vec::new(),
+    };
+    Read { reply, invalid, probe }
 }
 
 impl Actor for Auditor {

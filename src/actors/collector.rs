@@ -105,10 +105,10 @@ pub struct CollectorParts {
     pub internals: Arc<dyn Fn() -> Value + Send + Sync>,
     /// The longest grace of any mirror, nanoseconds.
     pub grace_max_ns: i64,
-    /// What is wrong with keeping, in words; none while all is kept.
-    pub trouble: watch::Sender<Option<String>>,
     /// Samples of a run before, by source id.
     pub samples: HashMap<String, Samples>,
+    /// What is wrong with keeping, in words; none while all is kept.
+    pub trouble: watch::Sender<Option<String>>,
 }
 
 /// The actor.
@@ -231,28 +231,6 @@ impl Collector {
             tracing::warn!(source = %known.who.id, reason = %crate::telemetry::Capped(&text), "frame refused");
         }
         known.last_reject = Some((text, at));
-    }
-
-    fn linked(&mut self, source: SourceIx, link: Link) {
-        let (now, utc_ms) = (self.clock.now(), self.labels.utc_ms(self.clock.now()));
-        let Some(known) = self.known(source) else { return };
-        let (was, is) = (known.link.state, link.state);
-        match (was.is_up(), is.is_up()) {
-            (false, true) => {
-                known.sessions.up(now);
-                known.opened_ms = Some(utc_ms);
-            }
-            (true, false) => known.sessions.down(now),
-            _ => known.sessions.watch(now),
-        }
-        let is_news = events::is_news(&known.link, &link);
-        let session = events::session(known, &link, was.is_up() && !is.is_up(), utc_ms);
-        known.link = link;
-        let (id, text) = (known.who.id.clone(), events::link_text(known));
-        self.saver.session(session);
-        if is_news {
-            self.note(&format!("link_{}", events::state_word(is)), Some(id), text);
-        }
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {

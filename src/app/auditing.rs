@@ -9,10 +9,12 @@ use crate::domain::audit_log::LogEntry;
 use crate::domain::confirm::{ConfirmOptions, SurveyReport};
 use crate::domain::did::Did;
 use crate::domain::time::Labels;
+use crate::domain::validity::{Entry, is_known_invalid};
 use crate::ports::clock::Clock;
 use crate::ports::export::{ExportClient, ExportTarget};
 use actix::{Actor, Addr, Arbiter};
 use futures_util::future::BoxFuture;
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,13 +69,13 @@ fn parts(config: &Config, doors: &AuditDoors) -> AuditorParts {
         sources: hosts.len(),
         gap_ns: i64::try_from(audit_gap(config).as_nanos()).unwrap_or(i64::MAX),
         grace_ns: graces.iter().map(|m| m.grace_ns).max().unwrap_or(0),
-        is_valid: keeps_rules,
     };
     let per_minute = config.audit.sample_per_minute;
     AuditorParts {
         hosts,
         confirm,
-        sample_every: (per_minute > 0).then(|| Duration::from_secs(60) / per_minute),
+        is_invalid: breaks_rules,
+        sample_every: (per_minute > 0).then(|| Duration::from_mins(1) / per_minute),
         allow_recheck: config.audit.allow_recheck,
         seed: rand::random(),
         export: Arc::clone(&doors.export),
@@ -84,12 +86,17 @@ fn parts(config: &Config, doors: &AuditDoors) -> AuditorParts {
     }
 }
 
-/// Whether an operation of a log keeps the rules, as far as they are known here: its content makes its CID, and it follows
-/// one that the log has.
-fn keeps_rules(did: Did, log: &[LogEntry], place: usize) -> bool {
-    let Some(entry) = log.get(place) else { return false };
-    let makes_did = || Did::of_genesis(entry.cid) == did;
-    entry.prev.map_or_else(makes_did, |prev| log.iter().take(place).any(|e| e.cid == prev))
+/// Whether an entry of a mirror's log breaks the rules, as far as the rest of that log can tell.
+fn breaks_rules(did: Did, log: &[LogEntry], place: usize) -> bool {
+    let entry = |e: &LogEntry| Entry {
+        did: e.did,
+        cid: Some(e.cid),
+        operation: Cow::Owned(e.operation.to_string()),
+        created_ms: e.created_ms,
+        nullified: e.nullified,
+    };
+    let others: Vec<Entry<'_>> = log.iter().enumerate().filter(|e| e.0 != place).map(|e| entry(e.1)).collect();
+    log.get(place).is_some_and(|e| e.did != did || is_known_invalid(&entry(e), &others).is_some())
 }
 
 /// Starts the auditor, and says how it is started anew after a panic.

@@ -23,8 +23,7 @@ pub fn network(config: &Config, clock: &Arc<dyn Clock>) -> Result<Outside, Strin
     dialing.frame_bytes_max = config.limits.frame_bytes;
     let mut exporting = ExportOptions::new(agent, is_private);
     exporting.audit_gap = super::auditing::audit_gap(config);
-    let export =
-        HttpExport::new(Arc::clone(clock), &resolver, &tls, exporting).map_err(|e| e.to_string())?;
+    let export = HttpExport::new(Arc::clone(clock), &resolver, &tls, exporting).map_err(|e| e.to_string())?;
     Ok(Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
         export: Arc::new(export),

@@ -87,10 +87,10 @@ pub struct Assembled {
     arbiters: Vec<Arbiter>,
     /// Where pictures come from.
     pub pictures: Pictures,
-    /// What is wrong with keeping, in words.
-    trouble: watch::Receiver<Option<String>>,
     /// Who asks hosts about single DIDs.
     pub auditing: Auditing,
+    /// What is wrong with keeping, in words.
+    trouble: watch::Receiver<Option<String>>,
 }
 
 impl App {
@@ -211,57 +211,73 @@ fn identity(source: &SourceConfig) -> SourceIdentity {
     }
 }
 
-fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoard, now: &UtcNow) -> Assembled {
-    let (streams_arbiter, collector_arbiter) = (Arbiter::new(), Arbiter::new());
-    let writer = {
-        let (store, plan) = (opened.store, prune_plan(config, now));
-        SnapshotWriter::start_in_arbiter(&collector_arbiter.handle(), move |_| SnapshotWriter::new(store, plan))
-    };
-    let sources: Vec<&SourceConfig> = std::iter::once(&config.primary).chain(&config.mirrors).collect();
-    let anchors: Vec<_> = sources.iter().map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
-    let observed: Vec<bool> = (0..sources.len())
-        .map(|i| opened.ledger.source(SourceIx(i as u16)).is_some_and(|s| s.windows.first().is_some()))
-        .collect();
-    let (telling, trouble) = watch::channel(None);
+/// Starts the collector and its writer, with everything that was kept.
+fn start_collector(
+    config: &Config,
+    opened: Opened,
+    board: &StatusBoard,
+    now: &UtcNow,
+    trouble: watch::Sender<Option<String>>,
+    arbiter: &Arbiter,
+) -> (Addr<Collector>, Addr<SnapshotWriter>) {
+    let (store, plan) = (opened.store, prune_plan(config, now));
+    let writer = SnapshotWriter::start_in_arbiter(&arbiter.handle(), move |_| SnapshotWriter::new(store, plan));
+    let restored = opened.restored;
+    let anchor = |s: &SourceConfig| restored.anchors.get(&s.id).copied();
     let parts = CollectorParts {
         ledger: opened.ledger,
-        sources: sources.iter().map(|s| identity(s)).collect(),
-        anchors: anchors.clone(),
-        clock: Arc::clone(&opened.clock),
+        sources: sources(config).map(identity).collect(),
+        anchors: sources(config).map(anchor).collect(),
+        clock: opened.clock,
         labels: opened.labels,
         boot_id: opened.boot,
         writer: writer.clone().recipient(),
-        last_segment: opened.restored.last_segment,
-        events: opened.restored.events,
-        rejects: opened.restored.rejects,
-        samples: opened.restored.samples,
-        kept_segments: opened.restored.kept_segments,
+        last_segment: restored.last_segment,
+        events: restored.events,
+        rejects: restored.rejects,
+        samples: restored.samples,
+        kept_segments: restored.kept_segments,
         notes: opened.notes,
         imported: opened.imported,
         internals: internals(config, board.clone(), Arc::clone(now)),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
-        trouble: telling,
+        trouble,
     };
-    let collector = Collector::start_in_arbiter(&collector_arbiter.handle(), move |_| Collector::new(parts));
+    (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
+}
+
+/// The primary and the mirrors, in the order of their numbers.
+fn sources(config: &Config) -> impl Iterator<Item = &SourceConfig> {
+    std::iter::once(&config.primary).chain(&config.mirrors)
+}
+
+fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoard, now: &UtcNow) -> Assembled {
+    let (streams_arbiter, collector_arbiter) = (Arbiter::new(), Arbiter::new());
+    let (clock, labels) = (Arc::clone(&opened.clock), opened.labels);
+    let anchors: Vec<_> = sources(config).map(|s| opened.restored.anchors.get(&s.id).copied()).collect();
+    let is_observed = |ix| opened.ledger.source(ix).is_some_and(|s| s.windows.first().is_some());
+    let observed: Vec<bool> = (0..anchors.len()).map(|i| is_observed(SourceIx(i as u16))).collect();
+    let (telling, trouble) = watch::channel(None);
+    let (collector, writer) = start_collector(config, opened, board, now, telling, &collector_arbiter);
     let doors = AuditDoors {
         export: Arc::clone(&outside.export),
-        clock: Arc::clone(&opened.clock),
-        labels: opened.labels,
+        clock: Arc::clone(&clock),
+        labels,
         collector: collector.clone(),
     };
     let (auditing, auditor) = start_auditor(config, doors, &streams_arbiter);
     let readers = Readers::default();
     let doors = StreamDoors {
-        clock: Arc::clone(&opened.clock),
+        clock: Arc::clone(&clock),
         dialer: outside.dialer,
         export: outside.export,
         forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: readers.clone(),
     };
     let (mut streams, mut pingers, mut children) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, source) in sources.iter().enumerate() {
+    for (i, source) in sources(config).enumerate() {
         let ix = SourceIx(i as u16);
-        let pinger = start_pinger(config, ix, &outside.probe, &opened.clock, &collector, &streams_arbiter);
+        let pinger = start_pinger(config, ix, &outside.probe, &clock, &collector, &streams_arbiter);
         let settings = StreamSettings {
             source: ix,
             id: source.id.clone(),
@@ -277,7 +293,6 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         children.push(child);
     }
     let late = collector.clone().recipient();
-    let clock = Arc::clone(&opened.clock);
     let watchdog = Watchdog::start_in_arbiter(&streams_arbiter.handle(), move |_| {
         let streams = children.into_iter().map(ChildParts::child);
         let children = streams.chain([auditor.child()]).collect();
@@ -286,8 +301,8 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
     let pictures = Pictures(collector.clone().recipient());
     Assembled {
         pictures,
-        trouble,
         auditing,
+        trouble,
         collector,
         writer,
         streams,

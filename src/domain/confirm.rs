@@ -5,6 +5,7 @@
 //! clock or a socket, and every list is bounded: what there is no room for becomes `unverifiable`, and is counted.
 
 mod case;
+mod listed;
 mod reply;
 mod survey;
 mod turns;
@@ -12,15 +13,15 @@ mod turns;
 pub use reply::{Heard, Page, Reply};
 pub use survey::{HostLog, LINES_MAX, LogLine, Standing, SurveyReport, Why};
 
-use super::audit_log::{LogEntry, is_sound};
-use super::cid::Cid;
+use super::audit_log::is_sound;
 use super::did::Did;
 use super::finding::{About, Finding, ProbeEvidence};
 use super::op::{Op, OpKey};
 use super::source::SourceIx;
 use super::time::{SECOND, Tau};
 use case::{Case, Knows, Step};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use listed::Listed;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use survey::{Next, Survey};
 use turns::{Asker, Class, Ended, Question, Turns};
 
@@ -28,13 +29,8 @@ use turns::{Asker, Class, Ended, Question, Turns};
 pub const CASES_MAX: usize = 10_000;
 /// DIDs that are being asked about at every host, samples and requests each.
 pub const SURVEYS_MAX: usize = 8;
-/// CIDs that the primary listed in its audit logs and that are remembered.
-const LISTED_MAX: usize = 65_536;
 /// When a miss or extra that may heal is looked at again, nanoseconds after the first look.
 pub const AGAIN_NS: [i64; 4] = [60 * SECOND, 600 * SECOND, 3_600 * SECOND, 21_600 * SECOND];
-
-/// Whether the entry at a place of a DID's log keeps the rules of validity.
-pub type IsValid = fn(Did, &[LogEntry], usize) -> bool;
 
 /// How hosts are asked.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +41,10 @@ pub struct ConfirmOptions {
     pub gap_ns: i64,
     /// How long a mirror may take for an operation, nanoseconds.
     pub grace_ns: i64,
-    /// Tells whether an operation keeps the rules.
-    pub is_valid: IsValid,
 }
 
 /// A request to be sent now.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ask {
     /// To whom.
     pub host: SourceIx,
@@ -58,6 +52,8 @@ pub struct Ask {
     pub did: Did,
     /// For what.
     pub page: Page,
+    /// Operations whose content the answer is to bring, and which are then to be checked by the rules of validity.
+    pub check: Vec<OpKey>,
 }
 
 /// What was found about a miss or an extra.
@@ -119,26 +115,6 @@ struct Host {
     let_go: u64,
 }
 
-/// CIDs that the primary listed once, oldest forgotten first.
-#[derive(Debug, Default)]
-struct Listed {
-    cids: HashSet<Cid>,
-    order: VecDeque<Cid>,
-}
-
-impl Listed {
-    fn add(&mut self, cid: Cid) {
-        if self.cids.insert(cid) {
-            self.order.push_back(cid);
-        }
-        if self.order.len() > LISTED_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.cids.remove(&oldest);
-        }
-    }
-}
-
 /// Everything that is being asked about.
 #[derive(Debug)]
 pub struct Confirm {
@@ -150,7 +126,6 @@ pub struct Confirm {
     next_id: u64,
     samples_skipped: u64,
     grace_ns: i64,
-    is_valid: IsValid,
 }
 
 impl Confirm {
@@ -168,7 +143,6 @@ impl Confirm {
             next_id: 0,
             samples_skipped: 0,
             grace_ns: options.grace_ns,
-            is_valid: options.is_valid,
         }
     }
 
@@ -268,12 +242,18 @@ impl Confirm {
     /// Does what is due, and returns the requests to be sent now, one a host at most.
     pub fn next(&mut self, now: Tau) -> (Vec<Ask>, Vec<Told>) {
         let told = self.pass(now);
-        let hosts = self.hosts.iter_mut().zip(0..);
-        let asks = hosts.filter_map(|(host, i)| {
-            let Question { did, page } = host.turns.take(now)?;
-            Some(Ask { host: SourceIx(i), did, page })
-        });
-        (asks.collect(), told)
+        let mut asks = Vec::new();
+        for (host, i) in self.hosts.iter_mut().zip(0..) {
+            let Some(Question { did, page }) = host.turns.take(now) else { continue };
+            let case = |asker: &Asker| match asker {
+                Asker::Case(id) => self.cases.get(id),
+                Asker::Survey(_) => None,
+            };
+            let cases = host.turns.under_way().iter().filter_map(case);
+            let check = cases.filter(|c| c.wants_content()).map(|c| c.key).collect();
+            asks.push(Ask { host: SourceIx(i), did, page, check });
+        }
+        (asks, told)
     }
 
     /// When [`Confirm::next`] has something to do without an answer; none when nothing waits.
@@ -323,8 +303,15 @@ impl Confirm {
         }
     }
 
-    /// The host answered what it was asked, or did not.
-    pub fn answered(&mut self, host: SourceIx, reply: Reply, probe: &ProbeEvidence, now: Tau) -> Vec<Told> {
+    /// The host answered what it was asked, or did not; `invalid` are those of [`Ask::check`] that break the rules.
+    pub fn answered(
+        &mut self,
+        host: SourceIx,
+        reply: Reply,
+        invalid: &[OpKey],
+        probe: &ProbeEvidence,
+        now: Tau,
+    ) -> Vec<Told> {
         let ended = match &reply {
             Reply::Failed => Ended::Failed,
             Reply::Busy { retry_after_s } => Ended::Busy(*retry_after_s),
@@ -343,7 +330,7 @@ impl Confirm {
         let mut told = Vec::new();
         for asker in askers {
             match asker {
-                Asker::Case(id) => self.hear(id, &reply, probe, now, &mut told),
+                Asker::Case(id) => told.extend(self.hear(id, &reply, invalid, probe, now)),
                 Asker::Survey(id) => {
                     let grace_ns = self.grace_ns;
                     let Some(survey) = self.surveys.get_mut(&id) else { continue };
@@ -355,20 +342,21 @@ impl Confirm {
         if let (SourceIx::PRIMARY, Reply::Log(log)) = (host, &reply)
             && is_sound(log, question.did)
         {
-            log.iter().for_each(|e| self.listed.add(e.cid));
+            self.listed.add_all(log);
         }
         told
     }
 
-    fn hear(&mut self, id: u64, reply: &Reply, probe: &ProbeEvidence, now: Tau, told: &mut Vec<Told>) {
-        let Some(case) = self.cases.get_mut(&id) else { return };
-        let knows = Knows { is_valid: self.is_valid, was_listed: self.listed.cids.contains(&case.key.cid) };
+    fn hear(&mut self, id: u64, reply: &Reply, invalid: &[OpKey], probe: &ProbeEvidence, now: Tau) -> Option<Told> {
+        let case = self.cases.get_mut(&id)?;
+        let knows = Knows { is_invalid: invalid.contains(&case.key), was_listed: self.listed.has(&case.key.cid) };
         case.probes.push(probe.clone());
         let (source, did) = (case.source, case.key.did);
         match case.hear(reply, knows) {
             Step::Ask(host, page) => {
                 let class = if case.round == 0 { Class::Fresh } else { Class::Again };
                 self.ask(host, Question { did, page }, class, source, Asker::Case(id));
+                None
             }
             Step::Found(finding, listed) => {
                 let finding = case.standing(finding);
@@ -381,7 +369,7 @@ impl Confirm {
                     (Some(at), Some(host)) => drop(host.later.insert((at.max(now), id))),
                     _ => drop(self.remove(id)),
                 }
-                told.push(Told::Explained(Explained { source, key, about, finding, is_final, listed, probes }));
+                Some(Told::Explained(Explained { source, key, about, finding, is_final, listed, probes }))
             }
         }
     }

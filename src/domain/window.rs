@@ -199,13 +199,14 @@ impl Windows {
         self.push(Gap { start: from, reopened: Some(to), state: GapState::Hole(to), cause: Reason::DroppedByUs as u8 });
     }
 
-    /// What is known of the half-open span `[from, to)`, with the end proved too.
+    /// What is known of the half-open span `[from, to)`, with the end proved too. Of several holes the oldest is the reason, so
+    /// that it does not matter how much later `to` is moved.
     #[must_use]
     pub fn cover(&self, from: Tau, to: Tau) -> Cover {
         if self.first.is_none_or(|first| from < first) {
             return Cover::Before;
         }
-        let mut waiting = None;
+        let (mut hole, mut waiting) = (None, None);
         for gap in self.gaps.iter().rev() {
             if gap.end() <= from {
                 // Gaps of our own making may lie between, so older ones are looked at as well while they can reach in.
@@ -218,15 +219,16 @@ impl Windows {
                 continue;
             }
             match gap.state {
-                GapState::Hole(_) => return Cover::Hole(gap.cause()),
+                GapState::Hole(_) => hole = Some(gap.cause()),
                 GapState::Open => waiting = Some(gap.cause()),
                 GapState::Filled(_) => {}
             }
         }
-        match waiting {
-            Some(cause) => Cover::Gap(cause),
-            None if self.proved < to => Cover::NotYet,
-            None => Cover::Proved,
+        match (hole, waiting) {
+            (Some(cause), _) => Cover::Hole(cause),
+            (None, Some(cause)) => Cover::Gap(cause),
+            (None, None) if self.proved < to => Cover::NotYet,
+            (None, None) => Cover::Proved,
         }
     }
 
@@ -349,6 +351,21 @@ mod tests {
         w.drop_between(at(15), at(15));
         assert_eq!(w.cover(at(14), at(16)), Cover::Hole(Reason::DroppedByUs));
         assert_eq!(w.cover(at(17), at(19)), Cover::Gap(Reason::LinkDown));
+    }
+
+    #[test]
+    fn the_oldest_hole_is_the_reason() {
+        let mut w = Windows::default();
+        w.open(at(0));
+        w.prove(at(10));
+        w.close(Reason::LinkDown);
+        w.open(at(20));
+        w.give_up(at(21));
+        w.prove(at(100));
+        w.drop_between(at(50), at(50));
+        assert_eq!(w.cover(at(15), at(30)), Cover::Hole(Reason::LinkDown));
+        assert_eq!(w.cover(at(15), at(60)), Cover::Hole(Reason::LinkDown));
+        assert_eq!(w.cover(at(30), at(60)), Cover::Hole(Reason::DroppedByUs));
     }
 
     #[test]

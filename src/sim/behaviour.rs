@@ -60,10 +60,10 @@ pub enum CursorFault {
     BadRequest,
 }
 
-/// What a request to `/export` gets.
+/// What a request to `/export`, or for an audit log, gets.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Export {
-    /// A page.
+    /// What was asked for.
     Pages,
     /// 404: this server has no such thing.
     Absent,
@@ -129,6 +129,8 @@ pub struct Behaviour {
     pub drop_share: f64,
     /// So many of the next operations never appear.
     pub drop_next: u32,
+    /// So many of the next operations that appear are on no stream, though everything else shows them.
+    pub unstreamed_next: u32,
     /// These never appear.
     pub drop_cids: HashSet<Cid>,
     /// Share of operations after which one appears that the directory never had.
@@ -166,6 +168,8 @@ pub struct Behaviour {
     pub replay_on_connect: usize,
     /// What `/export` gives.
     pub export: Export,
+    /// What `/{did}/log/audit` gives, likewise.
+    pub audit: Export,
     /// How long an operation is on the stream before `/export` has it.
     pub export_lag: Duration,
     /// How many operations are kept for cursors, `/export` and audit logs.
@@ -178,6 +182,7 @@ impl Default for Behaviour {
             delay: Delay::default(),
             drop_share: 0.0,
             drop_next: 0,
+            unstreamed_next: 0,
             drop_cids: HashSet::new(),
             invent_share: 0.0,
             alter_share: 0.0,
@@ -196,6 +201,7 @@ impl Default for Behaviour {
             burst_limit: None,
             replay_on_connect: 0,
             export: Export::Pages,
+            audit: Export::Pages,
             export_lag: Duration::ZERO,
             keep: 50_000,
         }

@@ -4,6 +4,7 @@
 
 use super::behaviour::{Numbering, Style};
 use super::op::SimOp;
+use crate::domain::cid::Cid;
 use crate::domain::did::Did;
 use crate::domain::time::rfc3339_ms;
 use std::collections::VecDeque;
@@ -19,12 +20,36 @@ enum Item {
     Odd(Message),
 }
 
+impl Entry {
+    /// The element of an audit log, or the line of `/export` by time.
+    pub(super) fn legacy_text(&self, style: Style) -> String {
+        self.op.legacy_text(self.nullified, style)
+    }
+
+    pub(super) fn is_nullified(&self) -> bool {
+        self.nullified
+    }
+}
+
 /// An operation under this server's number.
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) seq: u64,
     pub(super) op: Arc<SimOp>,
     at: Instant,
+    /// Whether streams carry it.
+    is_streamed: bool,
+    /// Whether audit logs call it nullified.
+    nullified: bool,
+    /// Whether nothing shows it any more.
+    is_withdrawn: bool,
+}
+
+/// What can be done to an operation that is there.
+#[derive(Copy, Clone)]
+pub(super) enum Deed {
+    Nullify,
+    Withdraw,
 }
 
 /// The log of one server, bounded by the number of items kept.
@@ -50,15 +75,33 @@ impl Log {
     }
 
     /// Appends an operation and returns its number.
-    pub(super) fn append(&mut self, op: Arc<SimOp>, numbering: Numbering, keep: usize, at: Instant) -> u64 {
+    pub(super) fn append(
+        &mut self,
+        op: Arc<SimOp>,
+        numbering: Numbering,
+        is_streamed: bool,
+        keep: usize,
+        at: Instant,
+    ) -> u64 {
         let next = self.last_seq + 1;
         let seq = match numbering {
             Numbering::Directory => op.seq.max(next),
             Numbering::Own => next,
         };
         self.last_seq = seq;
-        self.push(Item::Entry(Entry { seq, op, at }), keep);
+        self.push(Item::Entry(Entry { seq, op, at, is_streamed, nullified: false, is_withdrawn: false }), keep);
         seq
+    }
+
+    /// Does something to an operation; whether it is there.
+    pub(super) fn alter(&mut self, cid: Cid, deed: Deed) -> bool {
+        let is_it = |item: &&mut Item| matches!(item, Item::Entry(entry) if entry.op.key.cid == cid);
+        let Some(Item::Entry(entry)) = self.items.iter_mut().find(is_it) else { return false };
+        match deed {
+            Deed::Nullify => entry.nullified = true,
+            Deed::Withdraw => entry.is_withdrawn = true,
+        }
+        true
     }
 
     /// Appends a frame that only live streams carry.
@@ -117,9 +160,11 @@ impl Log {
         let mut at = place;
         for item in self.items.iter().skip(skip).take(max) {
             match item {
-                Item::Entry(entry) => messages.push(Message::text(entry.op.stream_text(entry.seq, style))),
+                Item::Entry(entry) if entry.is_streamed && !entry.is_withdrawn => {
+                    messages.push(Message::text(entry.op.stream_text(entry.seq, style)));
+                }
                 Item::Odd(frame) if at >= live_from => messages.push(frame.clone()),
-                Item::Odd(_) => {}
+                Item::Entry(_) | Item::Odd(_) => {}
             }
             at += 1;
         }
@@ -129,7 +174,7 @@ impl Log {
     /// Operations that `/export` shows at `visible_until`.
     pub(super) fn entries(&self, visible_until: Instant) -> impl DoubleEndedIterator<Item = &Entry> {
         self.items.iter().filter_map(move |item| match item {
-            Item::Entry(entry) if entry.at <= visible_until => Some(entry),
+            Item::Entry(entry) if entry.at <= visible_until && !entry.is_withdrawn => Some(entry),
             _ => None,
         })
     }
@@ -137,7 +182,7 @@ impl Log {
     /// Operations of one DID.
     pub(super) fn of_did(&self, did: Did) -> Vec<Entry> {
         let entries = self.items.iter().filter_map(|item| match item {
-            Item::Entry(entry) if entry.op.key.did == did => Some(entry.clone()),
+            Item::Entry(entry) if entry.op.key.did == did && !entry.is_withdrawn => Some(entry.clone()),
             _ => None,
         });
         entries.collect()
@@ -179,9 +224,11 @@ impl SimOp {
 
     /// The line of `/export` by time, and the element of an audit log.
     #[must_use]
-    pub fn legacy_text(&self, style: Style) -> String {
+    pub fn legacy_text(&self, nullified: bool, style: Style) -> String {
         let (did, cid, operation, created) = (self.key.did, self.key.cid, &self.operation, self.created_text(style));
-        format!(r#"{{"did":"{did}","operation":{operation},"cid":"{cid}","nullified":false,"createdAt":"{created}"}}"#)
+        format!(
+            r#"{{"did":"{did}","operation":{operation},"cid":"{cid}","nullified":{nullified},"createdAt":"{created}"}}"#
+        )
     }
 
     fn created_text(&self, style: Style) -> String {

@@ -48,7 +48,7 @@ pub(super) async fn serve(mut socket: TcpStream, shared: Arc<Shared>) {
             shared.state().received.healths += 1;
             Answer::json(200, r#"{"version":"simulated"}"#.to_owned())
         }
-        (None, path) => audit(&shared, path),
+        (None, path) => about_did(&shared, path),
     };
     let _ = answered.write(&mut socket).await;
 }
@@ -171,27 +171,40 @@ fn export(shared: &Shared, query: &str) -> Answer {
         Some((Err(_), None)) => return Answer::status(400),
         by_time => {
             let after_ms = by_time.and_then(|(_, time)| time).unwrap_or(i64::MIN);
-            let mut ops: Vec<_> = visible.map(|entry| &entry.op).filter(|op| op.created_ms > after_ms).collect();
-            ops.sort_by_key(|op| op.created_ms);
-            ops.truncate(count);
-            ops.into_iter().map(|op| op.legacy_text(style)).collect()
+            let mut entries: Vec<_> = visible.filter(|entry| entry.op.created_ms > after_ms).collect();
+            entries.sort_by_key(|entry| entry.op.created_ms);
+            entries.truncate(count);
+            entries.into_iter().map(|entry| entry.legacy_text(style)).collect()
         }
     };
     Answer { status: 200, kind: "application/jsonlines", retry_after_s: None, body: lines.join("\n") }
 }
 
-fn audit(shared: &Shared, path: &str) -> Answer {
-    let did = path.strip_prefix('/').and_then(|path| path.strip_suffix("/log/audit")).and_then(Did::parse);
-    let Some(did) = did else { return Answer::status(404) };
+/// What is known of one DID: its audit log, or its last operation.
+fn about_did(shared: &Shared, path: &str) -> Answer {
+    let of = |page: &str| path.strip_prefix('/').and_then(|path| path.strip_suffix(page)).and_then(Did::parse);
+    let (audit, last) = (of("/log/audit"), of("/log/last"));
+    let Some(did) = audit.or(last) else { return Answer::status(404) };
     let mut state = shared.state();
     state.received.audits += 1;
-    let entries = state.log.of_did(did);
-    if entries.is_empty() {
-        return Answer::json(404, format!(r#"{{"message":"DID not registered: {did}"}}"#));
+    match &mut state.behaviour.audit {
+        Export::Absent if audit.is_some() => return Answer::status(404),
+        Export::Fail { times: times @ 1.., refusal } => {
+            *times -= 1;
+            return Answer::refusal(*refusal);
+        }
+        _ => {}
     }
+    let entries = state.log.of_did(did);
     let style = state.behaviour.style;
-    let list: Vec<String> = entries.iter().map(|entry| entry.op.legacy_text(style)).collect();
-    Answer::json(200, format!("[{}]", list.join(",")))
+    if audit.is_some() && !entries.is_empty() {
+        let elements: Vec<String> = entries.iter().map(|entry| entry.legacy_text(style)).collect();
+        return Answer::json(200, format!("[{}]", elements.join(",")));
+    }
+    match entries.iter().rev().find(|entry| !entry.is_nullified()) {
+        Some(entry) => Answer::json(200, entry.op.operation.clone()),
+        None => Answer::json(404, format!(r#"{{"message":"DID not registered: {did}"}}"#)),
+    }
 }
 
 /// An HTTP answer.

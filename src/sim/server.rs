@@ -5,10 +5,12 @@
 //! starts again, on the same port.
 
 use super::behaviour::{Behaviour, Hangup};
+use super::log::Deed;
 use super::op::SimOp;
 use super::request;
 use super::state::State;
 pub use super::state::{Fate, Outcome, Received};
+use crate::domain::cid::Cid;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -159,6 +161,16 @@ impl Directory {
             }
         }
         self.shared.announce();
+    }
+
+    /// Nullifies an operation, which audit logs alone show; whether it is there.
+    pub fn nullify(&self, cid: Cid) -> bool {
+        self.shared.state().log.alter(cid, Deed::Nullify)
+    }
+
+    /// Takes an operation out of everything that it shows; whether it was there.
+    pub fn withdraw(&self, cid: Cid) -> bool {
+        self.shared.state().log.alter(cid, Deed::Withdraw)
     }
 
     /// Forgets every operation and counts on from `seq`, as after its database was made anew.

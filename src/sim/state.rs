@@ -52,7 +52,7 @@ pub struct Received {
     pub cursors: VecDeque<Option<String>>,
     /// The query strings of `/export`, the last thousand.
     pub exports: VecDeque<String>,
-    /// Requests for audit logs.
+    /// Requests for audit logs and last operations.
     pub audits: u64,
     /// Requests for `/_health`.
     pub healths: u64,
@@ -199,7 +199,9 @@ impl State {
     }
 
     fn appear(&mut self, op: Arc<SimOp>, published: Instant, now: Instant) {
-        self.log.append(op, self.behaviour.numbering, self.behaviour.keep, now);
+        let is_streamed = self.behaviour.unstreamed_next == 0;
+        self.behaviour.unstreamed_next = self.behaviour.unstreamed_next.saturating_sub(1);
+        self.log.append(op, self.behaviour.numbering, is_streamed, self.behaviour.keep, now);
         if self.appeared_us.len() >= self.behaviour.keep.max(1) {
             self.appeared_us.pop_front();
         }

@@ -60,7 +60,8 @@ fn a_full_disk_is_told_and_measuring_goes_on() {
             .await;
         let overview = world.get_bare("/api/v1/overview").await;
         assert_eq!(world.status("/healthz").await, 200);
-        let told = world.get("/api/v1/internals").await["degraded"][0].as_str().unwrap().to_owned();
+        let told = |o: &serde_json::Value| o["observer"]["degraded"][0].as_str().map(str::to_owned);
+        let told = world.until("the page says what is wrong", told).await;
         assert!(told.starts_with("disk_full since 2"), "{told}");
         let was = overview["data"]["primary"]["received_ops"].as_u64().unwrap();
         world.mirror("dropping").set(|b| b.drop_next = 7);

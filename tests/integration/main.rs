@@ -9,6 +9,7 @@
     reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
 )]
 
+mod audit;
 mod bench_gate;
 mod browser;
 mod delivery;

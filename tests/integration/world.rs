@@ -10,8 +10,12 @@ pub mod publisher;
 
 use app::Running;
 use counts::Counts;
+use mirrorwatch::actors::message::RecheckError;
 use mirrorwatch::config::{Config, Judging, SourceConfig};
+use mirrorwatch::domain::confirm::SurveyReport;
+use mirrorwatch::domain::did::Did;
 use mirrorwatch::domain::op::Kind;
+use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::{Clock, SystemClock};
 use mirrorwatch::sim::behaviour::Behaviour;
 use mirrorwatch::sim::op::OpMaker;
@@ -294,6 +298,17 @@ impl World {
     pub async fn row(&self, id: &str) -> Value {
         let overview = self.get("/api/v1/overview").await;
         overview["mirrors"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone()
+    }
+
+    /// What the program knows, as its pages are made of it.
+    pub async fn picture(&self) -> Arc<Picture> {
+        let pictures = &self.app.as_ref().expect("nothing was started").pictures;
+        pictures.capture().await.unwrap().capture
+    }
+
+    /// Has every host asked about a DID.
+    pub async fn recheck(&self, did: Did) -> Result<Arc<SurveyReport>, RecheckError> {
+        self.app.as_ref().expect("nothing was started").auditing.recheck(did).await
     }
 
     /// One mirror's counts.

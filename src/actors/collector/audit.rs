@@ -114,12 +114,12 @@ impl Collector {
         for host in report.hosts.iter().skip(1) {
             let mirror = host.source.mirror_index().and_then(|m| samples.get_mut(m));
             let Some(mirror) = mirror else { continue };
-            let sampled = match host.agreement {
+            let outcome = match host.agreement {
                 Some(agreement) => Sampled::Judged(agreement),
                 None if report.unsettled.contains(&host.source) => Sampled::Unsettled,
                 None => Sampled::Unanswered,
             };
-            mirror.add(report.ended, report.did, sampled);
+            mirror.add(report.ended, report.did, outcome);
             differing.extend(host.agreement.filter(|a| *a != LogAgreement::Same).map(|a| (host.source, a)));
         }
         for (source, agreement) in differing {

@@ -1,7 +1,8 @@
 //! The list of events, and what a link's change says.
 
-use super::Known;
+use super::{Collector, Known};
 use crate::domain::link::{Link, LinkState};
+use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
 use crate::ports::store::{EventRow, SessionRow};
 use std::collections::VecDeque;
@@ -54,6 +55,31 @@ impl EventLog {
 
     pub(super) fn take_waiting(&mut self) -> Vec<EventRow> {
         std::mem::take(&mut self.waiting)
+    }
+}
+
+impl Collector {
+    /// Takes note of how a source's link stands now.
+    pub(super) fn linked(&mut self, source: SourceIx, link: Link) {
+        let (now, utc_ms) = (self.clock.now(), self.labels.utc_ms(self.clock.now()));
+        let Some(known) = self.known(source) else { return };
+        let (was, is) = (known.link.state, link.state);
+        match (was.is_up(), is.is_up()) {
+            (false, true) => {
+                known.sessions.up(now);
+                known.opened_ms = Some(utc_ms);
+            }
+            (true, false) => known.sessions.down(now),
+            _ => known.sessions.watch(now),
+        }
+        let is_news = is_news(&known.link, &link);
+        let session = session(known, &link, was.is_up() && !is.is_up(), utc_ms);
+        known.link = link;
+        let (id, text) = (known.who.id.clone(), link_text(known));
+        self.saver.session(session);
+        if is_news {
+            self.note(&format!("link_{}", state_word(is)), Some(id), text);
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! What would blame a mirror is believed only when the primary's own log, asked afterwards, still lists the operation:
 //! whatever the primary or the observer fails to answer ends as `unverifiable`.
 
+use super::AGAIN_NS;
 use super::reply::{Page, Reply};
-use super::{AGAIN_NS, IsValid};
 use crate::domain::audit_log::{LogEntry, is_sound, is_tombstoned};
 use crate::domain::cid::Cid;
 use crate::domain::finding::{About, Finding, ProbeEvidence};
@@ -67,16 +67,15 @@ pub(super) struct Case {
     pub(super) found: Option<Finding>,
     /// What was asked in this look.
     pub(super) probes: Vec<ProbeEvidence>,
-    /// What is known of the rules and of the primary's past.
     stage: Stage,
     denials: u8,
 }
 
 /// What a case needs to know beside the answers.
-#[derive(Copy, Clone)]
+#[derive(Copy, Clone, Debug)]
 pub(super) struct Knows {
-    /// Whether an operation keeps the rules.
-    pub(super) is_valid: IsValid,
+    /// Whether the operation breaks the rules, where its content was to be looked at.
+    pub(super) is_invalid: bool,
     /// Whether the primary listed the operation before.
     pub(super) was_listed: bool,
 }
@@ -105,6 +104,11 @@ impl Case {
         };
         self.stage = stage;
         (host, Page::Audit)
+    }
+
+    /// Whether the next answer brings the operation's content, which is then to be checked by the rules.
+    pub(super) fn wants_content(&self) -> bool {
+        self.stage == Stage::Content
     }
 
     /// Takes the answer to what was asked last.
@@ -210,9 +214,10 @@ impl Case {
 
     fn content(&mut self, reply: &Reply, knows: Knows) -> Step {
         let Reply::Log(log) = reply else { return UNVERIFIABLE };
-        let Some((place, _)) = self.lists(log) else { return UNVERIFIABLE };
-        let is_valid = (knows.is_valid)(self.key.did, log, place);
-        Step::Found(if is_valid { Finding::PrimaryDenies } else { Finding::KnownInvalid }, None)
+        if self.lists(log).is_none() {
+            return UNVERIFIABLE;
+        }
+        Step::Found(if knows.is_invalid { Finding::KnownInvalid } else { Finding::PrimaryDenies }, None)
     }
 }
 
@@ -227,7 +232,7 @@ mod tests {
     use crate::domain::op::Kind;
 
     const MIRROR: SourceIx = SourceIx(3);
-    const KNOWS: Knows = Knows { is_valid: |_, _, _| true, was_listed: false };
+    const KNOWS: Knows = Knows { is_invalid: false, was_listed: false };
 
     /// Leads a case through these answers and tells what it came to.
     fn found(about: About, key: OpKey, replies: &[(SourceIx, Page, Reply)], knows: Knows) -> Finding {
@@ -376,7 +381,7 @@ mod tests {
         assert_eq!(with(&[listing(&log[..3]), content.clone()], KNOWS), Finding::PrimaryDenies);
         let denied = says(SourceIx::PRIMARY, Page::Audit, SURE);
         assert_eq!(with(&[denied.clone(), content.clone()], KNOWS), Finding::PrimaryDenies);
-        let invalid = Knows { is_valid: |_, log, place| log[place].cid != log[3].cid, ..KNOWS };
+        let invalid = Knows { is_invalid: true, ..KNOWS };
         assert_eq!(with(&[listing(&log[..3]), content], invalid), Finding::KnownInvalid);
         let seen = Knows { was_listed: true, ..KNOWS };
         assert_eq!(with(&[listing(&log[..3])], seen), Finding::Withdrawn);

@@ -91,11 +91,12 @@ impl Reply {
             }
             Heard::Answer { status: 410, .. } => (Reply::Gone, None),
             Heard::Answer { status: 429, retry_after_s, .. } => (Reply::Busy { retry_after_s }, None),
-            Heard::Answer { status: 503, retry_after_s: Some(s), .. } => (Reply::Busy { retry_after_s: Some(s) }, None),
+            Heard::Answer { status: 503, retry_after_s: Some(s), .. } | Heard::Paused(s) => {
+                (Reply::Busy { retry_after_s: Some(s) }, None)
+            }
             // Not implemented is an answer about the page; the others are about the host's state now.
             Heard::Answer { status: 408 | 500 | 502..=599, .. } | Heard::Nothing => (Reply::Failed, None),
             Heard::Answer { .. } | Heard::TooLarge => (Reply::Unusable, None),
-            Heard::Paused(s) => (Reply::Busy { retry_after_s: Some(s) }, None),
         }
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::audit_log::LogAgreement;
 use crate::domain::audit_log::tests::chain;
+use crate::domain::cid::Cid;
 
 const P: SourceIx = SourceIx::PRIMARY;
 const M1: SourceIx = SourceIx(1);
@@ -8,7 +9,7 @@ const M2: SourceIx = SourceIx(2);
 const MINUTE: i64 = 60 * SECOND;
 
 fn confirm() -> Confirm {
-    Confirm::new(ConfirmOptions { sources: 3, gap_ns: SECOND, grace_ns: MINUTE, is_valid: |_, _, _| true })
+    Confirm::new(ConfirmOptions { sources: 3, gap_ns: SECOND, grace_ns: MINUTE })
 }
 
 fn probe(ask: &Ask, now: Tau) -> ProbeEvidence {
@@ -29,8 +30,9 @@ fn run(c: &mut Confirm, until: Tau, answer: impl Fn(&Ask, Tau) -> Reply) -> (Vec
         let (asks, more) = c.next(at);
         told.extend(more);
         for ask in asks {
+            // What is to be checked breaks the rules in here.
+            told.extend(c.answered(ask.host, answer(&ask, at), &ask.check, &probe(&ask, at), at));
             asked.push((at.0 / SECOND, ask));
-            told.extend(c.answered(ask.host, answer(&ask, at), &probe(&ask, at), at));
         }
     }
     (asked, told)
@@ -128,7 +130,7 @@ fn a_host_that_answered_logs_means_the_did_with_its_404() {
     c.survey(other[0].did, Why::Sample, Vec::new(), Tau(MINUTE - 1)).unwrap();
     let (asks, _) = c.next(Tau(MINUTE - 1));
     for ask in asks {
-        c.answered(ask.host, Reply::Log(other.clone()), &probe(&ask, Tau(0)), Tau(MINUTE - 1));
+        c.answered(ask.host, Reply::Log(other.clone()), &[], &probe(&ask, Tau(0)), Tau(MINUTE - 1));
     }
     let (_, told) = run(&mut c, Tau(3 * MINUTE), answer);
     assert_eq!(explained(&told), [(Finding::DidUnknown, false)]);
@@ -137,7 +139,6 @@ fn a_host_that_answered_logs_means_the_did_with_its_404() {
 #[test]
 fn what_there_is_no_room_for_is_unverifiable_and_counted_and_hurts_no_other_mirror() {
     let did = chain(1)[0].did;
-    let key = |n: usize| OpKey { did, cid: Cid([0; 32].map(|_: u8| (n % 251) as u8)) };
     let unique = |n: usize| {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
@@ -149,7 +150,7 @@ fn what_there_is_no_room_for_is_unverifiable_and_counted_and_hurts_no_other_mirr
     }
     let told = c.add(M1, unique(CASES_MAX), About::Miss);
     assert_eq!(explained(&told), [(Finding::Unverifiable, true)]);
-    assert!(c.add(M2, key(1), About::Miss).is_empty());
+    assert!(c.add(M2, unique(1), About::Miss).is_empty());
     assert_eq!((c.load().let_go, c.load().cases), (vec![0, 1, 0], vec![0, CASES_MAX, 1]));
     // What was looked at once gives way to what was not.
     let failing = |_: &Ask, _| Reply::Failed;
@@ -175,6 +176,18 @@ fn an_extra_leads_to_the_primary_and_is_credited_with_what_it_lists() {
     c.add(M1, log[2].key(), About::Extra);
     let (_, told) = run(&mut c, Tau(MINUTE), |_, _| Reply::Log(log[..2].to_vec()));
     assert_eq!(explained(&told), [(Finding::Withdrawn, true)]);
+}
+
+#[test]
+fn an_extra_that_the_primary_denies_is_checked_by_its_content() {
+    let log = chain(3);
+    let mut c = confirm();
+    c.add(M1, log[2].key(), About::Extra);
+    let (asked, told) =
+        run(&mut c, Tau(MINUTE), |ask, _| Reply::Log(if ask.host == P { log[..2].to_vec() } else { log.clone() }));
+    let checks: Vec<_> = asked.iter().map(|a| (a.1.host, a.1.check.clone())).collect();
+    assert_eq!(checks, [(P, Vec::new()), (M1, vec![log[2].key()])]);
+    assert_eq!(explained(&told), [(Finding::KnownInvalid, true)]);
 }
 
 #[test]
@@ -215,7 +228,7 @@ fn requests_are_answered_first_and_are_bounded() {
     assert!(asks.len() == 3 && asks.iter().all(|a| a.did == log[0].did));
     let mut reports = 0;
     for ask in asks {
-        reports += c.answered(ask.host, Reply::Log(log.clone()), &probe(&ask, Tau(0)), Tau(0)).len();
+        reports += c.answered(ask.host, Reply::Log(log.clone()), &[], &probe(&ask, Tau(0)), Tau(0)).len();
     }
     assert_eq!(reports, SURVEYS_MAX + 1, "one request a host for all of them");
     // One that a silent host keeps waiting ends by itself.

@@ -130,6 +130,11 @@ impl Turns {
         self.waiting.len()
     }
 
+    /// Who waits for the answer under way.
+    pub(super) fn under_way(&self) -> &[Asker] {
+        self.under_way.as_ref().map_or(&[], |u| u.1.askers.as_slice())
+    }
+
     /// When the next question may be asked; none when none waits, or one is under way.
     pub(super) fn opens_at(&self) -> Option<Tau> {
         (self.under_way.is_none() && !self.waiting.is_empty()).then_some(self.open_at)

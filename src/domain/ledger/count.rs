@@ -170,7 +170,7 @@ impl Ledger {
         for (m, mirror) in self.mirrors.iter_mut().enumerate() {
             mirror.unlist(number, &row, self.ring.cell(number, m).map(Cell::verdict));
         }
-        self.ranges.let_go(row.created_ms, row.seq());
+        self.ranges.let_go(row.created_ms, row.seq(), row.p);
         self.ring.pop();
         self.journal.evicted(self.ring.base());
     }

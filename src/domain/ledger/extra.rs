@@ -343,6 +343,10 @@ impl Ledger {
             Cover::NotYet | Cover::Before => return unknown(Reason::PrimaryDown, true),
         }
         match place {
+            // A mirror that alters `createdAt` may have it from a key that was let go at the bound of what is held.
+            Place::Inside if !self.ranges.holds_since(s.q.plus(-GAP_LIMIT_NS)) && !forgets => {
+                return unknown(Reason::NoRange, true);
+            }
             Place::Inside => {}
             Place::TooOld if forgets => {}
             Place::NotYet if !is_past_limit => return wait,

@@ -77,9 +77,10 @@ impl Ledger {
     fn is_open(&self, source: SourceIx, key: &OpKey, about: About) -> bool {
         let Some(m) = source.mirror_index() else { return false };
         match about {
-            About::Miss => self.number_of(key).and_then(|n| self.ring.cell(n, m)).is_some_and(|c| {
-                c.verdict() == Verdict::Missed && c.delivery().is_none()
-            }),
+            About::Miss => self
+                .number_of(key)
+                .and_then(|n| self.ring.cell(n, m))
+                .is_some_and(|c| c.verdict() == Verdict::Missed && c.delivery().is_none()),
             About::Extra => self.foreigns.get(key, m as u16).is_some(),
         }
     }

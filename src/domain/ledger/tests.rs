@@ -247,3 +247,34 @@ fn what_queues_behind_a_replay_after_a_reboot_is_neither_missed_nor_timed() {
     ticks(&mut again, 170_001);
     assert_eq!(verdict(&again, 1, 0), Verdict::Missed);
 }
+
+#[test]
+fn an_altered_time_makes_no_extra_of_a_key_that_was_let_go() {
+    let mut l = ledger(1);
+    l.limits.held_ops = 5;
+    for i in 0..10 {
+        let p = at(100_000 + i as i64 * 1_000);
+        l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+    }
+    let altered = Op { created_ms: UTC0 + 108_000, ..op(2, at(102_000)) };
+    l.arrive(M, &altered, at(110_000), Mode::Live);
+    l.prove(SourceIx::PRIMARY, at(400_000));
+    ticks(&mut l, 200_000);
+    let states: Vec<_> = l.foreigns.sightings().map(|s| (s.state, s.reason)).collect();
+    assert_eq!(states, [(ExtraState::Unknown, Reason::NoRange)]);
+}
+
+#[test]
+fn what_the_primary_sends_just_behind_a_hole_of_the_mirror_is_not_missed() {
+    let mut l = ledger(1);
+    l.prove(M, at(10_000));
+    l.close(M);
+    l.open(M, at(20_000));
+    l.give_up(M, at(20_001));
+    for (i, p) in [(1, at(20_005)), (2, at(21_001))] {
+        l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+    }
+    l.prove(M, at(200_000));
+    ticks(&mut l, 200_000);
+    assert_eq!((verdict(&l, 0, 0), verdict(&l, 1, 0)), (Verdict::Unknown, Verdict::Missed));
+}

@@ -1,14 +1,16 @@
 //! The program in this process, on a thread of its own, as `main` puts it together.
 
-use mirrorwatch::app::{App, Outside, audit_gap, open_state};
+use mirrorwatch::app::{App, Auditing, Outside, audit_gap, open_state};
 use mirrorwatch::config::Config;
 use mirrorwatch::domain::address::is_private;
+use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::Clock;
 use mirrorwatch::ports::dial::{DialOptions, TcpDialer};
 use mirrorwatch::ports::export::{ExportOptions, HttpExport};
 use mirrorwatch::ports::probe::TcpProbe;
 use mirrorwatch::ports::resolve::{DnsResolver, Resolve};
 use mirrorwatch::ports::tls::{Tls, TlsRoots};
+use mirrorwatch::recompute::CaptureSource;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -24,6 +26,10 @@ const REQUEST_GAP: Duration = Duration::from_millis(50);
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it knows.
+    pub pictures: Arc<dyn CaptureSource<Picture>>,
+    /// Asks hosts about DIDs.
+    pub auditing: Auditing,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -54,13 +60,15 @@ impl Running {
             let opened = open_state(&config).unwrap();
             let outside = outside(&config, &opened.clock);
             let app = App::start(&config, opened, outside).await.unwrap();
-            told.send(app.address).unwrap();
+            let pictures: Arc<dyn CaptureSource<Picture>> = Arc::new(app.pictures().clone());
+            let _ = told.send((app.address, pictures, app.auditing().clone()));
             // A test that fails drops the other end, which ends the program too.
             let _ = stopping.await;
             app.stop().await;
         };
         let thread = std::thread::spawn(move || actix::System::new().block_on(work));
-        Running { address: address.await.expect("the program did not start"), stop, thread }
+        let (address, pictures, auditing) = address.await.expect("the program did not start");
+        Running { address, pictures, auditing, stop, thread }
     }
 
     /// Stops it in order and waits until it is gone.
