@@ -27,11 +27,18 @@ pub struct Details {
     pub pictures: Pictures,
     /// Who asks hosts about single DIDs.
     pub auditing: Auditing,
+    /// Whether readers may have hosts asked about a DID.
+    pub allow_recheck: bool,
     /// Names this run.
     pub snapshot_id: String,
 }
 
-fn answer(picture: &Picture, question: &Question, snapshot_id: &str) -> Result<DetailPage, DetailError> {
+fn answer(
+    picture: &Picture,
+    question: &Question,
+    snapshot_id: &str,
+    allow_recheck: bool,
+) -> Result<DetailPage, DetailError> {
     let revision = picture.capture.held.end();
     let page = |data: &Value| DetailPage {
         data: data.to_string().into_bytes(),
@@ -42,7 +49,7 @@ fn answer(picture: &Picture, question: &Question, snapshot_id: &str) -> Result<D
     };
     match question {
         Question::Ops(query) => ops_page(picture, query, snapshot_id),
-        Question::Did(did) => did_page(picture, *did).map(|data| page(&data)),
+        Question::Did(did) => did_page(picture, *did, allow_recheck).map(|data| page(&data)),
         Question::Op(key) => found(op::page(picture, *key)).map(|data| page(&data)),
         Question::Evidence(key) => found(evidence_page(picture, *key, snapshot_id)).map(|data| page(&data)),
         Question::Compare { a, b, window } => {
@@ -72,12 +79,15 @@ fn compare_page(picture: &Picture, a: &str, b: &str, window: WindowKind) -> Resu
     Ok(compare::page(picture, [source(a)?, source(b)?], window))
 }
 
-fn did_page(picture: &Picture, did: Did) -> Result<Value, DetailError> {
-    let data = did::page(picture, did);
+fn did_page(picture: &Picture, did: Did, allow_recheck: bool) -> Result<Value, DetailError> {
+    let mut data = did::page(picture, did);
     let is_empty = |key: &str| data.get(key).and_then(Value::as_array).is_none_or(Vec::is_empty);
     let is_asked = data.get("survey").is_some_and(|s| !s.is_null());
     if is_empty("ops") && is_empty("extras") && !is_asked {
         return Err(DetailError::NoSuchDid);
+    }
+    if let Some(object) = data.as_object_mut() {
+        object.insert("is_recheck_allowed".into(), allow_recheck.into());
     }
     Ok(data)
 }
@@ -133,12 +143,12 @@ fn read_cursor(cursor: &str, snapshot_id: &str) -> Result<(u64, Position), Detai
 
 impl Detail for Details {
     fn answer(&self, question: Question) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
-        let (asking, id) = (self.pictures.capture(), self.snapshot_id.clone());
+        let (asking, id, allow_recheck) = (self.pictures.capture(), self.snapshot_id.clone(), self.allow_recheck);
         Box::pin(async move {
             let captured = asking.await.map_err(|e| DetailError::Internal(e.to_string()))?;
             let picture = Arc::clone(&captured.capture);
             drop(captured);
-            let computed = tokio::task::spawn_blocking(move || answer(&picture, &question, &id)).await;
+            let computed = tokio::task::spawn_blocking(move || answer(&picture, &question, &id, allow_recheck)).await;
             computed.unwrap_or_else(|e| Err(DetailError::Internal(e.to_string())))
         })
     }

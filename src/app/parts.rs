@@ -124,6 +124,7 @@ impl App {
             detail: Arc::new(Details {
                 pictures: assembled.pictures.clone(),
                 auditing: assembled.auditing.clone(),
+                allow_recheck: config.audit.allow_recheck,
                 snapshot_id,
             }),
             primary_id: config.primary.id.clone(),

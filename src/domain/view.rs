@@ -203,3 +203,6 @@ pub fn round6(value: f64) -> f64 {
 pub fn ns_as_ms(ns: i64) -> f64 {
     (ns as f64 / 1e3).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The dashboard's files, embedded in the binary by `build.rs` and rust-embed.
 //!
-//! Owns `/` and `/assets/…`: which encoding is sent (all are made when the page is built, none on request), how long a
+//! Owns the addresses of pages and `/assets/…`: which encoding is sent (all are made when the page is built, none on request), how long a
 //! browser may keep it, and the first snapshot that is written into the document so that the first paint has numbers.
 //! It never reads the disk, and knows nothing of what the numbers mean. The policy headers are the server's, for all answers.
 
@@ -22,7 +22,7 @@ const INITIAL_OVERVIEW_MARK: &[u8] = b"<!--initial-overview-->";
 #[folder = "web/dist/"]
 struct Dist;
 
-/// Where the page takes its first snapshot from: called once for each request of `/`, it returns the JSON bytes of
+/// Where a page takes its first snapshot from: called once for each request of a page, it returns the JSON bytes of
 /// `/api/v1/overview` as they are published now. Put it into the app's data as `web::Data<InitialOverview>`; without it the
 /// page fetches its first snapshot itself.
 pub struct InitialOverview(Box<dyn Fn() -> Bytes + Send + Sync>);
@@ -74,10 +74,15 @@ struct Asset {
 
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
-/// Adds `/` and `/assets/{name}` (GET and HEAD).
+/// The addresses of pages: one document, which reads its own address.
+const PAGES: [&str; 5] = ["/", "/misses", "/mirrors/{id}", "/did/{did}", "/op/{did}/{cid}"];
+
+/// Adds the pages and `/assets/{name}` (GET and HEAD).
 pub fn configure(cfg: &mut web::ServiceConfig) {
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    cfg.service(web::resource("/").route(read().to(index)));
+    for path in PAGES {
+        cfg.service(web::resource(path).route(read().to(index)));
+    }
     cfg.service(web::resource("/assets/{name}").route(read().to(asset)));
 }
 
@@ -261,6 +266,16 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn every_page_is_the_one_document() {
+        let document = test::read_body(get("/", &[]).await).await;
+        for path in ["/misses?verdict=missed", "/mirrors/m", "/did/did:plc:x", "/op/did:plc:x/bafy"] {
+            let response = get(path, &[]).await;
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            assert_eq!(test::read_body(response).await, document, "{path}");
+        }
+    }
+
+    #[actix_web::test]
     async fn assets_are_immutable_and_compressed_beforehand() {
         let path = script();
         let plain = get(&path, &[]).await;
@@ -280,7 +295,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_is_not_embedded_is_not_there() {
-        for path in ["/assets/none.js", "/assets/..%2Findex.html", "/assets/"] {
+        for path in ["/assets/none.js", "/assets/..%2Findex.html", "/assets/", "/misses/", "/did", "/op/a", "/x"] {
             assert_eq!(get(path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
         }
     }

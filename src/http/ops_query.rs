@@ -98,15 +98,20 @@ impl OpsQuery {
         format!("{path}?{}", query.finish())
     }
 
-    /// The same list for people.
+    /// The same list for people, whose page shows the roots of misses unless asked otherwise.
     pub fn html(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         if let Scope::Mirror(named) | Scope::Every(Some(named)) = &self.scope {
             query.append_pair("mirror", named);
         }
         self.filters(&mut query);
-        let query = query.finish();
-        if query.is_empty() { "/misses".to_owned() } else { format!("/misses?{query}") }
+        if self.filter.outcome.is_none() && self.filter.link.is_none() {
+            query.append_pair("verdict", "any");
+        }
+        if self.filter.link.is_none() {
+            query.append_pair("chain", "any");
+        }
+        format!("/misses?{}", query.finish())
     }
 
     fn filters(&self, query: &mut url::form_urlencoded::Serializer<'_, String>) {
@@ -249,7 +254,8 @@ mod tests {
         let every = |query| OpsQuery::parse(None, query, |m| m == "m1");
         let named = every("mirror=m1&verdict=extra").unwrap();
         assert_eq!(named.canonical(None), "/api/v1/ops?mirror=m1&verdict=extra&limit=100");
-        assert_eq!(every("").unwrap().html(), "/misses");
+        assert_eq!(every("").unwrap().html(), "/misses?verdict=any&chain=any");
+        assert_eq!(every("verdict=missed").unwrap().html(), "/misses?verdict=missed&chain=any");
         assert_eq!(every("mirror=m2").unwrap_err().code, "no_such_mirror");
         assert_eq!(parse("mirror=m1").unwrap_err().code, "unknown_parameter");
     }

@@ -208,7 +208,7 @@ async fn details_are_wrapped_linked_and_validated() {
     let got = get(&world, "/api/v1/mirrors/m1/ops?limit=5").await;
     assert_eq!(got.status, 200);
     assert_eq!(got.json()["data"]["scope"], "Mirror(\"m1\")");
-    assert_eq!(got.json()["links"]["html"], "/misses?mirror=m1");
+    assert_eq!(got.json()["links"]["html"], "/misses?mirror=m1&verdict=any&chain=any");
     assert_eq!(got.header("link"), "</api/v1/mirrors/m1/ops?limit=5&cursor=n1>; rel=\"next\"");
     assert_eq!(got.json()["links"]["next"], "/api/v1/mirrors/m1/ops?limit=5&cursor=n1");
     assert_eq!(got.header("cache-control"), "public, max-age=1, stale-while-revalidate=30");
@@ -240,7 +240,7 @@ async fn every_detail_answers_and_says_where_it_stands() {
     assert_eq!(get(&world, OP).await.header("content-disposition"), "");
     let compared = get(&world, "/api/v1/compare?b=p&a=m1").await.json();
     assert_eq!(compared["meta"]["window"]["to_at"], "1970-01-01T00:00:01.000Z");
-    assert_eq!(compared["links"]["html"], "/compare?a=m1&b=p&window=6h");
+    assert_eq!(compared["links"]["self"], "/api/v1/compare?a=m1&b=p&window=6h");
 }
 
 #[actix_web::test]
