@@ -13,6 +13,7 @@ mod extra;
 pub mod findings;
 pub mod journal;
 mod judge;
+mod manner;
 mod mutant;
 pub mod persist;
 mod range;
@@ -30,7 +31,7 @@ pub use state::{MirrorState, SourceState};
 use super::address::Peer;
 use super::impair::{LateReader, PrimaryDelay};
 use super::interval::Interval;
-use super::op::Op;
+use super::op::{Op, OpKey};
 use super::ring::Ring;
 use super::rollup::Rollups;
 use super::source::SourceIx;
@@ -99,6 +100,8 @@ pub struct Ledger {
     ahead: Vec<u64>,
     foreigns: Foreigns,
     findings: Findings,
+    /// Operations that are to be looked for at mirrors of which only a sample is judged.
+    sampled: Vec<(SourceIx, OpKey, Tau)>,
     ranges: CreatedRanges,
     late: LateReader,
     delay: PrimaryDelay,
@@ -131,6 +134,7 @@ impl Ledger {
             ahead: Vec::new(),
             foreigns: Foreigns::default(),
             findings: Findings::default(),
+            sampled: Vec::new(),
             ranges: CreatedRanges::default(),
             late: LateReader::default(),
             delay: PrimaryDelay::default(),

@@ -269,7 +269,7 @@ impl Ledger {
             labels: self.labels,
             params: self.params,
             primary: capture_source(&self.primary, self.now),
-            mirrors: self.mirrors.iter().map(|m| self.capture_mirror(m, with_ops)).collect(),
+            mirrors: (0..).zip(&self.mirrors).map(|(i, m)| self.capture_mirror(i, m, with_ops)).collect(),
             intervals: self.intervals.clone(),
             slots: self.slots.clone(),
             rollups: Arc::clone(&self.rollups),
@@ -286,15 +286,16 @@ impl Ledger {
         }
     }
 
-    fn capture_mirror(&self, m: &MirrorState, with_ops: bool) -> MirrorCapture {
-        let newest_op = self.ring.next();
+    fn capture_mirror(&self, index: usize, m: &MirrorState, with_ops: bool) -> MirrorCapture {
+        let rtts = self.primary.rtts.now().zip(m.source.rtts.now());
         let first_newer = m.head.map_or(self.ring.base(), |h| h + 1);
+        let (head_lag_ops, head_since) = self.lacking(index, first_newer);
         MirrorCapture {
             source: capture_source(&m.source, self.now),
             params: m.params,
-            correction: self.primary.rtts.now().zip(m.source.rtts.now()).map(|(p, m)| Correction::from_rtts(m, p)),
-            head_lag_ops: newest_op.saturating_sub(first_newer),
-            head_since: self.ring.row(first_newer.max(self.ring.base())).map(|r| r.p),
+            correction: rtts.map(|(p, m)| self.widened(index, self.now, Correction::from_rtts(m, p))),
+            head_lag_ops,
+            head_since,
             dids_affected: m.open_misses.len(),
             open_misses: m.open_misses.values().map(|&n| u64::from(n)).sum(),
             listed: if with_ops { m.listed.iter().copied().collect() } else { Vec::new() },
