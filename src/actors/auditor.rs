@@ -323,6 +323,8 @@ mod tests {
     fn look_up(status: Option<u16>, body: Option<&'static str>, class: Option<ExportClass>) -> LookUp {
         LookUp {
             url: "https://m.example.org/x".to_owned(),
+            asked_at: Some(Tau(6_000_000)),
+            peer: None,
             received_at: Tau(7_000_000),
             status,
             retry_after_s: None,

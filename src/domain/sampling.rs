@@ -29,8 +29,7 @@ impl Sampling {
     /// Whether this operation is looked for.
     #[must_use]
     pub fn takes(&self, cid: &Cid) -> bool {
-        let [a, b, c, d, e, f, g, h, ..] = cid.0;
-        let digest = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let digest = cid.0.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         mix(digest ^ mix(self.seed)) >> 32 < self.below
     }
 }

@@ -166,7 +166,10 @@ mod tests {
         let taken = l.take_sampled();
         assert!(l.take_sampled().is_empty());
         let expected: Vec<_> = (0..40).filter(|&i| sampling.takes(&op(i, at(0)).key.cid)).collect();
-        assert_eq!(taken.iter().map(|t| t.1).collect::<Vec<_>>(), expected.iter().map(|&i| op(i, at(0)).key).collect::<Vec<_>>());
+        assert_eq!(
+            taken.iter().map(|t| t.1).collect::<Vec<_>>(),
+            expected.iter().map(|&i| op(i, at(0)).key).collect::<Vec<_>>()
+        );
         let (skipped, delivered) = (taken[0].1, taken[1].1);
         l.skip(M, &skipped);
         let seen = *expected.get(1).unwrap();

@@ -40,7 +40,7 @@ fn op_at(i: u64, created: Tau) -> Op {
     let mut did = [0; 15];
     did[..8].copy_from_slice(&(i % 7).to_be_bytes());
     let key = OpKey { did: Did(did), cid: Cid(cid) };
-    Op { key, kind: Kind::Update, created_ms: UTC0 + created.0 / MS - 80, seq: Some(i) }
+    Op { key, kind: Kind::Update, created_ms: UTC0 + created.0 / MS - 80, seq: Some(i), prev: None }
 }
 
 fn key(i: u64) -> OpKey {
@@ -149,6 +149,7 @@ fn picture() -> Picture {
         events: Vec::new(),
         degraded: Vec::new(),
         internals: Value::Null,
+        validity: crate::domain::view::ValidityCounts::default(),
         imported: Arc::default(),
         evidence: Arc::new(held),
         samples: Arc::default(),
