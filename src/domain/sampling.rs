@@ -34,7 +34,7 @@ impl Sampling {
     }
 }
 
-/// Spreads every bit over all (the finaliser of SplitMix64).
+/// Spreads every bit over all (the finaliser of `SplitMix64`).
 const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -155,6 +155,7 @@ pub struct Style {
 
 /// Everything that a simulated server can do otherwise than the reference server.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one habit that a server has or not")]
 pub struct Behaviour {
     /// How long operations take.
     pub delay: Delay,

@@ -34,7 +34,9 @@ pub(super) fn told(mut entries: Vec<Entry>, lies: &[Lie]) -> Vec<Entry> {
             }
             Lie::Reversed => entries.reverse(),
             Lie::OtherCreatedAt => {
-                entries.iter_mut().for_each(|entry| entry.op = Arc::new(entry.op.with_other_created_at()));
+                for entry in &mut *entries {
+                    entry.op = Arc::new(entry.op.with_other_created_at());
+                }
             }
         }
     }

@@ -140,7 +140,7 @@ fn state_of(did: Did, last: &Entry) -> Value {
 }
 
 fn document(did: Did, last: &Entry) -> Answer {
-    let also = state_of(did, last)["alsoKnownAs"].take();
+    let also = state_of(did, last).get_mut("alsoKnownAs").map(serde_json::Value::take);
     let document = json!({ "@context": ["https://www.w3.org/ns/did/v1"], "id": did.to_string(), "alsoKnownAs": also });
     Answer { kind: "application/did+json", ..Answer::json(200, document.to_string()) }
 }

@@ -53,7 +53,7 @@ impl Only {
     }
 
     fn cut(&mut self) {
-        self.listed.sort_unstable_by(|x, y| (y.0, y.1).cmp(&(x.0, x.1)));
+        self.listed.sort_unstable_by_key(|x| std::cmp::Reverse((x.0, x.1)));
         self.listed.truncate(LISTED_MAX);
     }
 }

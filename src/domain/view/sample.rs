@@ -28,7 +28,7 @@ pub fn differences(picture: &Picture, m: usize) -> Value {
     let of_mirror = picture.samples.get(m);
     let rows = of_mirror
         .into_iter()
-        .flat_map(|s| s.differences())
+        .flat_map(super::super::sample::Samples::differences)
         .map(|d| json!({ "did": d.did().to_string(), "agreement": d.agreement.name(), "at": picture.at(d.at) }));
     rows.collect()
 }
