@@ -6,6 +6,7 @@
 mod audit;
 mod events;
 mod invalid;
+mod miss_rows;
 mod picture;
 mod save;
 

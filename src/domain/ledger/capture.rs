@@ -18,6 +18,7 @@ use crate::domain::rollup::{Rollups, Sum};
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
+use crate::domain::window::{Gap, GapState};
 use crate::domain::window_kind::WindowKind;
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub struct SourceCapture {
     pub is_open: bool,
     /// Its newest gaps, as spans in which its timing means nothing.
     pub gaps: Vec<Span>,
+    /// Those of them that no fill has closed.
+    pub holes: Vec<Span>,
     /// Whether a gap of it is not closed.
     pub has_open_gap: bool,
     /// Distinct operations it delivered.
@@ -116,8 +119,11 @@ pub struct Capture {
     pub rollups: Arc<Rollups>,
     /// The operations that are held; only when asked for.
     pub held: Held,
-    /// Operations that only mirrors have and that were decided latest, newest first, bounded; only with operations.
+    /// Operations that only mirrors have: those not decided yet, then those decided latest, each newest first, bounded; only
+    /// with operations.
     pub extras: Vec<ExtraRow>,
+    /// Whether some operations that only mirrors have are not listed.
+    pub is_extras_cut: bool,
     /// What was found about misses and extras, by mirror and key.
     pub found: Found,
     /// Newest spans in which our reader was late.
@@ -150,6 +156,12 @@ impl Capture {
     #[must_use]
     pub fn finding(&self, source: SourceIx, key: &OpKey) -> Option<Finding> {
         self.found.get(&(source, *key)).copied()
+    }
+
+    /// The earlier miss of the DID that this miss at the mirror follows from.
+    #[must_use]
+    pub fn follows(&self, _mirror: usize, _number: u64) -> Option<crate::domain::cid::Cid> {
+        None
     }
 
     /// Number of the interval that is open now.
@@ -263,6 +275,7 @@ impl Ledger {
             rollups: Arc::clone(&self.rollups),
             held: if with_ops { self.ring.held() } else { Held::default() },
             extras: if with_ops { self.capture_extras() } else { Vec::new() },
+            is_extras_cut: self.foreigns.is_list_cut(),
             found: Found::clone(self.findings.found()),
             late: newest(self.late.spans().copied().collect(), LATE_MAX),
             late_since: self.late.since(),
@@ -290,7 +303,7 @@ impl Ledger {
     }
 
     fn capture_extras(&self) -> Vec<ExtraRow> {
-        self.foreigns.recent().copied().collect()
+        self.foreigns.pending().chain(self.foreigns.recent()).copied().collect()
     }
 }
 
@@ -307,13 +320,17 @@ fn capture_source(s: &SourceState, now: Tau) -> SourceCapture {
         peer: e.peer(),
         measured_at: e.measured_at(),
     };
-    let mut gaps: Vec<Span> = s.windows.gaps().rev().take(GAPS_MAX).map(crate::domain::window::Gap::impaired).collect();
+    let newest = || s.windows.gaps().rev().take(GAPS_MAX);
+    let mut gaps: Vec<Span> = newest().map(Gap::impaired).collect();
     gaps.reverse();
+    let is_hole = |g: &&Gap| !matches!(g.state, GapState::Filled(_));
+    let holes = newest().filter(is_hole).map(Gap::impaired).collect();
     SourceCapture {
         first: s.windows.first(),
         proved: s.windows.proved(),
         is_open: s.windows.is_open(),
         gaps,
+        holes,
         has_open_gap: s.windows.open_gap().is_some(),
         received: s.received,
         duplicates: s.duplicates,

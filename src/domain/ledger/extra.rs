@@ -1,5 +1,7 @@
 //! Operations that only mirrors have: from first sight to extra, unknown, or the primary's after all.
 
+mod list;
+
 use super::Ledger;
 use super::journal::Journal;
 use super::mutant::Mutant;
@@ -15,8 +17,6 @@ use crate::domain::verdict::{Mode, Reason};
 use crate::domain::window::{Cover, GAP_LIMIT_NS};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// Decided keys that are listed.
-const RECENT_MAX: usize = 2_000;
 /// Undecided keys above which they are judged once a second and not at each tick.
 const OFTEN_MAX: usize = 10_000;
 
@@ -167,23 +167,6 @@ impl Foreigns {
                 self.take(&cid, mirrors);
                 journal.gone(&cid);
             }
-        }
-    }
-
-    /// The keys that were decided latest, newest first.
-    pub(super) fn recent(&self) -> impl Iterator<Item = &Sighting> {
-        let find = |(key, mirror): &(OpKey, u16)| self.get(key, *mirror);
-        self.recent.iter().rev().filter_map(find).filter(|s| s.state != ExtraState::Pending)
-    }
-
-    /// Puts a decided key on the list.
-    pub(super) fn list(&mut self, s: &Sighting) {
-        let entry = (s.key, s.mirror);
-        if !self.recent.contains(&entry) {
-            if self.recent.len() == RECENT_MAX {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(entry);
         }
     }
 

@@ -117,12 +117,13 @@ impl Ledger {
         }
     }
 
-    /// The primary's audit log lists what only mirrors sent: it is an arrival of the primary's, and they are credited. What
-    /// lies before the oldest range of the primary's keys is not counted.
-    pub fn credit(&mut self, op: &Op, at: Tau) {
+    /// The primary's audit log lists what only mirrors sent: it is an arrival of the primary's, and they are credited. Whether
+    /// that counts: what lies before the oldest range of the primary's keys does not.
+    pub fn credit(&mut self, op: &Op, at: Tau) -> bool {
         let is_counted = self.foreigns.of_cid(&op.key.cid).any(|s| s.key == op.key && s.reason != Reason::TooOld);
         if is_counted {
             self.arrive(SourceIx::PRIMARY, op, at, Mode::Filled);
         }
+        is_counted
     }
 }
