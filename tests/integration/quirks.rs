@@ -25,6 +25,8 @@ const PACE: Duration = Duration::from_millis(40);
 enum Deed {
     /// Behaves so while it takes the operation.
     Behave(fn(&mut Behaviour)),
+    /// Takes another operation in its place.
+    Replace(fn(&mut OpMaker, &SimOp) -> Arc<SimOp>),
     /// Takes another operation besides.
     Publish(fn(&mut OpMaker, &SimOp) -> Arc<SimOp>),
 }
@@ -57,7 +59,7 @@ fn chained() -> Behaviour {
 /// The table of the quirks of streams.
 #[rustfmt::skip]
 fn quirks() -> Vec<Quirk> {
-    use Deed::{Behave, Publish};
+    use Deed::{Behave, Publish, Replace};
     use Finding::{DataLoss, DidUnknown, KnownInvalid, PrimaryDenies, StreamLoss, Unverifiable};
     let last = CHAIN - 1;
     let row = |id, habits, place, deed, missed, extra, explained, counted| Quirk {
@@ -77,7 +79,7 @@ fn quirks() -> Vec<Quirk> {
         row("repeating",    plain,   5,    Behave(|b| b.duplicate_share = 1.0),                0,  0, &[],                 &[("duplicate_ops", 1)]),
         row("overtaking",   plain,   5,    Behave(|b| b.overtaken_next = 1),                   0,  0, &[],                 &[]),
         row("inventing",    plain,   5,    Behave(|b| b.invent_share = 1.0),                   0,  1, &[(PrimaryDenies, 1)], &[]),
-        row("forking",      plain,   last, Publish(|maker, op| maker.rival(op).unwrap()),      0,  1, &[(PrimaryDenies, 1)], &[]),
+        row("forking",      plain,   last, Replace(|maker, op| maker.rival(op).unwrap()),      1,  1, &[(DataLoss, 1), (PrimaryDenies, 1)], &[]),
         row("unchecking",   plain,   last, Publish(|_, op| Arc::new(op.with_broken_signature())), 0, 1, &[(KnownInvalid, 1)], &[]),
     ]
 }
@@ -91,8 +93,10 @@ async fn play(world: &mut World, table: &[Quirk]) {
         let op = if place == 0 { genesis.clone() } else { world.maker().update_of(did, now()).unwrap() };
         let here = || table.iter().filter(|quirk| quirk.place == place);
         for quirk in here() {
-            if let Deed::Behave(change) = quirk.deed {
-                world.mirror(quirk.id).set(change);
+            match quirk.deed {
+                Deed::Behave(change) => world.mirror(quirk.id).set(change),
+                Deed::Replace(_) => world.mirror(quirk.id).set(|b| b.drop_next = 1),
+                Deed::Publish(_) => {}
             }
         }
         world.hand_out(&op);
@@ -101,7 +105,7 @@ async fn play(world: &mut World, table: &[Quirk]) {
                 // What waits for a later operation goes on waiting.
                 *b = (quirk.habits)();
             });
-            if let Deed::Publish(make) = quirk.deed {
+            if let Deed::Publish(make) | Deed::Replace(make) = quirk.deed {
                 let own = make(world.maker(), &op);
                 world.mirror(quirk.id).publish(&own);
             }
