@@ -18,6 +18,7 @@ export interface Meta {
 export interface Envelope<T> {
   data: T;
   meta: Meta;
+  links?: { self: string; next: string | null; html: string };
 }
 
 export interface Counts {
@@ -82,6 +83,26 @@ export interface Primary {
   received_ops: Num;
 }
 
+/** Open misses by what is found about them. */
+export interface MissSplit {
+  open: number;
+  roots: number;
+  followers: number;
+  by_confirmation: Record<string, number>;
+  truncated?: boolean;
+}
+
+/** What samples of whole logs say, last 24 h. */
+export interface Samples {
+  sample_agreement_ratio: Num;
+  low95_ratio: Num;
+  high95_ratio: Num;
+  judged: number;
+  by_agreement: Record<string, number>;
+  unanswered: number;
+  unsettled: number;
+}
+
 export interface Mirror {
   id: string;
   name: string;
@@ -96,6 +117,141 @@ export interface Mirror {
   rejected_frames: Num;
   state: string;
   headline?: string | null;
+  misses?: MissSplit;
+  content?: Record<string, number>;
+  samples?: Samples;
+  /** Why this transport and no other, where it was chosen by probing. */
+  transport_reason?: string | null;
+  /** Below this, nothing is told of when an operation arrived. */
+  resolution_ms?: Num;
+  /** Share of the primary's operations that are looked for, where not all are. */
+  sampling_ratio?: Num;
+}
+
+/** A mirror's own page. */
+export interface MirrorDetail extends Mirror {
+  windows: Record<string, Coverage>;
+  rejects: { by_reason: Record<string, number>; last: { text: string; at: string } | null };
+  limits: { on_time_s: number; grace_s: number };
+  observed_since_at: string | null;
+  sample_differences?: { did: string; agreement: string; at: string }[];
+}
+
+/** Where an operation stands at one mirror. */
+export interface AtMirror {
+  verdict: string;
+  unknown_reason?: string | null;
+  confirmation?: string | null;
+  follows?: string | null;
+  followers?: Num;
+  delivery?: string | null;
+  raw_lag_ms?: Num;
+  is_early?: boolean;
+  is_healed?: boolean;
+  is_credited?: boolean;
+  is_altered?: boolean;
+}
+
+/** One operation at one mirror, in a list. */
+export interface OpRow extends AtMirror {
+  mirror: string;
+  did: string;
+  cid: string;
+  seq: Num;
+  kind: string;
+  primary_at: string | null;
+  mirror_at: string | null;
+  created_at: string;
+}
+
+export interface OpsList {
+  ops: OpRow[];
+}
+
+export interface Probe {
+  host: string;
+  url: string;
+  at: string;
+  status: Num;
+  body_sha256: string | null;
+  error: string | null;
+}
+
+export interface DidHost {
+  id: string;
+  name: string;
+  role: string;
+  standing: string | null;
+  agreement: string | null;
+  latest_probe: Probe | null;
+}
+
+export interface LogEntry {
+  cid: string;
+  is_cid_true: boolean;
+  is_nullified: boolean;
+  created_at: string;
+  kind: string;
+}
+
+export interface Survey {
+  at: string;
+  asked_as: string;
+  has_measure: boolean;
+  is_identical: boolean | null;
+  unsettled: string[];
+  withdrawn: string[];
+  hosts: {
+    id: string;
+    standing: string;
+    agreement: string | null;
+    total_entries: number;
+    entries: LogEntry[];
+  }[];
+}
+
+export interface DidOp {
+  cid: string;
+  seq: Num;
+  kind: string;
+  primary_at: string;
+  is_primary_filled: boolean;
+  created_at: string;
+  mirrors: Record<string, OpRow>;
+}
+
+export interface DidPage {
+  did: string;
+  hosts: DidHost[];
+  ops: DidOp[];
+  total_ops: number;
+  truncated: boolean;
+  extras: OpRow[];
+  survey: Survey | null;
+  is_recheck_allowed?: boolean;
+}
+
+export interface OpHost extends AtMirror {
+  id: string;
+  name: string;
+  role: string;
+  at: string | null;
+  offset_ms: Num;
+  deadline_at?: string | null;
+  uncertainty_ms?: Num;
+  correction_ms?: Num;
+  check: { finding: string; is_final: boolean; looks: number; at: string; probes: Probe[] } | null;
+}
+
+export interface OpPage {
+  did: string;
+  cid: string;
+  kind: string;
+  seq: Num;
+  created_at: string;
+  is_published: boolean;
+  first_at: string | null;
+  hosts: OpHost[];
 }
 
 export interface Observer {

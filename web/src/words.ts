@@ -63,6 +63,117 @@ export const mirrorState = (value: string): StateWord => look(MIRROR_STATES, val
 export const linkState = (value: string): StateWord => look(LINK_STATES, value);
 export const observerState = (value: string): StateWord => look(OBSERVER_STATES, value);
 
+const OUTCOMES = new Map<string, StateWord>([
+  ["on_time", state("ok", "on time", 8)],
+  ["present", state("ok", "present", 7)],
+  ["published", state("ok", "published", 8)],
+  ["late", state("late", "late", 3)],
+  ["missed", state("missed", "missed", 0)],
+  ["pending", state("pending", "pending", 4)],
+  ["unknown", state("unknown", "unknown", 5)],
+  ["withdrawn", state("unknown", "withdrawn", 5)],
+  ["disputed", state("diverged", "disputed", 2)],
+  ["not_eligible", state("unknown", "not observed yet", 6)],
+  ["extra", state("extra", "extra", 1)],
+  ["extra_pending", state("pending", "extra, in doubt", 4)],
+  ["extra_unknown", state("unknown", "extra, cannot be told", 5)],
+  ["not_published", state("pending", "not published", 4)],
+  ["not_delivered", state("unknown", "not delivered", 6)],
+]);
+
+/** Where an operation stands at a host. */
+export const outcome = (value: string): StateWord => look(OUTCOMES, value);
+
+/** What asking about a miss or an extra came to: a short word for lists, a sentence for whoever wants to know. */
+const FINDINGS = new Map<string, [string, string]>([
+  [
+    "stream_loss",
+    ["only its stream lost it", "The mirror's own log lists the operation; only its stream did not send it."],
+  ],
+  ["data_loss", ["its log lacks it", "The mirror knows the DID, and its log does not list the operation."]],
+  ["did_unknown", ["it does not know the DID", "The mirror does not know the DID at all."]],
+  ["unverifiable", ["could not be asked", "The host that would know gave no usable answer."]],
+  [
+    "primary_stream_gap",
+    [
+      "the primary has it",
+      "The primary's log lists it: its stream, or our reading of it, lost it. The mirror is credited.",
+    ],
+  ],
+  ["nullified", ["nullified by the primary", "The primary lists the operation as nullified."]],
+  ["withdrawn", ["withdrawn by the primary", "The primary had published it and does not list it any more."]],
+  [
+    "known_invalid",
+    ["breaks the rules", "It breaks the rules of validity, and the primary rightly does not list it."],
+  ],
+  [
+    "primary_denies",
+    ["the primary denies it", "It keeps the rules, and the primary's log does not list it."],
+  ],
+  ["none", ["not asked yet", "No host has been asked about it yet."]],
+]);
+
+export function findingWord(finding: string | null | undefined): string {
+  const known = finding ?? "none";
+  return FINDINGS.get(known)?.[0] ?? words(known);
+}
+
+export function findingText(finding: string | null | undefined): string {
+  const known = finding ?? "none";
+  return FINDINGS.get(known)?.[1] ?? words(known);
+}
+
+const AGREEMENTS = new Map<string, StateWord>([
+  ["same", state("ok", "the same log", 8)],
+  ["behind", state("late", "behind", 3)],
+  ["same_set_other_order", state("diverged", "another order", 2)],
+  ["nullified_differs", state("diverged", "nullified differs", 1)],
+  ["fork", state("diverged", "another history", 0)],
+  ["invalid", state("missed", "not sound", 0)],
+]);
+
+/** How a host's log agrees with the primary's. */
+export const agreement = (value: string): StateWord => look(AGREEMENTS, value);
+
+const STANDINGS = new Map<string, string>([
+  ["log", "gave its log"],
+  ["damaged", "gave a log that ends in the middle"],
+  ["unknown", "does not know the DID"],
+  ["gone", "serves the DID no more"],
+  ["unusable", "gave no usable answer"],
+  ["no_answer", "did not answer"],
+]);
+
+export const standing = (value: string): string => STANDINGS.get(value) ?? words(value);
+
+const TRANSPORTS = new Map<string, string>([
+  ["stream", "its live stream (/export/stream)"],
+  ["export", "polling its export (/export)"],
+  ["plcbundle", "its bundle socket (/ws)"],
+  ["resolve", "asking for single operations (/{did}/log/audit)"],
+  ["auto", "whatever it serves, which is being found out"],
+]);
+
+export const transportText = (value: string): string => TRANSPORTS.get(value) ?? words(value);
+
+export const KINDS = ["genesis", "update", "tombstone", "legacy_create"] as const;
+/** Outcomes that the list of operations can be asked for, as the API names them. */
+export const OUTCOME_WORDS = [
+  "missed",
+  "late",
+  "extra",
+  "extra_pending",
+  "extra_unknown",
+  "pending",
+  "unknown",
+  "present",
+  "withdrawn",
+  "disputed",
+  "on_time",
+  "not_eligible",
+] as const;
+export const FINDING_WORDS = [...FINDINGS.keys()];
+
 const REASONS = new Map<string, string>([
   ["no_data", "no data yet"],
   ["warming_up", "warming up"],
@@ -71,6 +182,15 @@ const REASONS = new Map<string, string>([
   ["loss", "so many operations are missing that this percentile has no end"],
   ["link_down", "the link to this mirror is down"],
   ["no_rtt", "no round-trip time measured yet"],
+  ["not_delivered", "not delivered"],
+  ["not_published", "the primary has not published it"],
+  ["primary_down", "our link to the primary was down"],
+  ["self_down", "this observer was not running"],
+  ["evicted", "let go for lack of room before it was decided"],
+  ["dropped_by_us", "this observer let frames go"],
+  ["no_range", "the primary's own operations around it are not complete here"],
+  ["no_chain", "the primary's export could not be asked"],
+  ["too_old", "older than what is held of the primary"],
 ]);
 
 export function reasonText(reason: string): string {

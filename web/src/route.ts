@@ -1,0 +1,93 @@
+/**
+ * Which page an address names, and how the page goes from one to the next without loading the document again. All that a
+ * page shows is in its address, so that every view can be sent to somebody, and back and forward work.
+ */
+import { type Signal, signal } from "@preact/signals";
+
+export type Route =
+  | { page: "overview" }
+  | { page: "misses"; query: string }
+  | { page: "mirror"; id: string }
+  | { page: "did"; did: string }
+  | { page: "op"; did: string; cid: string }
+  | { page: "nowhere"; path: string };
+
+const DID = /^did:plc:[a-z2-7]{24}$/;
+const CID = /^bafyrei[a-z2-7]{52}$/;
+const ID = /^[a-z0-9][a-z0-9._-]*$/i;
+
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
+}
+
+export function parse(path: string, search: string): Route {
+  const nowhere: Route = { page: "nowhere", path };
+  const parts = path.split("/").slice(1).map(decoded);
+  const [first, second, third] = parts;
+  if (path === "/") return { page: "overview" };
+  if (path === "/misses") return { page: "misses", query: search.replace(/^\?/, "") };
+  if (first === "mirrors" && second && parts.length === 2 && ID.test(second))
+    return { page: "mirror", id: second };
+  if (first === "did" && second && parts.length === 2 && DID.test(second))
+    return { page: "did", did: second };
+  if (first === "op" && second && third && parts.length === 3 && DID.test(second) && CID.test(third))
+    return { page: "op", did: second, cid: third };
+  return nowhere;
+}
+
+export const route: Signal<Route> = signal(parse("/", ""));
+
+function here(): Route {
+  return parse(location.pathname, location.search);
+}
+
+/** Goes to an address of this page. `replace` for a change of filters, which is no step back of its own. */
+export function go(href: string, replace = false): void {
+  if (replace) history.replaceState(null, "", href);
+  else history.pushState(null, "", href);
+  const next = here();
+  const moved = next.page !== route.value.page || next.page !== "misses";
+  route.value = next;
+  if (moved) {
+    scrollTo(0, 0);
+    // Whoever reads by ear or key begins at the new page's heading.
+    requestAnimationFrame(() => document.querySelector<HTMLElement>("main h1")?.focus());
+  }
+}
+
+/** The link that a click follows, where it leads to another view of this page. */
+function follows(event: MouseEvent): string | null {
+  if (event.defaultPrevented || event.button !== 0) return null;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return null;
+  const link = event.target instanceof Element ? event.target.closest("a") : null;
+  if (link === null || link.target !== "" || link.hasAttribute("download")) return null;
+  if (link.origin !== location.origin || link.hash !== "") return null;
+  return parse(link.pathname, link.search).page === "nowhere" ? null : link.pathname + link.search;
+}
+
+export function startRouting(): void {
+  route.value = here();
+  addEventListener("popstate", () => {
+    route.value = here();
+  });
+  document.addEventListener("click", (event) => {
+    const href = follows(event);
+    if (href === null) return;
+    event.preventDefault();
+    go(href);
+  });
+}
+
+export const paths = {
+  did: (did: string) => `/did/${did}`,
+  op: (did: string, cid: string) => `/op/${did}/${cid}`,
+  mirror: (id: string) => `/mirrors/${encodeURIComponent(id)}`,
+  misses: (filters: Record<string, string> = {}) => {
+    const query = new URLSearchParams(filters).toString();
+    return query === "" ? "/misses" : `/misses?${query}`;
+  },
+};
