@@ -148,8 +148,11 @@ fn each_quirk_of_a_stream_has_its_name() {
     });
 }
 
+/// What a mirror's history says in place of the truth.
+type Lying = fn(&mut OpMaker, &SimOp) -> Lie;
+
 /// The table of what histories tell otherwise, by the operation that it is told of.
-fn histories() -> Vec<(&'static str, fn(&mut OpMaker, &SimOp) -> Lie, LogAgreement)> {
+fn histories() -> Vec<(&'static str, Lying, LogAgreement)> {
     vec![
         ("truthful", |_, op| Lie::Instead(op.key.cid, Arc::new(op.clone())), LogAgreement::Same),
         ("never-nullifying", |_, _| Lie::NeverNullified, LogAgreement::NullifiedDiffers),

@@ -95,7 +95,7 @@ async fn a_plcbundle_server_replays_its_mempool_without_numbers() {
         assert_eq!(bundle(&mut replayed).await, op.key);
         assert_eq!(bundle(&mut from_record).await, op.key);
     }
-    directory.set(|behaviour| behaviour.delay = Delay::default());
+    directory.set(|behaviour| behaviour.delay = crate::sim::behaviour::Delay::default());
     let new = publish(&directory, &mut maker, 1);
     for client in [&mut replayed, &mut from_record, &mut ahead] {
         assert_eq!(bundle(client).await, new[0].key);
