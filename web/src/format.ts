@@ -99,6 +99,11 @@ function units(large: number, largeUnit: string, small: number, smallUnit: strin
   return small === 0 ? first : `${first} ${small}${THIN}${smallUnit}`;
 }
 
+/** A duration with its sign, as in "+40.1 ms": later or earlier than something. */
+export function signed(ms: number): string {
+  return ms > 0 ? `+${duration(ms)}` : duration(ms);
+}
+
 /** A lag as the table shows it: below its own uncertainty it is "≈ 0", for nothing finer was measured. */
 export function lag(ms: Num | undefined, uncertaintyMs: Num | undefined): string {
   if (ms === null || ms === undefined) return DASH;

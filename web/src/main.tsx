@@ -1,5 +1,6 @@
 import { render } from "preact";
 import { App } from "./components/App";
+import { startRouting } from "./route";
 import { start } from "./state";
 import { startTheme, toggleTheme } from "./theme";
 import "./styles/tokens.css";
@@ -8,6 +9,7 @@ import "./styles/page.css";
 import "./styles/mirrors.css";
 import "./styles/matrix.css";
 import "./styles/lag.css";
+import "./styles/detail.css";
 
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
@@ -16,6 +18,7 @@ function isTyping(target: EventTarget | null): boolean {
 const root = document.getElementById("app");
 if (root !== null) {
   startTheme();
+  startRouting();
   start();
   root.replaceChildren();
   render(<App />, root);

@@ -1,25 +1,88 @@
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
+import { visible } from "../format";
 import { worstFirst } from "../rank";
+import { type Route, route } from "../route";
 import type { Envelope, History, Overview } from "../shapes";
 import { history, overview, stale } from "../state";
 import { Banners } from "./Banners";
+import { DidPage } from "./DidPage";
 import { Figures } from "./Figures";
 import { Footer } from "./Footer";
 import { LagChart } from "./LagChart";
 import { Matrix } from "./Matrix";
+import { MirrorPage } from "./MirrorPage";
 import { MirrorTable } from "./MirrorTable";
+import { MissesPage } from "./MissesPage";
+import { OpPage } from "./OpPage";
 import { TopBar } from "./TopBar";
 import { Verdict } from "./Verdict";
 
 export function App() {
-  const { page, error } = overview.state.value;
+  const { page } = overview.state.value;
+  const at = route.value;
+  useEffect(() => {
+    document.title = title(at);
+  }, [at]);
   return (
     <>
       <TopBar />
-      {page === null ? <Waiting error={error} /> : <Page page={page} />}
+      <View at={at} />
       <Footer meta={page?.meta ?? null} />
     </>
   );
+}
+
+function title(at: Route): string {
+  switch (at.page) {
+    case "misses":
+      return "misses · mirrorwatch";
+    case "mirror":
+      return `${at.id} · mirrorwatch`;
+    case "did":
+      return `${at.did} · mirrorwatch`;
+    case "op":
+      return `operation …${at.cid.slice(-8)} · mirrorwatch`;
+    default:
+      return "mirrorwatch";
+  }
+}
+
+function View({ at }: { at: Route }) {
+  switch (at.page) {
+    case "overview":
+      return <OverviewPage />;
+    case "misses":
+      return <MissesPage query={at.query} />;
+    case "mirror":
+      return <MirrorPage key={at.id} id={at.id} />;
+    case "did":
+      return <DidPage key={at.did} did={at.did} />;
+    case "op":
+      return <OpPage key={at.cid} did={at.did} cid={at.cid} />;
+    case "nowhere":
+      return <Nowhere path={at.path} />;
+  }
+}
+
+/** An address that names nothing: which ones do. */
+function Nowhere({ path }: { path: string }) {
+  return (
+    <main class="waiting" data-page="nowhere">
+      <h1 tabIndex={-1}>There is no page here</h1>
+      <p>
+        <code class="long">{visible(path)}</code> names nothing: a DID is did:plc: and 24 characters a–z 2–7,
+        an operation is a DID and its CID.
+      </p>
+      <p>
+        <a href="/">Overview</a> · <a href="/misses">Misses</a>
+      </p>
+    </main>
+  );
+}
+
+function OverviewPage() {
+  const { page, error } = overview.state.value;
+  return page === null ? <Waiting error={error} /> : <Page page={page} />;
 }
 
 /** Before the first page: what is happening, in words. */

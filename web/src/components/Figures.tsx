@@ -91,7 +91,9 @@ function Missed({ data }: { data: Overview }) {
     >
       <Value of={totals ?? NOTHING} name={totals === null ? "none" : "missed"} figure="missed">
         {totals !== null && totals.missed > 0 ? (
-          <span class="tone-missed">{format.count(totals.missed)}</span>
+          <a class="tone-missed" href="/misses">
+            {format.count(totals.missed)}
+          </a>
         ) : (
           format.count(totals?.missed)
         )}

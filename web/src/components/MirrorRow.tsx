@@ -1,4 +1,5 @@
 import * as format from "../format";
+import { paths } from "../route";
 import type { Lag, Mirror, Num } from "../shapes";
 import { linkState, mirrorState, SHAPES, type Tone, words } from "../words";
 import { CoverageBar } from "./CoverageBar";
@@ -10,23 +11,25 @@ const LITTLE_OBSERVED = 0.95;
 
 /** One mirror. Each cell carries its column's name, which the cards of narrow screens show. */
 export function MirrorRow({ mirror }: { mirror: Mirror }) {
-  const { coverage, lag, link, freshness } = mirror;
+  const { lag, link, freshness } = mirror;
   return (
     <tr data-source={mirror.id}>
       <td data-label="State">
         <Shape state={mirrorState(mirror.state)} />
       </td>
       <th scope="row" data-label="Source">
-        <bdi title={mirror.url}>{format.visible(mirror.name)}</bdi>{" "}
+        <a href={paths.mirror(mirror.id)}>
+          <bdi title={mirror.url}>{format.visible(mirror.name)}</bdi>
+        </a>{" "}
         <span class="tag">{words(mirror.transport)}</span>
         <Sub mirror={mirror} />
       </th>
       <td class="coverage" data-label="Coverage">
         <CoverageText mirror={mirror} />
       </td>
-      <CountCell label="Missed" tone="missed" of={coverage.counts} name="missed" />
-      <CountCell label="Late" tone="late" of={coverage.counts} name="late" />
-      <CountCell label="Extra" tone="extra" of={coverage.counts} name="extra" />
+      <CountCell label="Missed" tone="missed" mirror={mirror} name="missed" />
+      <CountCell label="Late" tone="late" mirror={mirror} name="late" />
+      <CountCell label="Extra" tone="extra" mirror={mirror} name="extra" />
       <td class="num" data-label="Behind">
         <Value of={freshness} name="head_lag_ops" figure="head-lag-ops">
           {freshness.head_lag_ops === 0 ? (
@@ -129,18 +132,30 @@ function CoverageText({ mirror: { coverage } }: { mirror: Mirror }) {
   );
 }
 
-function CountCell({ label, tone, of, name }: { label: string; tone: Tone; of: object; name: string }) {
+interface CountCellProps {
+  label: string;
+  tone: Tone;
+  mirror: Mirror;
+  name: "missed" | "late" | "extra";
+}
+
+/** A count that leads to its operations. */
+function CountCell({ label, tone, mirror, name }: CountCellProps) {
+  const of = mirror.coverage.counts;
   const value = (new Map<string, unknown>(Object.entries(of)).get(name) ?? null) as Num;
   return (
     <td class="num" data-label={label}>
       <Value of={of} name={name} figure={name}>
         {value !== null && value > 0 ? (
-          <span class={`tone-${tone}`}>
+          <a
+            class={`tone-${tone}`}
+            href={paths.misses({ mirror: mirror.id, ...(name === "missed" ? {} : { verdict: name }) })}
+          >
             <span class="shape" aria-hidden="true">
               {SHAPES[tone]}
             </span>{" "}
             {format.count(value)}
-          </span>
+          </a>
         ) : (
           <span class="zero">{format.count(value)}</span>
         )}

@@ -1,3 +1,4 @@
+import { route } from "../route";
 import { live } from "../state";
 import { theme, toggleTheme } from "../theme";
 
@@ -18,6 +19,14 @@ export function TopBar() {
         </svg>
         mirrorwatch
       </a>
+      <nav class="views" aria-label="Views">
+        <a href="/" aria-current={route.value.page === "overview" ? "page" : undefined}>
+          Overview
+        </a>
+        <a href="/misses" aria-current={route.value.page === "misses" ? "page" : undefined}>
+          Misses
+        </a>
+      </nav>
       <span class="scope">did:plc mirrors · last 6 h · times in UTC</span>
       <span class={`livechip ${status}`} data-live={status}>
         <span aria-hidden="true">{status === "live" ? "▶" : "○"}</span> {LIVE_WORDS[status]}
