@@ -197,6 +197,8 @@ pub struct Behaviour {
     pub oldest_cursor: u64,
     /// Whether pings and closes are answered.
     pub answers_pings: bool,
+    /// How often it pings on its own.
+    pub pings_every: Option<Duration>,
     /// Streams stay open and carry nothing.
     pub stalled: bool,
     /// Each stream ends after so long.
@@ -251,6 +253,7 @@ impl Default for Behaviour {
             cursor_fault: CursorFault::Close,
             oldest_cursor: 0,
             answers_pings: true,
+            pings_every: None,
             stalled: false,
             disconnect_after: None,
             disconnect_how: Hangup::Eof,

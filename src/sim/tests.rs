@@ -69,11 +69,11 @@ async fn open(directory: &Directory, query: &str) -> Client {
     client
 }
 
-/// The next message that is no pong.
+/// The next message that is no ping or pong.
 async fn next(client: &mut Client) -> Message {
     loop {
         match soon(client.next()).await {
-            Some(Ok(Message::Pong(_))) => {}
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(message)) => return message,
             other => panic!("{other:?}"),
         }

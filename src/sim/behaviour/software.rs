@@ -4,6 +4,7 @@
 
 use super::{Behaviour, CursorFault, Delay, Export, Hangup, Health, Numbering, Refusal, Style, Upgrade, Wire};
 use crate::sim::history::Lie;
+use std::time::Duration;
 
 const NOT_FOUND: Upgrade = Upgrade::Refuse(Refusal { status: 404, retry_after_s: None });
 
@@ -47,7 +48,7 @@ impl Behaviour {
     }
 
     /// A plcbundle server: `/ws` without numbers, which begins with what is in its mempool; `/status`, and neither
-    /// `/export` nor `/_health`; a poll each second.
+    /// `/export` nor `/_health`; a poll each second, and two pings of its own in it.
     #[must_use]
     pub fn plcbundle() -> Behaviour {
         Behaviour {
@@ -55,6 +56,7 @@ impl Behaviour {
             numbering: Numbering::Own,
             style: Style { wire: Wire::Bundle, ..Style::default() },
             replay_on_connect: 100,
+            pings_every: Some(Duration::from_millis(500)),
             export: Export::Absent,
             health: Health::Absent,
             upgrade_elsewhere: NOT_FOUND,

@@ -89,6 +89,10 @@ async fn a_plcbundle_server_replays_its_mempool_without_numbers() {
         other => panic!("{other:?}"),
     };
     let mut replayed = connect("").await;
+    assert!(matches!(soon(replayed.next()).await, Some(Ok(Message::Text(_)))), "operations come first");
+    assert!(matches!(soon(replayed.next()).await, Some(Ok(Message::Text(_)))));
+    assert!(matches!(soon(replayed.next()).await, Some(Ok(Message::Ping(_)))), "it pings by itself");
+    let mut replayed = connect("").await;
     let mut from_record = connect("?cursor=1").await;
     let mut ahead = connect("?cursor=9").await;
     for op in &ops[1..] {
