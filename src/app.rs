@@ -4,9 +4,11 @@
 //! streams, pingers and their watchdog, one the collector and its writer; the server has its own workers.
 
 mod auditing;
+mod check;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod details;
+mod diff;
 mod open_files;
 mod outside;
 mod parts;
@@ -16,6 +18,8 @@ mod settings;
 mod state;
 
 pub use auditing::{Auditing, audit_gap};
+pub use check::check;
+pub use diff::diff;
 pub use parts::{App, Assembled, Outside, StartError};
 pub use run::{import, run};
 pub use state::{Opened, open_state};
