@@ -5,9 +5,11 @@
 //! validator; the server has its own workers.
 
 mod auditing;
+mod check;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod details;
+mod diff;
 mod open_files;
 mod outside;
 mod parts;
@@ -18,6 +20,8 @@ mod state;
 mod validating;
 
 pub use auditing::{Auditing, audit_gap};
+pub use check::check;
+pub use diff::diff;
 pub use parts::{App, Assembled, Outside, StartError};
 pub use run::{import, run};
 pub use state::{Opened, open_state};

@@ -4,6 +4,7 @@
 //! checked there, so that there is one place that knows what is right.
 
 pub mod exit;
+pub mod hosts;
 mod usage;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, DEFAULT_FILE, FileChoice, Inputs};
+pub use hosts::{Check, Diff};
 pub use usage::UsageError;
 
 /// What to do, and where the configuration comes from.
@@ -42,6 +44,10 @@ pub enum Command {
         /// The directory.
         dir: PathBuf,
     },
+    /// Compare two hosts' logs.
+    Diff(Box<Diff>),
+    /// Look at what a host serves, and whether it agrees with the primary.
+    Check(Box<Check>),
 }
 
 /// The settings of the simulated directory.
@@ -78,10 +84,11 @@ pub enum Parsed {
 
 impl Cli {
     /// The layers of the configuration: the file, the given environment, and the arguments. The demo reads no file,
-    /// because its sources are its own.
+    /// because its sources are its own, and neither do commands that are told all their hosts.
     pub fn inputs(&self, environment: Vec<(OsString, OsString)>) -> Inputs {
         let file = match (&self.command, &self.config_file) {
-            (Command::Demo(_), _) => FileChoice::None,
+            (Command::Demo(_) | Command::Diff(_), _) => FileChoice::None,
+            (Command::Check(check), None) if check.primary.is_some() => FileChoice::None,
             (_, Some(file)) => FileChoice::Given(file.clone()),
             (_, None) => FileChoice::IfThere(PathBuf::from(DEFAULT_FILE)),
         };
@@ -117,6 +124,9 @@ Examples:
   mirrorwatch --config watch.json     watch what a file says
   mirrorwatch check-config            show what applies, and why
   mirrorwatch import old-data         take over the files of compare-plc
+  mirrorwatch check plc.wtf           look at one host, once
+  mirrorwatch diff --a plc.directory --b plc.wtf --from 2d
+                                      compare two logs, operation by operation
 
 Files:
   config.json           read when it is in the working directory and no
@@ -131,12 +141,13 @@ Environment:
     MIRRORWATCH_MIRRORS=wss://a.example.org,wss://b.example.org
 
 Exit codes:
-   0  done                           73  a file or directory cannot be created
-  64  wrong argument or variable     74  reading or writing failed
-  65  saved data of another kind     75  the data directory is in use
-  66  a file is not there            77  not permitted
-  69  the address is in use          78  wrong configuration
-  70  an error of the program";
+   0  done; the same; agrees         70  an error of the program
+   1  differs; disagrees             73  a file or directory cannot be created
+   2  cannot tell                    74  reading or writing failed
+  64  wrong argument or variable     75  the data directory is in use
+  65  saved data of another kind     77  not permitted
+  66  a file is not there            78  wrong configuration
+  69  the address is in use";
 
 #[derive(Parser)]
 #[command(name = "mirrorwatch", version, about = ABOUT, after_help = MORE, disable_help_subcommand = true)]
@@ -180,6 +191,11 @@ enum Sub {
         /// Directory that holds them; it is only read
         dir: PathBuf,
     },
+    /// Compare two hosts' logs over a range, operation by operation; ends with 0 same, 1 differs, 2 cannot tell
+    Diff(hosts::DiffArguments),
+    /// Tell on one screen what a host serves and whether it agrees with the primary; ends with 0 agrees, 1 disagrees, 2
+    /// cannot tell
+    Check(hosts::CheckArguments),
 }
 
 impl Arguments {
@@ -189,6 +205,13 @@ impl Arguments {
             None | Some(Sub::Run) => Command::Run,
             Some(Sub::CheckConfig) => Command::CheckConfig,
             Some(Sub::Import { dir }) => Command::Import { dir },
+            Some(Sub::Diff(_)) if config.is_some() => {
+                return Err(UsageError::new(
+                    "--config: a comparison of logs reads no configuration; leave --config out",
+                ));
+            }
+            Some(Sub::Diff(arguments)) => Command::Diff(Box::new(arguments.checked()?)),
+            Some(Sub::Check(arguments)) => Command::Check(Box::new(arguments.checked()?)),
             Some(Sub::Demo { .. }) if config.is_some() => {
                 return Err(UsageError::new("--config: the demo has its own sources; leave --config out"));
             }
@@ -298,8 +321,19 @@ mod tests {
     #[test]
     fn the_help_tells_what_a_newcomer_needs() {
         let Parsed::Show(help) = parsed("--help").unwrap() else { panic!("no help") };
-        let parts =
-            ["Usage:", "Examples:", "Files:", "Environment:", "Exit codes:", "check-config", "demo", "import", "78"];
+        let parts = [
+            "Usage:",
+            "Examples:",
+            "Files:",
+            "Environment:",
+            "Exit codes:",
+            "check-config",
+            "demo",
+            "import",
+            "diff",
+            "check",
+            "78",
+        ];
         for part in parts {
             assert!(help.contains(part), "no {part} in\n{help}");
         }

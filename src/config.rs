@@ -7,6 +7,7 @@
 //!
 //! This never resolves a name and never opens a socket; of files it reads the configuration and the admin token.
 
+mod address;
 mod analytics;
 mod audit;
 mod http;
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use address::in_words_of_the_command_line;
 pub use analytics::{Analytics, RECOMPUTERS};
 pub use audit::Audit;
 pub use http::Http;

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod audit_log;
 pub mod cid;
+pub mod compare_logs;
 pub mod compare_plc;
 pub mod confirm;
 pub mod coverage;

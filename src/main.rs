@@ -37,6 +37,8 @@ fn start(cli: &Cli) -> u8 {
     }
     match &cli.command {
         Command::Run | Command::CheckConfig => app::run(config),
+        Command::Diff(diff) => app::diff(diff),
+        Command::Check(check) => app::check(&config, check),
         Command::Import { dir } => app::import(&config, dir),
         #[cfg(feature = "simulator")]
         Command::Demo(demo) => app::demo(config, demo),

@@ -10,9 +10,28 @@ use crate::ports::probe::TcpProbe;
 use crate::ports::resolve::{DnsResolver, Resolve};
 use crate::ports::tls::{Tls, TlsRoots};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a source's operator reads who is asking.
 const CONTACT: &str = "https://github.com/mirrorwatch/mirrorwatch";
+
+/// The two doors of a command that asks hosts once and ends: `change` sets the limits of pages, `handshake` that of opening
+/// a stream.
+pub fn asking(
+    clock: &Arc<dyn Clock>,
+    handshake: Duration,
+    change: impl FnOnce(&mut ExportOptions),
+) -> Result<(HttpExport, TcpDialer), String> {
+    let agent = crate::ports::user_agent(CONTACT);
+    let resolver: Arc<dyn Resolve> = Arc::new(DnsResolver::new());
+    let tls = Tls::new(&TlsRoots::System);
+    let mut options = ExportOptions::new(agent.clone(), is_private);
+    change(&mut options);
+    let export = HttpExport::new(Arc::clone(clock), &resolver, &tls, options).map_err(|e| e.to_string())?;
+    let mut dialing = DialOptions::new(agent, is_private);
+    dialing.handshake_timeout = handshake;
+    Ok((export, TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)))
+}
 
 /// Doors over the network.
 pub fn network(config: &Config, clock: &Arc<dyn Clock>) -> Result<Outside, String> {

@@ -2,6 +2,10 @@
 
 /// Done.
 pub const OK: u8 = 0;
+/// What was compared differs.
+pub const DIFFERS: u8 = 1;
+/// It cannot be told whether what was compared differs.
+pub const CANNOT_TELL: u8 = 2;
 /// The command line or the environment is wrong.
 pub const USAGE: u8 = 64;
 /// Saved data is of a kind that this version cannot read.

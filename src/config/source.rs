@@ -204,7 +204,7 @@ fn read_url(r: &mut Reader<'_>, source: &str, default: &str, (plaintext, private
 }
 
 /// Everything that speaks against `url` as the address of a source.
-fn url_problems(url: &Url, plaintext: bool, private: bool) -> Vec<String> {
+pub(super) fn url_problems(url: &Url, plaintext: bool, private: bool) -> Vec<String> {
     let mut problems = Vec::new();
     let host = url.host_str().unwrap_or_default();
     match url.scheme() {

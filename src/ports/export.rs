@@ -4,7 +4,10 @@
 //! reaches no private address without leave. A page is handed over as lines, unread: what they mean, and whether pages
 //! chain, is decided in the domain.
 
+mod ask;
 mod client;
+
+pub use ask::Answer;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

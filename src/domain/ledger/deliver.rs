@@ -385,8 +385,8 @@ impl Ledger {
     fn sample(&mut self, number: u64, row: &Row, cell: Cell, m: usize) -> (i64, Option<Correction>) {
         let mirror_ns = self.mirrors.get(m).and_then(|mirror| mirror.source.rtts.at(cell.arrival(row.p)));
         let primary_ns = self.primary.rtts.at(row.p);
-        let plain = mirror_ns.zip(primary_ns).map(|(m, p)| Correction::from_rtts(m, p));
-        let correction = plain.map(|c| self.widened(m, cell.arrival(row.p), c));
+        let widened = |(to, from)| self.widened(m, cell.arrival(row.p), Correction::from_rtts(to, from));
+        let correction = mirror_ns.zip(primary_ns).map(widened);
         let raw_us = if self.is_mutant(Mutant::WallClockLag) {
             (self.labels.utc_ms(cell.arrival(row.p)) - row.created_ms) * 1_000
         } else {
@@ -397,5 +397,5 @@ impl Ledger {
     }
 }
 
-/// How long an operation waits for the news that a mirror's window had begun before it.
+/// How long an operation waits for the news that a mirror's window had begun before.
 const UNBEGUN_NS: i64 = 5 * SECOND;
