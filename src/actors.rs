@@ -5,6 +5,8 @@
 
 pub mod auditor;
 pub mod collector;
+pub mod export_poller;
+mod feed;
 pub mod message;
 pub mod mirror_stream;
 pub mod reader;

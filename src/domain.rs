@@ -19,6 +19,8 @@ pub mod interval;
 pub mod lag;
 pub mod ledger;
 pub mod link;
+pub mod look_out;
+pub mod mempool;
 pub mod op;
 pub mod poll;
 pub mod proof;

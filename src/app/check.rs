@@ -2,4 +2,6 @@
 use crate::cli::hosts::Check;
 use crate::config::Config;
 /// x
-pub fn check(_config: &Config, _options: &Check) -> u8 { 2 }
+pub fn check(_config: &Config, _options: &Check) -> u8 {
+    2
+}

@@ -8,7 +8,7 @@ use super::state::Opened;
 use super::validating::Validating;
 use crate::actors::collector::{Collector, CollectorParts, PrimaryIs, SourceIdentity};
 use crate::actors::message::{Flush, Stop};
-use crate::actors::mirror_stream::{MirrorStream, StreamDoors, StreamListeners, StreamSettings};
+use crate::actors::mirror_stream::{Dialect, MirrorStream, StreamDoors, StreamListeners, StreamSettings};
 use crate::actors::reader::Readers;
 use crate::actors::rtt_pinger::RttPinger;
 use crate::actors::snapshot_writer::SnapshotWriter;
@@ -296,6 +296,7 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
             fill_settle_ns: config.judging.fill_settle.as_nanos() as i64,
             anchor: anchors.get(i).copied().flatten(),
             was_observed: observed.get(i).copied().unwrap_or(false),
+            dialect: Dialect::Export,
         };
         let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &validator, &streams_arbiter);
         streams.push(slot);
@@ -387,6 +388,7 @@ fn start_stream(
         pinger: pinger.clone().recipient(),
         late: collector.clone().recipient(),
         validator: (settings.source == SourceIx::PRIMARY).then(|| Arc::clone(validator)),
+        watcher: None,
     };
     let stream = MirrorStream::new(settings.clone(), doors.clone(), to.clone());
     let address = MirrorStream::start_in_arbiter(&arbiter.handle(), move |_| stream);

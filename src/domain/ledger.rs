@@ -31,9 +31,10 @@ pub use state::{MirrorState, SourceState};
 use super::address::Peer;
 use super::impair::{LateReader, PrimaryDelay};
 use super::interval::Interval;
-use super::op::{Op, OpKey};
+use super::op::Op;
 use super::ring::Ring;
 use super::rollup::Rollups;
+use super::sampling::Sought;
 use super::source::SourceIx;
 use super::time::{Labels, Tau};
 use super::verdict::{Mode, Reason};
@@ -101,7 +102,7 @@ pub struct Ledger {
     foreigns: Foreigns,
     findings: Findings,
     /// Operations that are to be looked for at mirrors of which only a sample is judged.
-    sampled: Vec<(SourceIx, OpKey, Tau)>,
+    sampled: Vec<(SourceIx, Sought)>,
     ranges: CreatedRanges,
     late: LateReader,
     delay: PrimaryDelay,

@@ -83,6 +83,12 @@ impl Polls {
         is_overdue && !std::mem::replace(&mut self.is_down, true)
     }
 
+    /// The log does not go on where it ended: the source counts as down until the next complete poll, and nothing before it
+    /// says anything of that one.
+    pub fn lose(&mut self) {
+        (self.is_down, self.last) = (true, None);
+    }
+
     /// Whether it counts as down.
     #[must_use]
     pub fn is_down(&self) -> bool {

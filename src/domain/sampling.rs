@@ -4,6 +4,19 @@
 //! does, and a mirror cannot serve what it knows will be asked for. It is made once, when the primary delivers the operation.
 
 use super::cid::Cid;
+use super::op::{Kind, OpKey};
+use super::time::Tau;
+
+/// An operation that is to be looked for.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Sought {
+    /// Identity.
+    pub key: OpKey,
+    /// What it does: a tombstone is looked for otherwise.
+    pub kind: Kind,
+    /// When the primary published it.
+    pub p: Tau,
+}
 
 /// A share of all operations.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

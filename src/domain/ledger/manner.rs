@@ -7,7 +7,7 @@ use super::Ledger;
 use crate::domain::op::OpKey;
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
-use crate::domain::sampling::Sampling;
+use crate::domain::sampling::{Sampling, Sought};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Tau, US};
 use crate::domain::verdict::{Mode, Reason, Verdict};
@@ -50,8 +50,8 @@ impl Ledger {
         }
     }
 
-    /// Operations that are to be looked for and were not taken before, with the instant of the primary's arrival.
-    pub fn take_sampled(&mut self) -> Vec<(SourceIx, OpKey, Tau)> {
+    /// Operations that are to be looked for and were not taken before.
+    pub fn take_sampled(&mut self) -> Vec<(SourceIx, Sought)> {
         std::mem::take(&mut self.sampled)
     }
 
@@ -76,7 +76,7 @@ impl Ledger {
     /// Notes a new operation that is to be looked for.
     pub(super) fn note_sampled(&mut self, row: &Row, m: usize) {
         if self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some()) {
-            self.sampled.push((SourceIx::mirror(m), row.key(), row.p));
+            self.sampled.push((SourceIx::mirror(m), Sought { key: row.key(), kind: row.kind, p: row.p }));
         }
     }
 
@@ -167,10 +167,10 @@ mod tests {
         assert!(l.take_sampled().is_empty());
         let expected: Vec<_> = (0..40).filter(|&i| sampling.takes(&op(i, at(0)).key.cid)).collect();
         assert_eq!(
-            taken.iter().map(|t| t.1).collect::<Vec<_>>(),
+            taken.iter().map(|t| t.1.key).collect::<Vec<_>>(),
             expected.iter().map(|&i| op(i, at(0)).key).collect::<Vec<_>>()
         );
-        let (skipped, delivered) = (taken[0].1, taken[1].1);
+        let (skipped, delivered) = (taken[0].1.key, taken[1].1.key);
         l.skip(M, &skipped);
         let seen = *expected.get(1).unwrap();
         l.arrive(M, &op(seen, at(1_000 + seen as i64 * 10)), at(2_000), Mode::Live);
