@@ -10,7 +10,7 @@ mod source;
 mod summary;
 
 use super::outside::asking;
-use super::run::{fail, on_system, until_signal};
+use super::run::{fail, on_system, until_interrupted};
 use crate::cli::exit;
 use crate::cli::hosts::{Diff, When};
 use crate::domain::compare_logs::{Comparison, Difference, Line, MARGIN_MS, Outcome, Pair, Range, Side, Walk};
@@ -73,7 +73,7 @@ pub fn diff(options: &Diff) -> u8 {
         };
         let ended = tokio::select! {
             ended = session.run() => Some(ended),
-            () = until_signal() => None,
+            () = until_interrupted() => None,
         };
         session.progress.clear();
         match ended {

@@ -74,15 +74,20 @@ fn listen_failed(address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
     }
 }
 
-/// Ends at SIGTERM or SIGINT; a second signal ends the process at once.
+/// Ends at SIGTERM or SIGINT and says so in the log; a second signal ends the process at once.
 pub(super) async fn until_signal() {
+    until_interrupted().await;
+    tracing::info!("stopping");
+}
+
+/// The same without a word in the log, for commands that tell it themselves.
+pub(super) async fn until_interrupted() {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         tracing::error!("signals cannot be waited for; stop with SIGKILL");
         std::future::pending::<()>().await;
         return;
     };
     either(&mut term, &mut int).await;
-    tracing::info!("stopping");
     actix_rt::spawn(async move {
         either(&mut term, &mut int).await;
         std::process::exit(i32::from(exit::SOFTWARE));

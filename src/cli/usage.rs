@@ -27,7 +27,8 @@ pub(super) fn from_clap(error: &clap::Error) -> UsageError {
     let value = context(ContextKind::InvalidValue).unwrap_or_default();
     UsageError(match error.kind() {
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
-            let similar = context(ContextKind::SuggestedArg).or_else(|| context(ContextKind::SuggestedSubcommand));
+            let suggested = |kind: ContextKind| error.get(kind).and_then(last_text);
+            let similar = suggested(ContextKind::SuggestedArg).or_else(|| suggested(ContextKind::SuggestedSubcommand));
             let advice = similar.map_or("see \"mirrorwatch --help\"".to_owned(), |similar| {
                 format!("a similar one exists: {}", quoted(&similar))
             });
@@ -55,5 +56,13 @@ fn first_text(value: &ContextValue) -> Option<String> {
         ContextValue::Strings(texts) => texts.first().cloned(),
         ContextValue::StyledStr(text) => Some(text.to_string()),
         _ => None,
+    }
+}
+
+/// The same with the last of several: clap lists suggestions with the most similar one at the end.
+fn last_text(value: &ContextValue) -> Option<String> {
+    match value {
+        ContextValue::Strings(texts) => texts.last().cloned(),
+        other => first_text(other),
     }
 }

@@ -13,6 +13,7 @@ mod audit;
 mod bench_gate;
 mod browser;
 mod delivery;
+mod diff;
 mod disk;
 mod kills;
 mod lifecycle;
