@@ -94,7 +94,7 @@ fn expected(hosts: &Hosts) -> BTreeMap<String, (String, String)> {
 #[test]
 fn the_same_log_under_other_numbers_and_in_another_style_is_the_same() {
     test(async {
-        let style = Style { sorted_keys: true, offset_time: true };
+        let style = Style { sorted_keys: true, offset_time: true, ..Style::default() };
         let b = Behaviour { numbering: Numbering::Own, style, ..Behaviour::default() };
         let hosts = Hosts::new(Behaviour::default(), b).publish(1_500);
         let (by_number, by_time) = tokio::join!(hosts.diff(&["--by-kind"]), hosts.diff(&["--paging", "time"]));

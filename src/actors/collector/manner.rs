@@ -62,8 +62,10 @@ impl Collector {
         for (source, look_for) in by_source {
             let keys: Vec<_> = look_for.0.iter().map(|sought| sought.key).collect();
             let looker = self.sources.get(usize::from(source.0)).and_then(|known| known.looker.as_ref());
-            if !looker.is_some_and(|looker| looker.try_send(look_for).is_ok()) {
-                keys.iter().for_each(|key| self.ledger.skip(source, key));
+            if looker.is_none_or(|looker| looker.try_send(look_for).is_err()) {
+                for key in &keys {
+                    self.ledger.skip(source, key);
+                }
             }
         }
     }

@@ -245,18 +245,18 @@ mod tests {
         let mut cid = [0; 32];
         cid[..8].copy_from_slice(&second.to_le_bytes());
         let key = OpKey { did: Did([1; 15]), cid: Cid(cid) };
-        Op { key, kind: Kind::Update, created_ms: T0 + second as i64 * 1_000, seq: Some(second) }
+        Op { key, kind: Kind::Update, created_ms: T0 + second as i64 * 1_000, seq: Some(second), prev: None }
     }
 
     /// A server: what it answers.
     fn answer(log: &[Op], has_numbers: bool, question: Question) -> Vec<Op> {
-        let (count, is_wanted): (usize, Box<dyn Fn(&&Op) -> bool>) = match question {
-            Question::Behind { seq, count } if has_numbers => (count, Box::new(move |op| op.seq > Some(seq))),
+        let (count, seq, created_ms) = match question {
+            Question::Behind { seq, count } if has_numbers => (count, Some(seq), i64::MIN),
             // Taken for a year.
-            Question::Behind { count, .. } => (count, Box::new(|_| true)),
-            Question::Later { created_ms, count } => (count, Box::new(move |op| op.created_ms > created_ms)),
+            Question::Behind { count, .. } => (count, None, i64::MIN),
+            Question::Later { created_ms, count } => (count, None, created_ms),
         };
-        let seen = log.iter().filter(is_wanted).take(count);
+        let seen = log.iter().filter(|op| op.seq > seq && op.created_ms > created_ms).take(count);
         seen.map(|op| Op { seq: op.seq.filter(|_| has_numbers), ..*op }).collect()
     }
 

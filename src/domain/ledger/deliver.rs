@@ -315,8 +315,7 @@ impl Ledger {
         if lag_ns <= on_time_ns { Verdict::OnTime } else { Verdict::Late }
     }
 
-    /// Whether one of the stamps lies in an impaired span of ours, the primary's link or the mirror's own, or the pair is
-    /// late only because of what lies between.
+    /// Whether a stamp lies in an impaired span of ours, the primary or the mirror, or only what lies between makes it late.
     fn is_voided(&self, m: usize, p: Tau, a: Tau, lag_ns: i64, on_time_ns: i64) -> bool {
         let (from, to) = (p.min(a), p.max(a).plus(1));
         let mut spans: Vec<Span> = self.late.between(from, to).collect();

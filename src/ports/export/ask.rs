@@ -10,6 +10,7 @@ use crate::ports::dial_error::http_text;
 use crate::ports::retry_after::retry_after_of;
 use bytes::Bytes;
 use http::StatusCode;
+use std::net::SocketAddr;
 
 /// What came of asking.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Answer {
     pub asked_utc_ms: i64,
     /// When the last byte had been read, or nothing more was waited for.
     pub received_at: Tau,
+    /// The address that answered.
+    pub peer: Option<SocketAddr>,
     /// The status; none without an answer.
     pub status: Option<u16>,
     /// Its `Retry-After`, seconds.
@@ -60,14 +63,14 @@ impl Answer {
     /// # Errors
     /// As [`Answer::ok`]; what is no log is [`ExportClass::NotSupported`].
     pub fn page(self) -> Result<ExportPage, ExportError> {
-        let (asked_at, received_at) = (self.asked_at, self.received_at);
+        let (asked_at, received_at, peer) = (self.asked_at, self.received_at, self.peer);
         let path = self.asked.split('?').next().unwrap_or_default().to_owned();
         let lines = split_lines(&self.ok()?);
         if lines.first().is_some_and(|line| line.first() != Some(&b'{')) {
             let text = format!("http: what stands at {path} is no log");
             return Err(ExportError::new(ExportClass::NotSupported, &text));
         }
-        Ok(ExportPage { lines, asked_at, received_at })
+        Ok(ExportPage { lines, asked_at, received_at, peer })
     }
 
     /// How far the host's clock is ahead of the system's, milliseconds, and the uncertainty of that: half of the time that
@@ -94,6 +97,7 @@ impl HttpExport {
                 asked_at: head_at,
                 asked_utc_ms: head_utc_ms,
                 received_at: head_at,
+                peer: None,
                 status: None,
                 retry_after_s: None,
                 date_ms: None,
@@ -107,13 +111,14 @@ impl HttpExport {
                 let date_ms = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
                 let retry_after_s = retry_after_of(headers, head_utc_ms);
                 let date_ms = date_ms.map(|date| date.timestamp().as_millisecond());
-                let status = Some(answer.status().as_u16());
+                let (status, peer) = (Some(answer.status().as_u16()), answer.remote_addr());
                 let body = read_body(&mut answer, self.options.page_bytes_max).await;
                 Answer {
                     asked,
                     asked_at,
                     asked_utc_ms: head_utc_ms - head_ns / MS,
                     received_at: self.clock.now(),
+                    peer,
                     status,
                     retry_after_s,
                     date_ms,
@@ -144,6 +149,7 @@ mod tests {
             asked_at: Tau(0),
             asked_utc_ms: 10_000,
             received_at: Tau(SECOND),
+            peer: None,
             status: Some(status),
             retry_after_s: None,
             date_ms: Some(12_000),

@@ -41,7 +41,7 @@ pub fn keys(picture: &Picture, mirror: usize, verdict: Verdict) -> Vec<OpKey> {
 }
 
 /// How many misses and extras of a mirror were explained in which way.
-pub fn explained(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, u64> {
+pub fn explained(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
     for ((source, _), finding) in picture.capture.found.iter() {
         if *source == SourceIx::mirror(mirror) {
@@ -49,17 +49,4 @@ pub fn explained(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, u64
         }
     }
     counts
-}
-
-/// What was found about content and order at a mirror, and how often.
-pub fn noticed(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, u64> {
-    let content = &picture.capture.mirrors[mirror].source.content;
-    let counts = Finding::ALL.map(|finding| (finding.name(), content.count(finding)));
-    counts.into_iter().filter(|(_, count)| *count > 0).collect()
-}
-
-/// Misses of a mirror that follow from another one.
-pub fn followers(picture: &Picture, mirror: usize) -> u64 {
-    let numbers = picture.capture.held.base..picture.capture.held.end();
-    numbers.filter(|number| picture.capture.follows(mirror, *number).is_some()).count() as u64
 }
