@@ -16,14 +16,16 @@ mod parts;
 mod pictures;
 mod run;
 mod settings;
+mod start_error;
 mod state;
 mod validating;
 
 pub use auditing::{Auditing, audit_gap};
 pub use check::check;
 pub use diff::diff;
-pub use parts::{App, Assembled, Outside, StartError};
+pub use parts::{App, Assembled, Outside};
 pub use run::{import, run};
+pub use start_error::StartError;
 pub use state::{Opened, open_state};
 
 #[cfg(feature = "simulator")]

@@ -10,6 +10,7 @@ mod manner;
 mod miss_rows;
 mod picture;
 mod save;
+mod steady;
 
 pub use audit::AuditorIs;
 pub use manner::LookerIs;
@@ -51,8 +52,6 @@ const CHAIN_EVERY_NS: i64 = 2 * SECOND;
 const CHAIN_LOST_NS: i64 = 120 * SECOND;
 /// Between two logged samples of refused frames of one source.
 const REJECT_LOG_NS: i64 = 60 * SECOND;
-/// A step of the wall clock that is told as an event, milliseconds.
-const CLOCK_STEP_MS: i64 = 250;
 
 /// Who a source is, as configured.
 #[derive(Clone, Debug)]
@@ -262,30 +261,6 @@ impl Collector {
         self.ask_for_chain(now);
         self.ask_for_explanations(now);
         self.save(now, ctx);
-    }
-
-    /// Tells a step of the wall clock; no verdict depends on it.
-    fn watch_wall_clock(&mut self, now: Tau) {
-        let offset_ms = self.clock.utc_ms() - now.0 / MS;
-        if let Some(before) = self.clock_offset_ms.replace(offset_ms)
-            && (offset_ms - before).abs() > CLOCK_STEP_MS
-        {
-            self.note("clock_step", None, format!("the system's clock was moved by {} ms", offset_ms - before));
-        }
-    }
-
-    /// Tells that the primary's operations come later than usual, which leaves them without timing, and when that is over.
-    fn watch_primary(&mut self) {
-        let is_delayed = self.ledger.is_primary_delayed();
-        if std::mem::replace(&mut self.is_primary_delayed, is_delayed) == is_delayed {
-            return;
-        }
-        let (kind, text) = if is_delayed {
-            ("primary_delayed", "the primary's operations come later after their createdAt than usual")
-        } else {
-            ("primary_usual", "the primary's operations come as soon after their createdAt as usual")
-        };
-        self.note_of(SourceIx::PRIMARY, kind, text.to_owned());
     }
 
     fn ask_for_chain(&mut self, now: Tau) {

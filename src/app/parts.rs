@@ -4,6 +4,7 @@ use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::details::Details;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
+use super::start_error::StartError;
 use super::state::Opened;
 use super::validating::Validating;
 use crate::actors::collector::{Collector, CollectorParts, PrimaryIs, SourceIdentity};
@@ -48,20 +49,6 @@ pub struct Outside {
     pub export: Arc<dyn ExportClient>,
     /// Measures round trips.
     pub probe: Arc<dyn Probe>,
-}
-
-/// Why it did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address to listen on.
-    #[error("mirrorwatch: listen: {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
-    /// The first computation of the pages.
-    #[error("mirrorwatch: {0}")]
-    Prime(String),
-    /// The server.
-    #[error("mirrorwatch: http: {0}")]
-    Server(std::io::Error),
 }
 
 type StreamSlot = Arc<Mutex<Addr<MirrorStream>>>;

@@ -2,7 +2,8 @@
 
 use super::open_files;
 use super::outside::network;
-use super::parts::{App, StartError};
+use super::parts::App;
+use super::start_error::StartError;
 use super::state::open_state;
 use crate::cli::exit;
 use crate::config::Config;

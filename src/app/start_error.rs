@@ -1,0 +1,17 @@
+//! Why the program did not start, in one line for people.
+
+use std::net::SocketAddr;
+
+/// Why it did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address to listen on.
+    #[error("mirrorwatch: listen: {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The first computation of the pages.
+    #[error("mirrorwatch: {0}")]
+    Prime(String),
+    /// The server.
+    #[error("mirrorwatch: http: {0}")]
+    Server(std::io::Error),
+}
