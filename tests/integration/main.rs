@@ -12,6 +12,7 @@
 mod audit;
 mod bench_gate;
 mod browser;
+mod check;
 mod delivery;
 mod diff;
 mod disk;
