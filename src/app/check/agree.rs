@@ -193,6 +193,7 @@ mod tests {
             asked_at: Tau(0),
             asked_utc_ms: 0,
             received_at: Tau(0),
+            peer: None,
             status: Some(status),
             retry_after_s: None,
             date_ms: None,
