@@ -143,7 +143,7 @@ fn read_all(texts: &[String], forms: &mut FormCache) {
 }
 
 fn parts() {
-    let texts: Vec<String> = frames::texts(0, PART_FRAMES).collect();
+    let texts: Vec<String> = frames::texts(0, PART_FRAMES, 1).collect();
     let bytes = texts.iter().map(String::len).sum::<usize>() / texts.len();
     println!("== parts alone, ns a frame of {bytes} bytes, least of five runs");
     let count = texts.len();
@@ -239,7 +239,7 @@ async fn plain_once(mirrors: usize) -> f64 {
 /// Holds many operations of twenty hours while pictures are taken and used; prints the peak of memory.
 fn held() {
     let mut forms = FormCache::new(DEFAULT_FORMS, [1, 2]);
-    for text in frames::texts(0, 2 * DEFAULT_FORMS as u64) {
+    for text in frames::texts(0, 2 * DEFAULT_FORMS as u64, 1) {
         black_box(parse(&text, Shape::Sequenced, &mut forms).unwrap());
     }
     let before_mb = proc::peak_mb();

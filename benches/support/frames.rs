@@ -30,8 +30,9 @@ fn operation(i: u64, genesis: &Cid) -> String {
     )
 }
 
-/// The texts of `count` frames from number `first` on, which is a multiple of four.
-pub fn texts(first: u64, count: u64) -> impl Iterator<Item = String> {
+/// The texts of `count` frames from number `first` on, which is a multiple of four; each says that it was created
+/// `step_ms` after the one before it. Who sends them at a pace gives the pace, or the primary would seem to fall behind.
+pub fn texts(first: u64, count: u64, step_ms: u64) -> impl Iterator<Item = String> {
     let mut genesis = (Cid([0; 32]), Did([0; 15]));
     (first..first + count).map(move |i| {
         let operation = operation(i, &genesis.0);
@@ -39,7 +40,7 @@ pub fn texts(first: u64, count: u64) -> impl Iterator<Item = String> {
         if i.is_multiple_of(4) {
             genesis = (cid, Did::of_genesis(cid));
         }
-        let (seq, did, created) = (i + 1, genesis.1, rfc3339_ms(CREATED_MS + i as i64));
+        let (seq, did, created) = (i + 1, genesis.1, rfc3339_ms(CREATED_MS + (i * step_ms) as i64));
         format!(
             r#"{{"seq":{seq},"type":"sequenced_op","did":"{did}","operation":{operation},"cid":"{cid}","createdAt":"{created}"}}"#
         )

@@ -93,9 +93,10 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(count: usize) -> Prepared {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(count));
-        for text in frames::texts(0, count as u64) {
+    fn new(task: Task) -> Prepared {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(task.frames));
+        let step_ms = 1_000_usize.checked_div(task.per_second).unwrap_or(1);
+        for text in frames::texts(0, task.frames as u64, step_ms as u64) {
             bytes.extend([0x81, 126]);
             bytes.extend((text.len() as u16).to_be_bytes());
             bytes.extend(text.as_bytes());
@@ -111,7 +112,7 @@ impl Prepared {
 }
 
 fn serve(task: Task) -> Result<()> {
-    let prepared = Prepared::new(task.frames);
+    let prepared = Prepared::new(task);
     let (mut ports, mut streams) = (Vec::new(), Vec::new());
     for _ in 0..task.sources {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
