@@ -175,7 +175,7 @@ impl Ledger {
             return;
         }
         self.uncount(row, number);
-        let moved_us = at.since(row.p) / US;
+        let moved_us = Cell::us_between(row.p, at);
         let mut moved = *row;
         (moved.p, moved.is_filled, moved.interval) = (at, false, self.interval_of(at));
         moved.known_after_ms = 0;
@@ -260,7 +260,7 @@ impl Ledger {
             }
             return;
         }
-        let mut next = cell.with_delivery(mode, at.since(row.p).div_euclid(US));
+        let mut next = cell.with_delivery(mode, Cell::us_between(row.p, at));
         if credited {
             next = next.credited();
         }

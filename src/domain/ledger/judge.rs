@@ -155,10 +155,12 @@ impl Ledger {
         if self.is_mutant(Mutant::ZeroGraceAfterFill) { 0 } else { grace_ns }
     }
 
-    /// Whether the primary lists the operation in `/export` and its stream, without a gap, has not come to it: a mirror that
-    /// follows the stream cannot have it yet.
+    /// Whether the primary lists the operation in `/export` and its stream has not come to it: a mirror that follows the stream
+    /// cannot have it yet. What it published before its stream was open again may lie in the gap and never come.
     pub(super) fn is_ahead_of_stream(&self, row: &Row) -> bool {
-        let is_in_gap = || self.primary.windows.reaching(row.p).any(|g| g.start <= row.p);
+        let published = self.ranges.instant_of(row.created_ms).unwrap_or(Tau::MIN);
+        let may_hold = |g: &Gap| g.start <= row.p && published <= g.end().plus(PATHS_NS);
+        let is_in_gap = || self.primary.windows.reaching(row.p).any(may_hold);
         row.is_filled && row.seq().is_some_and(|seq| Some(seq) > self.primary.live_seq) && !is_in_gap()
     }
 

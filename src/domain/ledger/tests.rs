@@ -326,3 +326,29 @@ fn what_the_primary_sends_just_behind_a_hole_of_the_mirror_is_not_missed() {
     ticks(&mut l, 200_000);
     assert_eq!((verdict(&l, 0, 0), verdict(&l, 1, 0)), (Verdict::Unknown, Verdict::Missed));
 }
+
+#[test]
+fn what_a_fill_brings_before_the_stream_is_waited_for() {
+    let mut l = ledger(1);
+    for (i, ms) in [(1, 1_000), (4, 21_000)] {
+        l.arrive(SourceIx::PRIMARY, &op(i, at(ms)), at(ms), Mode::Live);
+        l.prove(SourceIx::PRIMARY, at(ms));
+        if i == 1 {
+            l.close(SourceIx::PRIMARY);
+            l.open(SourceIx::PRIMARY, at(20_000));
+        }
+    }
+    for (i, ms) in [(2, 10_000), (7, 24_000)] {
+        l.arrive(SourceIx::PRIMARY, &op(i, at(ms)), at(26_000), Mode::Filled);
+    }
+    l.filled(SourceIx::PRIMARY, at(26_001));
+    l.prove(M, at(400_000));
+    ticks(&mut l, 100_000);
+    let of = |l: &Ledger, i: u64| verdict(l, l.ring.find(&op(i, at(0)).key.cid).unwrap(), 0);
+    assert_eq!((of(&l, 2), of(&l, 7)), (Verdict::Missed, Verdict::Pending), "the stream may still hold the other back");
+    l.arrive(SourceIx::PRIMARY, &op(8, at(120_000)), at(120_000), Mode::Live);
+    ticks(&mut l, 179_000);
+    assert_eq!(of(&l, 7), Verdict::Pending);
+    ticks(&mut l, 180_002);
+    assert_eq!(of(&l, 7), Verdict::Missed);
+}

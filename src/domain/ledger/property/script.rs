@@ -264,7 +264,6 @@ impl Builder<'_> {
             last = at;
             frames.push((item, due, at, at > free));
         }
-        frames.retain(|f| f.2 < s.cut);
         // The first byte, or the first acknowledged ping; the source sent nothing before `up`, so nothing comes before either.
         let pinged = s.up.plus(2 * s.one_way_ns);
         let opened = frames.first().map_or(pinged, |f| f.2.min(pinged));
@@ -274,7 +273,7 @@ impl Builder<'_> {
         let opened = self.times.thaw(opened);
         self.script.first_open = self.script.first_open.or(Some(opened));
         self.push(opened, Event::Open);
-        self.frames(&frames, opened);
+        self.frames(&frames, s.cut, opened);
         self.pings(s);
         if !is_first {
             let is_closed = match replay {
@@ -297,9 +296,10 @@ impl Builder<'_> {
         }
     }
 
-    fn frames(&mut self, frames: &[(Item, Tau, Tau, bool)], opened: Tau) {
+    /// The frames that arrive before the cut. What is still under way then arrives never, and yet forbids the proof.
+    fn frames(&mut self, frames: &[(Item, Tau, Tau, bool)], cut: Tau, opened: Tau) {
         let mut stamp = opened;
-        for (i, &(item, _, at, is_live)) in frames.iter().enumerate() {
+        for (i, &(item, _, at, is_live)) in frames.iter().enumerate().take_while(|f| f.1.2 < cut) {
             if item.form == Form::Again && !self.received.contains(&item.op.key) {
                 continue;
             }
