@@ -151,19 +151,15 @@ impl Output {
     /// # Errors
     /// As writing to standard output.
     pub(super) fn summary(&mut self, text: &str) -> io::Result<()> {
-        match self.format {
-            Format::Text => {
-                let separator = if self.listed > 0 { "\n" } else { "" };
-                print(&format!("{separator}{text}"))
-            }
-            _ => {
-                let head =
-                    if self.format == Format::Csv && !self.begun { record(COLUMNS.into_iter()) } else { String::new() };
-                // Nothing more can be done where this cannot be written.
-                let _ = io::stderr().write_all(text.as_bytes());
-                print(&head)
-            }
+        if self.format == Format::Text {
+            let separator = if self.listed > 0 { "\n" } else { "" };
+            return print(&format!("{separator}{text}"));
         }
+        let is_bare = self.format == Format::Csv && !self.begun;
+        let head = if is_bare { record(COLUMNS.into_iter()) } else { String::new() };
+        // Nothing more can be done where this cannot be written.
+        let _ = io::stderr().write_all(text.as_bytes());
+        print(&head)
     }
 }
 
