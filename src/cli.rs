@@ -153,13 +153,13 @@ Exit codes:
 #[command(name = "mirrorwatch", version, about = ABOUT, after_help = MORE, disable_help_subcommand = true)]
 struct Arguments {
     /// Configuration file [default: config.json, if it is there]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, display_order = 100)]
     config: Option<PathBuf>,
     /// Where to serve the page and the API [default: 127.0.0.1:7331]
-    #[arg(long, value_name = "ADDRESS:PORT", global = true)]
+    #[arg(long, value_name = "ADDRESS:PORT", global = true, display_order = 101)]
     listen: Option<String>,
     /// Where to keep the data [default: data; demo: a temporary directory]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, display_order = 102)]
     data_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Sub>,

@@ -132,10 +132,10 @@ impl Session {
 
     /// Finds where each walk begins, unless it is under way.
     async fn open(&mut self) -> Result<(), Trouble> {
-        let range = self.comparison.range;
+        let (range, now_ms) = (self.comparison.range, self.clock.utc_ms());
         let begin = async |side: Side| match self.walks.of(side) {
             Some(walk) => Ok(walk.clone()),
-            None => self.sources.of(side).begin(range).await.map_err(|why| Trouble::Host(side, why)),
+            None => self.sources.of(side).begin(range, now_ms).await.map_err(|why| Trouble::Host(side, why)),
         };
         let (a, b) = tokio::join!(begin(Side::A), begin(Side::B));
         self.walks = Pair { a: Some(a?), b: Some(b?) };

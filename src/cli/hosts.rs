@@ -96,7 +96,7 @@ pub(super) struct Permissions {
 
 #[derive(Args)]
 pub(super) struct DiffArguments {
-    /// One log's host, as <https://plc.directory>
+    /// One log's host, as plc.directory
     #[arg(long, value_name = "URL")]
     a: String,
     /// The other log's host
@@ -126,7 +126,7 @@ pub(super) struct DiffArguments {
 
 #[derive(Args)]
 pub(super) struct CheckArguments {
-    /// The host, as <https://plc.example.org>
+    /// The host, as plc.example.org; a scheme and a port may be given
     #[arg(value_name = "URL")]
     host: String,
     /// Compare with this host [default: the configuration's primary]

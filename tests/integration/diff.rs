@@ -135,6 +135,28 @@ fn every_lost_and_altered_operation_is_listed_and_nothing_else() {
 }
 
 #[test]
+fn logs_that_go_on_while_they_are_compared_come_to_an_end() {
+    test(async {
+        let mut hosts = Hosts::new(Behaviour::default(), Behaviour::default()).publish(50);
+        let (a, b, now_ms) = (hosts.a.clone(), hosts.b.clone(), Arc::clone(&hosts.now_ms));
+        let mut maker = std::mem::replace(&mut hosts.maker, OpMaker::new(0));
+        let living = tokio::spawn(async move {
+            loop {
+                let op = maker.next(now_ms());
+                a.publish(&op);
+                b.publish(&op);
+                sleep(Duration::from_millis(50)).await;
+            }
+        });
+        let output = hosts.diff(&[]).await;
+        living.abort();
+        let said = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}{}", stderr(&output));
+        assert!(said.ends_with("same: 50 operations, alike in both logs\n"), "{said}");
+    });
+}
+
+#[test]
 fn what_only_the_second_has_is_listed_too() {
     test(async {
         let b = Behaviour { invent_share: 0.01, ..Behaviour::default() };

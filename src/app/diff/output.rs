@@ -155,7 +155,8 @@ impl Output {
             let separator = if self.listed > 0 { "\n" } else { "" };
             return print(&format!("{separator}{text}"));
         }
-        let head = if self.format == Format::Csv && !self.begun { record(COLUMNS.into_iter()) } else { String::new() };
+        let is_bare = self.format == Format::Csv && !self.begun;
+        let head = if is_bare { record(COLUMNS.into_iter()) } else { String::new() };
         // Nothing more can be done where this cannot be written.
         let _ = io::stderr().write_all(text.as_bytes());
         print(&head)

@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn state() -> Saved {
-        let walk = |seq| Walk::new(Ask::AfterSeq(seq), RANGE);
+        let walk = |seq| Walk::new(Ask::AfterSeq(seq), RANGE, i64::MAX);
         Saved::new(&options(), Pair { a: walk(1), b: walk(2) }, Comparison::new(RANGE))
     }
 

@@ -26,13 +26,13 @@ impl Source {
         Source { export, target, paging }
     }
 
-    /// A walk over `range`, by number where the host has numbers, unless time is asked for.
+    /// A walk over `range` that begins at `now_ms`, by number where the host has numbers, unless time is asked for.
     ///
     /// # Errors
     /// Why the host's log cannot be read, in one line.
-    pub(super) async fn begin(&self, range: Range) -> Result<Walk, String> {
+    pub(super) async fn begin(&self, range: Range, now_ms: i64) -> Result<Walk, String> {
         let from_ms = range.from_ms.saturating_sub(MARGIN_MS);
-        let by_time = || Walk::new(Ask::AfterTime(from_ms), range);
+        let by_time = || Walk::new(Ask::AfterTime(from_ms), range, now_ms);
         if self.paging == Paging::Time {
             return Ok(by_time());
         }
@@ -62,7 +62,7 @@ impl Source {
             }
             is_first = false;
         }
-        Ok(Walk::new(Ask::AfterSeq(seek.after()), range))
+        Ok(Walk::new(Ask::AfterSeq(seek.after()), range, now_ms))
     }
 
     /// The lines of one page of at most `count`. `is_known` when the host has answered before, so that a failure to reach

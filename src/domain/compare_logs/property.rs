@@ -67,7 +67,7 @@ fn number(items: &mut [Item], first: u64, step: u64) {
 
 /// Compares both to the end, interrupted and taken up again after `interrupt` rounds.
 fn run(hosts: &Pair<Host>, first: &Pair<Ask>, range: Range, interrupt: usize) -> (Vec<Difference>, Comparison) {
-    let mut walks = Pair { a: Walk::new(first.a, range), b: Walk::new(first.b, range) };
+    let mut walks = Pair { a: Walk::new(first.a, range, i64::MAX), b: Walk::new(first.b, range, i64::MAX) };
     let (mut comparison, mut found) = (Comparison::new(range), Vec::new());
     for round in 0.. {
         if walks.a.ask().is_none() && walks.b.ask().is_none() {

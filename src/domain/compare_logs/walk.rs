@@ -71,9 +71,10 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A walk over `range` and its margins that begins with `first`.
+    /// A walk over `range` and its margins that begins with `first` at `now_ms`, milliseconds since 1970: it does not go on
+    /// behind that, where the log of a living host never ends.
     #[must_use]
-    pub fn new(first: Ask, range: Range) -> Walk {
+    pub fn new(first: Ask, range: Range, now_ms: i64) -> Walk {
         let paging = match first {
             Ask::AfterSeq(_) => Paging::Seq,
             Ask::AfterTime(_) => Paging::Time,
@@ -81,7 +82,7 @@ impl Walk {
         Walk {
             paging,
             next: Some(first),
-            until_ms: range.to_ms.saturating_add(MARGIN_MS),
+            until_ms: range.to_ms.saturating_add(MARGIN_MS).min(now_ms).max(range.to_ms),
             reached_ms: i64::MIN,
             overlap: HashSet::new(),
             read: 0,
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_numbered_log_is_walked_until_a_page_lies_behind_the_range() {
-        let mut walk = Walk::new(Ask::AfterSeq(3), RANGE);
+        let mut walk = Walk::new(Ask::AfterSeq(3), RANGE, i64::MAX);
         assert_eq!(walk.paging, Paging::Seq);
         let page = [numbered(4, 10), numbered(9, 20)];
         assert_eq!(walk.take(&lines(&page), 2).unwrap(), page);
@@ -223,8 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_goes_on_while_it_is_read_is_read_to_the_present() {
+        let began_ms = RANGE.to_ms + 50;
+        let mut walk = Walk::new(Ask::AfterSeq(0), RANGE, began_ms);
+        walk.take(&lines(&[numbered(1, RANGE.to_ms + 1)]), 9).unwrap();
+        assert_eq!(walk.ask(), Some(Ask::AfterSeq(1)), "what is out of order may follow");
+        walk.take(&lines(&[numbered(2, began_ms + 1)]), 9).unwrap();
+        assert_eq!(walk.ask(), None);
+    }
+
+    #[test]
     fn pages_that_do_not_chain_are_an_error_and_change_nothing() {
-        let mut walk = Walk::new(Ask::AfterSeq(3), RANGE);
+        let mut walk = Walk::new(Ask::AfterSeq(3), RANGE, i64::MAX);
         let before = walk.clone();
         assert_eq!(walk.take(&lines(&[numbered(3, 10)]), 2), Err(WalkError::Regress(3, 3)));
         assert_eq!(walk.take(&lines(&[numbered(5, 10), numbered(4, 10)]), 2), Err(WalkError::Regress(4, 5)));
@@ -240,7 +251,7 @@ mod tests {
     #[test]
     fn operations_that_share_a_millisecond_come_once_and_none_is_lost() {
         let log: Vec<Item> = [1, 5, 5, 5, 5, 7].into_iter().zip(0..).map(|(at, n)| item(n, at)).collect();
-        let mut walk = Walk::new(Ask::AfterTime(0), RANGE);
+        let mut walk = Walk::new(Ask::AfterTime(0), RANGE, i64::MAX);
         let mut seen = Vec::new();
         for _ in 0..10 {
             let Some(Ask::AfterTime(after)) = walk.ask() else { break };
@@ -254,7 +265,7 @@ mod tests {
     #[test]
     fn more_in_a_millisecond_than_a_page_holds_is_told() {
         let log: Vec<Item> = [5, 5, 5, 7].into_iter().zip(0..).map(|(at, n)| item(n, at)).collect();
-        let mut walk = Walk::new(Ask::AfterTime(0), RANGE);
+        let mut walk = Walk::new(Ask::AfterTime(0), RANGE, i64::MAX);
         let mut seen = Vec::new();
         for _ in 0..10 {
             let Some(Ask::AfterTime(after)) = walk.ask() else { break };
@@ -263,14 +274,14 @@ mod tests {
         }
         assert_eq!(seen.len(), 3, "the third of that millisecond cannot be had");
         assert!(walk.crowded && walk.ask().is_none());
-        let mut walk = Walk::new(Ask::AfterTime(9), RANGE);
+        let mut walk = Walk::new(Ask::AfterTime(9), RANGE, i64::MAX);
         assert_eq!(walk.take(&lines(&log), 9), Err(WalkError::Backwards));
     }
 
     #[test]
     fn disorder_is_noticed_and_a_single_wrong_time_is_none() {
         let late = 10 * MARGIN_MS;
-        let mut walk = Walk::new(Ask::AfterSeq(0), Range { from_ms: 0, to_ms: late });
+        let mut walk = Walk::new(Ask::AfterSeq(0), Range { from_ms: 0, to_ms: late }, i64::MAX);
         let page: Vec<Item> = (1..=200).map(|n| numbered(n, late / 2)).collect();
         walk.take(&lines(&page), 200).unwrap();
         walk.take(&lines(&[numbered(300, 0)]), 200).unwrap();
