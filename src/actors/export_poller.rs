@@ -18,9 +18,7 @@ use crate::domain::transport::Taken;
 use crate::domain::verdict::Mode;
 use crate::ports::export::ExportPage;
 use crate::ports::export_error::{ExportClass, ExportError};
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, WrapFuture,
-};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, WrapFuture};
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};

@@ -86,8 +86,8 @@ impl Feed {
 
     /// Sends events to the collector; done when it has them.
     pub(super) fn telling(&self, events: Vec<SourceEvent>) -> impl Future<Output = ()> + use<> {
-        let request = (!events.is_empty())
-            .then(|| self.to.collector.send(FromSource { source: self.settings.source, events }));
+        let request =
+            (!events.is_empty()).then(|| self.to.collector.send(FromSource { source: self.settings.source, events }));
         async move {
             if let Some(request) = request
                 && request.await.is_err()

@@ -245,6 +245,21 @@ impl LinkIs {
 #[rtype(result = "()")]
 pub struct LookFor(pub Vec<Sought>);
 
+/// To the collector: which of these operations of the primary are decided at this mirror?
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Vec<OpKey>")]
+pub struct Decided {
+    /// The mirror.
+    pub source: SourceIx,
+    /// The operations.
+    pub keys: Vec<OpKey>,
+}
+
+/// To whoever chose how operations are taken: look again now which way serves.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Reprobe;
+
 /// To an actor: end now.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]

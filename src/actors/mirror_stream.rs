@@ -13,6 +13,7 @@ mod reading;
 pub use bundle::Dialect;
 pub(super) use reading::rejected;
 
+use super::known_dids::KnownDids;
 use super::message::{AskChain, FromSource, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
 use super::reader::{ReaderTask, Readers};
 use super::validator::{Submitted, ValidatorDoor};
@@ -77,6 +78,8 @@ pub struct StreamDoors {
     pub forms: Arc<Mutex<FormCache>>,
     /// The notes of all readers.
     pub readers: Readers,
+    /// DIDs that the primary published about lately.
+    pub known: KnownDids,
 }
 
 /// Whom a stream tells.

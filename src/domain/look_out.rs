@@ -19,8 +19,7 @@ use super::verdict::Mode;
 /// From the primary's arrival to the first look, nanoseconds.
 const FIRST_NS: i64 = 500 * MS;
 /// Distances of the looks after it, nanoseconds; the last one goes on.
-const GAPS_NS: [i64; 8] =
-    [SECOND, SECOND, SECOND, 2 * SECOND, 2 * SECOND, 4 * SECOND, 4 * SECOND, LONGEST_GAP_NS];
+const GAPS_NS: [i64; 8] = [SECOND, SECOND, SECOND, 2 * SECOND, 2 * SECOND, 4 * SECOND, 4 * SECOND, LONGEST_GAP_NS];
 /// The longest distance between two looks at one operation.
 pub const LONGEST_GAP_NS: i64 = 8 * SECOND;
 /// A first look within this time tells a lag.
@@ -180,7 +179,7 @@ mod tests {
     use super::*;
 
     fn sought(n: u8, kind: Kind, p: Tau) -> Sought {
-        Sought { key: OpKey { did: Did([n / 10; 15]), cid: Cid([n; 32]) }, kind, p }
+        Sought { key: OpKey { did: Did([n / 10; 15]), cid: Cid([n; 32]) }, kind, p, created_ms: 0 }
     }
 
     fn ms(ms: i64) -> Tau {

@@ -48,8 +48,7 @@ impl Refill {
     /// Everything that was sent before `through` has come.
     #[must_use]
     pub fn proved(&self, through: Tau) -> Refilled {
-        let is_over =
-            through.since(self.last_at) >= PAUSE_NS || through.since(self.opened_at) >= REPLAY_MAX_NS;
+        let is_over = through.since(self.last_at) >= PAUSE_NS || through.since(self.opened_at) >= REPLAY_MAX_NS;
         match (is_over && through >= self.settled_at, self.is_seen) {
             (false, _) => Refilled::NotYet,
             (true, true) => Refilled::Closed,

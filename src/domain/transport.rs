@@ -34,8 +34,7 @@ pub enum Transport {
 
 impl Transport {
     /// The ladder, from the top.
-    pub const LADDER: [Transport; 4] =
-        [Transport::Stream, Transport::PlcBundle, Transport::Export, Transport::Resolve];
+    pub const LADDER: [Transport; 4] = [Transport::Stream, Transport::PlcBundle, Transport::Export, Transport::Resolve];
 
     /// The word in the configuration and the API.
     #[must_use]

@@ -24,6 +24,7 @@ use super::ledger::Capture;
 use super::link::Link;
 use super::sample::Samples;
 use super::time::{Labels, Tau, rfc3339_ms};
+use super::transport::Taken;
 use event::Event;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -38,8 +39,10 @@ pub struct SourceInfo {
     pub name: String,
     /// Where it is connected to, as configured.
     pub url: String,
-    /// How operations are taken from it.
+    /// How operations are taken from it; as configured until that is known.
     pub transport: String,
+    /// Why so, and what that way can tell; none until it is known, and for the primary.
+    pub taken: Option<Taken>,
     /// Its link.
     pub link: Link,
     /// Connected time over observed time, last six hours.

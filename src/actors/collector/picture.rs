@@ -15,10 +15,11 @@ pub(super) fn picture(c: &Collector) -> Picture {
         id: known.who.id.clone(),
         name: known.who.name.clone(),
         url: known.who.url.clone(),
-        transport: known.who.transport.clone(),
+        transport: known.taken.as_ref().map_or_else(|| known.who.transport.clone(), |t| t.transport.to_string()),
+        taken: known.taken.clone(),
         link: known.link.clone(),
         connected_ratio: known.sessions.connected_ratio(capture.now, SHARE_NS, &impaired),
-        cursor: known.anchor.map(|a| a.seq),
+        cursor: known.anchor.map(|a| a.seq).filter(|&seq| seq > 0),
         rejects: known.rejects.clone(),
         last_reject: known.last_reject.clone(),
     };

@@ -6,6 +6,7 @@ use crate::domain::fill::Anchor;
 use crate::domain::frame::{Reject, parse};
 use crate::domain::link::{LinkEvent, LinkState};
 use crate::domain::op::Op;
+use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::verdict::Mode;
 use crate::ports::stream_reader::{Arrived, Payload, StreamEnd};
@@ -69,6 +70,9 @@ impl MirrorStream {
         match parsed {
             Ok(frame) => {
                 self.note_live(&frame.op, message.at);
+                if self.settings.source == SourceIx::PRIMARY {
+                    self.doors.known.note(&frame.op, message.at);
+                }
                 self.submit(&frame.op, frame.operation);
                 events.push(SourceEvent::Arrived(frame.op, message.at, Mode::Live));
             }

@@ -55,6 +55,14 @@ impl Ledger {
         std::mem::take(&mut self.sampled)
     }
 
+    /// Whether the operation's verdict at the mirror is still open, and it may yet be delivered in time.
+    #[must_use]
+    pub fn is_pending(&self, source: SourceIx, key: &OpKey) -> bool {
+        let cell =
+            source.mirror_index().zip(self.ring.find(&key.cid)).and_then(|(m, number)| self.ring.cell(number, m));
+        cell.is_some_and(|cell| cell.verdict() == Verdict::Pending)
+    }
+
     /// The operation is not looked for at the mirror after all: it is not judged there.
     pub fn skip(&mut self, source: SourceIx, key: &OpKey) {
         let Some(m) = source.mirror_index() else { return };
@@ -76,7 +84,10 @@ impl Ledger {
     /// Notes a new operation that is to be looked for.
     pub(super) fn note_sampled(&mut self, row: &Row, m: usize) {
         if self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some()) {
-            self.sampled.push((SourceIx::mirror(m), Sought { key: row.key(), kind: row.kind, p: row.p }));
+            self.sampled.push((
+                SourceIx::mirror(m),
+                Sought { key: row.key(), kind: row.kind, p: row.p, created_ms: row.created_ms },
+            ));
         }
     }
 
@@ -166,7 +177,10 @@ mod tests {
         let taken = l.take_sampled();
         assert!(l.take_sampled().is_empty());
         let expected: Vec<_> = (0..40).filter(|&i| sampling.takes(&op(i, at(0)).key.cid)).collect();
-        assert_eq!(taken.iter().map(|t| t.1.key).collect::<Vec<_>>(), expected.iter().map(|&i| op(i, at(0)).key).collect::<Vec<_>>());
+        assert_eq!(
+            taken.iter().map(|t| t.1.key).collect::<Vec<_>>(),
+            expected.iter().map(|&i| op(i, at(0)).key).collect::<Vec<_>>()
+        );
         let (skipped, delivered) = (taken[0].1.key, taken[1].1.key);
         l.skip(M, &skipped);
         let seen = *expected.get(1).unwrap();

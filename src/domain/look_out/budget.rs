@@ -96,7 +96,10 @@ mod tests {
         assert!((ratio(0.3, 2) - 1.0).abs() < f64::EPSILON);
         for (ops_per_s, looks) in [(1.0, 2), (10.0, 2), (10.0, 8)] {
             let requests = ratio(ops_per_s, looks) * ops_per_s * f64::from(looks);
-            assert!((0.5..1.0).contains(&requests), "{ops_per_s} a second, {looks} looks: {requests} requests a second");
+            assert!(
+                (0.5..1.0).contains(&requests),
+                "{ops_per_s} a second, {looks} looks: {requests} requests a second"
+            );
         }
         assert_eq!(Budget::new(1.0, Tau(0)).watched_max(), 6);
     }

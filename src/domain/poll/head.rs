@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn the_newest_operation_is_found_in_few_questions() {
         for newest in [1_u64, 7, 999, 1_000, 1_001, 81_200_113, 1 << 50] {
-            let log: Vec<u64> = (0..3_000).rev().filter_map(|back| newest.checked_sub(back * 2)).filter(|&s| s > 0).collect();
+            let log: Vec<u64> =
+                (0..3_000).rev().filter_map(|back| newest.checked_sub(back * 2)).filter(|&s| s > 0).collect();
             let (asked, after) = search(&log);
             let page: Vec<u64> = log.iter().copied().filter(|&seq| seq > after).collect();
             assert!(page.len() < PAGE_OPS + 1 && page.last() == Some(&newest), "{newest}: {} on the page", page.len());
