@@ -53,7 +53,7 @@ mod tests {
         for n in 0..200_u8 {
             let kind = if n == 9 { Kind::Tombstone } else { Kind::Update };
             let key = OpKey { did: Did([n; 15]), cid: Cid([n; 32]) };
-            known.note(&Op { key, kind, created_ms: 0, seq: None }, Tau(i64::from(n) * SECOND));
+            known.note(&Op { key, kind, created_ms: 0, seq: None, prev: None }, Tau(i64::from(n) * SECOND));
             if n == 5 {
                 assert_eq!(known.pick(Tau(5 * SECOND)), Some((Did([0; 15]), false)));
             }

@@ -201,7 +201,7 @@ impl Resolver {
                 }
                 Sight::Visible(key, mode, _) => {
                     if let Some(s) = self.sought.remove(&key) {
-                        let op = Op { key, kind: s.kind, created_ms: s.created_ms, seq: None };
+                        let op = Op { key, kind: s.kind, created_ms: s.created_ms, seq: None, prev: None };
                         events.push(SourceEvent::Arrived(op, received_at, mode));
                     }
                 }

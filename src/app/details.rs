@@ -1,107 +1,177 @@
-//! Answers what is not ready-made: one mirror's operations, one DID. Computed on the blocking pool from a picture, so that
-//! the collector gives a few microseconds and the HTTP workers nothing.
+//! Answers what is not ready-made: lists of operations, one operation, one DID, two hosts. Computed on the blocking pool
+//! from a picture, so that the collector gives a few microseconds and the HTTP workers nothing.
 
+use super::auditing::Auditing;
 use super::pictures::Pictures;
+use crate::actors::message::RecheckError as Refused;
 use crate::domain::did::Did;
-use crate::domain::interval::ExtraState;
-use crate::domain::verdict::Verdict;
-use crate::domain::view::ops::{OpsFilter, OpsPage};
-use crate::domain::view::{Picture, did, ops};
-use crate::http::detail::{Detail, DetailError, DetailPage, OpsQuery};
+use crate::domain::op::OpKey;
+use crate::domain::time::Tau;
+use crate::domain::view::ops::{OpsPage, Position};
+use crate::domain::view::{Picture, compare, did, evidence, op, ops};
+use crate::domain::window_kind::WindowKind;
+use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
+use crate::http::ops_query::{OpsQuery, Scope};
 use crate::recompute::CaptureSource;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A check on request that is not refused within this time has begun.
+const REFUSED_WITHIN: Duration = Duration::from_millis(250);
 
 /// Details from pictures.
 pub struct Details {
     /// Where pictures come from.
     pub pictures: Pictures,
+    /// Who asks hosts about single DIDs.
+    pub auditing: Auditing,
     /// Names this run.
     pub snapshot_id: String,
 }
 
-/// Operations without a row of the primary are asked for by these verdicts.
-const EXTRAS: [(&str, ExtraState); 3] =
-    [("extra", ExtraState::Extra), ("extra_unknown", ExtraState::Unknown), ("extra_pending", ExtraState::Pending)];
-
-fn page(picture: &Picture, query: &OpsQuery, snapshot_id: &str) -> Result<DetailPage, DetailError> {
-    let mirror = picture
-        .mirrors
-        .iter()
-        .position(|m| m.id == query.mirror)
-        .ok_or_else(|| DetailError::Internal("the mirror is configured and not known".to_owned()))?;
-    let held = &picture.capture.held;
-    let (top, below) = match &query.cursor {
-        None => (held.end(), None),
-        Some(cursor) => read_cursor(cursor, snapshot_id)?,
+fn answer(picture: &Picture, question: &Question, snapshot_id: &str) -> Result<DetailPage, DetailError> {
+    let revision = picture.capture.held.end();
+    let page = |data: &Value| DetailPage {
+        data: data.to_string().into_bytes(),
+        next_cursor: None,
+        snapshot_id: snapshot_id.to_owned(),
+        revision,
+        window_ms: None,
     };
-    let verdict = query.verdict.as_deref();
-    let extra = EXTRAS.iter().find(|e| Some(e.0) == verdict);
-    if let Some(&(_, state)) = extra {
-        let data = ops::extras(picture, mirror, state, query.limit as usize);
-        return Ok(answer(&data, None, snapshot_id, top));
+    match question {
+        Question::Ops(query) => ops_page(picture, query, snapshot_id),
+        Question::Did(did) => did_page(picture, *did).map(|data| page(&data)),
+        Question::Op(key) => found(op::page(picture, *key)).map(|data| page(&data)),
+        Question::Evidence(key) => found(evidence_page(picture, *key, snapshot_id)).map(|data| page(&data)),
+        Question::Compare { a, b, window } => {
+            let (data, from_ms, to_ms) = compare_page(picture, a, b, *window)?;
+            Ok(DetailPage { window_ms: Some((from_ms, to_ms)), ..page(&data) })
+        }
     }
-    let filter = OpsFilter {
-        verdict: verdict.and_then(Verdict::parse),
-        did: query.did.as_deref().and_then(Did::parse),
-        kind: query.kind,
-        from_ms: query.from_ms,
-        to_ms: query.to_ms,
-        below: Some(below.unwrap_or(top)),
-        limit: query.limit as usize,
-    };
-    let OpsPage { data, next_below } = ops::page(picture, mirror, &filter);
-    let cursor = next_below.map(|below| format!("{snapshot_id}_{top}_{below}"));
-    Ok(answer(&data, cursor, snapshot_id, top))
 }
 
-/// (top, below) of a cursor of this run.
-fn read_cursor(cursor: &str, snapshot_id: &str) -> Result<(u64, Option<u64>), DetailError> {
-    let mut parts = cursor.rsplitn(3, '_');
-    let number = |part: Option<&str>| part.and_then(|p| p.parse::<u64>().ok()).ok_or(DetailError::BadCursor);
-    let (below, top) = (number(parts.next())?, number(parts.next())?);
+fn found(data: Option<Value>) -> Result<Value, DetailError> {
+    data.ok_or(DetailError::NoSuchOp)
+}
+
+/// The bundle, with the names of the program and the run that made it.
+fn evidence_page(picture: &Picture, key: OpKey, snapshot_id: &str) -> Option<Value> {
+    let mut data = evidence::page(picture, key)?;
+    let observer = data.get_mut("observer")?.as_object_mut()?;
+    observer.insert("run".into(), snapshot_id.into());
+    Some(data)
+}
+
+fn compare_page(picture: &Picture, a: &str, b: &str, window: WindowKind) -> Result<(Value, i64, i64), DetailError> {
+    let source = |id: &str| {
+        let unknown = || DetailError::Internal("the host is configured and not known".to_owned());
+        picture.find_source(id).ok_or_else(unknown)
+    };
+    Ok(compare::page(picture, [source(a)?, source(b)?], window))
+}
+
+fn did_page(picture: &Picture, did: Did) -> Result<Value, DetailError> {
+    let data = did::page(picture, did);
+    let is_empty = |key: &str| data.get(key).and_then(Value::as_array).is_none_or(Vec::is_empty);
+    let is_asked = data.get("survey").is_some_and(|s| !s.is_null());
+    if is_empty("ops") && is_empty("extras") && !is_asked {
+        return Err(DetailError::NoSuchDid);
+    }
+    Ok(data)
+}
+
+fn ops_page(picture: &Picture, query: &OpsQuery, snapshot_id: &str) -> Result<DetailPage, DetailError> {
+    let named = match &query.scope {
+        Scope::Mirror(id) => Some(id),
+        Scope::Every(named) => named.as_ref(),
+    };
+    let is_meant = |(_, info): &(usize, &crate::domain::view::SourceInfo)| named.is_none_or(|id| info.id == *id);
+    let mirrors: Vec<usize> = picture.mirrors.iter().enumerate().filter(is_meant).map(|(m, _)| m).collect();
+    let end = picture.capture.held.end();
+    let (top, position) = match &query.cursor {
+        None => (end, Position::Row { number: end, mirror: 0 }),
+        Some(cursor) => read_cursor(cursor, snapshot_id)?,
+    };
+    let OpsPage { data, next } = ops::page(picture, &mirrors, &query.filter, position);
+    Ok(DetailPage {
+        data: data.to_string().into_bytes(),
+        next_cursor: next.map(|position| write_cursor(snapshot_id, top, position)),
+        snapshot_id: snapshot_id.to_owned(),
+        revision: top,
+        window_ms: None,
+    })
+}
+
+fn write_cursor(snapshot_id: &str, top: u64, position: Position) -> String {
+    match position {
+        Position::Row { number, mirror } => format!("{snapshot_id}_{top}_r_{number}_{mirror}"),
+        Position::Extra { at, skip } => format!("{snapshot_id}_{top}_x_{}_{skip}", at.0),
+    }
+}
+
+/// The listing that a cursor of this run goes on with: where it began, and where this page begins.
+fn read_cursor(cursor: &str, snapshot_id: &str) -> Result<(u64, Position), DetailError> {
+    fn number<T: std::str::FromStr>(part: Option<&str>) -> Result<T, DetailError> {
+        part.and_then(|p| p.parse().ok()).ok_or(DetailError::BadCursor)
+    }
+    let mut parts = cursor.rsplitn(5, '_');
+    let (second, first, how) = (parts.next(), parts.next(), parts.next());
+    let top = number(parts.next())?;
+    let position = match how {
+        Some("r") => Position::Row { number: number(first)?, mirror: number(second)? },
+        Some("x") => Position::Extra { at: Tau(number(first)?), skip: number(second)? },
+        _ => return Err(DetailError::BadCursor),
+    };
     match parts.next() {
-        Some(run) if run == snapshot_id => Ok((top, Some(below))),
+        Some(run) if run == snapshot_id => Ok((top, position)),
         Some(_) => Err(DetailError::CursorExpired),
         None => Err(DetailError::BadCursor),
     }
 }
 
-fn answer(data: &serde_json::Value, next_cursor: Option<String>, snapshot_id: &str, revision: u64) -> DetailPage {
-    DetailPage { data: data.to_string().into_bytes(), next_cursor, snapshot_id: snapshot_id.to_owned(), revision }
-}
-
-impl Details {
-    fn compute(
-        &self,
-        work: impl FnOnce(&Picture, &str) -> Result<DetailPage, DetailError> + Send + 'static,
-    ) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
+impl Detail for Details {
+    fn answer(&self, question: Question) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
         let (asking, id) = (self.pictures.capture(), self.snapshot_id.clone());
         Box::pin(async move {
             let captured = asking.await.map_err(|e| DetailError::Internal(e.to_string()))?;
             let picture = Arc::clone(&captured.capture);
             drop(captured);
-            let computed = tokio::task::spawn_blocking(move || work(&picture, &id)).await;
+            let computed = tokio::task::spawn_blocking(move || answer(&picture, &question, &id)).await;
             computed.unwrap_or_else(|e| Err(DetailError::Internal(e.to_string())))
+        })
+    }
+
+    fn recheck(&self, did: Did) -> BoxFuture<'static, Result<(), RecheckError>> {
+        let asking = self.auditing.recheck(did);
+        Box::pin(async move {
+            match tokio::time::timeout(REFUSED_WITHIN, asking).await {
+                // What the hosts answer goes to the collector, and from there into the page of the DID.
+                Err(_) | Ok(Ok(_)) => Ok(()),
+                Ok(Err(Refused::Off)) => Err(RecheckError::NotEnabled),
+                Ok(Err(Refused::Full | Refused::Stopping)) => Err(RecheckError::Busy),
+            }
         })
     }
 }
 
-impl Detail for Details {
-    fn ops(&self, query: OpsQuery) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
-        self.compute(move |picture, id| page(picture, &query, id))
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn did(&self, text: String) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
-        self.compute(move |picture, id| {
-            let parsed =
-                Did::parse(&text).ok_or_else(|| DetailError::Internal("a checked DID did not parse".to_owned()))?;
-            let data = did::page(picture, parsed);
-            let is_empty = |key: &str| data.get(key).and_then(serde_json::Value::as_array).is_none_or(Vec::is_empty);
-            if is_empty("ops") && is_empty("extras") {
-                return Err(DetailError::NoSuchDid);
-            }
-            Ok(answer(&data, None, id, picture.capture.held.end()))
-        })
+    #[test]
+    fn a_cursor_leads_back_to_its_place_in_this_run_alone() {
+        let row = Position::Row { number: 7, mirror: 2 };
+        let extra = Position::Extra { at: Tau(-5), skip: 3 };
+        for position in [row, Position::Extra { at: Tau(i64::MAX), skip: 0 }] {
+            let cursor = write_cursor("run", 9, position);
+            assert_eq!(read_cursor(&cursor, "run").unwrap(), (9, position));
+            assert!(matches!(read_cursor(&cursor, "other"), Err(DetailError::CursorExpired)));
+        }
+        assert_eq!(read_cursor(&write_cursor("run", 9, extra), "run").unwrap(), (9, extra));
+        for damaged in ["", "run", "run_9_r_7", "run_9_y_7_2", "9_r_7_2", "run_9_r_x_2", "run_x_r_7_2"] {
+            assert!(matches!(read_cursor(damaged, "run"), Err(DetailError::BadCursor)), "{damaged}");
+        }
     }
 }

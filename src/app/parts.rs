@@ -120,7 +120,12 @@ impl App {
         let state = web::Data::new(HttpState::new(HttpParts {
             pages: Arc::clone(&pages),
             mirror_ids: ids,
-            detail: Arc::new(Details { pictures: assembled.pictures.clone(), snapshot_id }),
+            detail: Arc::new(Details {
+                pictures: assembled.pictures.clone(),
+                auditing: assembled.auditing.clone(),
+                snapshot_id,
+            }),
+            primary_id: config.primary.id.clone(),
             readiness: Arc::new(move || match &*trouble.borrow() {
                 _ if !readiness.load(Ordering::Relaxed) => Err("stopping".to_owned()),
                 Some(text) => Err(text.clone()),

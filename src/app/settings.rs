@@ -97,6 +97,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         detail_requests_per_second: http.detail_requests_per_second,
         detail_burst: http.detail_burst,
         exempt_loopback: http.exempt_loopback,
+        allow_recheck: config.audit.allow_recheck,
         version: http.expose_version.then(|| env!("CARGO_PKG_VERSION").to_owned()),
     }
 }

@@ -39,6 +39,14 @@ impl Sessions {
         }
     }
 
+    /// The latest times at which the link was up, oldest first, at most `max`; one that goes on has no end.
+    #[must_use]
+    pub fn latest(&self, max: usize) -> Vec<Span> {
+        let open = self.up_since.map(|from| Span { from, to: Tau::MAX });
+        let closed = max.saturating_sub(usize::from(open.is_some())).min(self.up.len());
+        self.up.iter().skip(self.up.len() - closed).copied().chain(open).collect()
+    }
+
     /// Connected time over the time in `[now − horizon_ns, now)` that was watched and not in `impaired`; none when there is none.
     #[must_use]
     pub fn connected_ratio(&self, now: Tau, horizon_ns: i64, impaired: &[Span]) -> Option<f64> {
@@ -76,6 +84,8 @@ mod tests {
         s.up(Tau(40));
         assert_eq!(s.connected_ratio(Tau(50), 1_000, &[]), Some(0.6));
         assert_eq!(s.connected_ratio(Tau(50), 20, &[]), Some(0.5));
+        assert_eq!(s.latest(1), [Span { from: Tau(40), to: Tau::MAX }]);
+        assert_eq!(s.latest(9), [Span { from: Tau(10), to: Tau(30) }, Span { from: Tau(40), to: Tau::MAX }]);
         let ours = [Span { from: Tau(30), to: Tau(40) }];
         assert_eq!(s.connected_ratio(Tau(50), 20, &ours), Some(1.0), "our own downtime is nobody's");
     }

@@ -2,10 +2,14 @@
 //!
 //! Field names are those of the API; a value that cannot be told is `null` beside its reason, and 0 means zero.
 
+pub mod chain;
+pub mod compare;
 pub mod coverage;
 pub mod did;
 pub mod divergence;
 pub mod event;
+pub mod evidence;
+pub mod extras;
 pub mod history;
 pub mod internals;
 pub mod lag;
@@ -13,17 +17,20 @@ pub mod link;
 pub mod methodology;
 pub mod mirror;
 pub mod misses;
+pub mod op;
 pub mod ops;
 pub mod overview;
 pub mod rtt;
+pub mod sample;
 pub mod stats;
 
 use super::confirm::Load;
 use super::evidence::Evidence;
-use super::ledger::Capture;
+use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
 use super::sample::Samples;
-use super::time::{Labels, Tau, rfc3339_ms};
+use super::source::SourceIx;
+use super::time::{Labels, Span, Tau, rfc3339_ms};
 use super::transport::Taken;
 use event::Event;
 use serde_json::{Map, Value};
@@ -47,6 +54,8 @@ pub struct SourceInfo {
     pub link: Link,
     /// Connected time over observed time, last six hours.
     pub connected_ratio: Option<f64>,
+    /// The latest times at which its link was up, oldest first; one that goes on has no end.
+    pub sessions: Vec<Span>,
     /// The source's own number of the last operation up to which nothing is missing.
     pub cursor: Option<u64>,
     /// Refused frames by reason.
@@ -115,6 +124,35 @@ impl Picture {
     #[must_use]
     pub fn at(&self, tau: Tau) -> String {
         label(&self.capture.labels, tau)
+    }
+
+    /// Who a source is, and what is known of it.
+    #[must_use]
+    pub fn source(&self, source: SourceIx) -> Option<(&SourceInfo, &SourceCapture)> {
+        match source.mirror_index() {
+            None => Some((&self.primary, &self.capture.primary)),
+            Some(m) => self.mirrors.get(m).zip(self.capture.mirrors.get(m).map(|c| &c.source)),
+        }
+    }
+
+    /// The source of this id.
+    #[must_use]
+    pub fn find_source(&self, id: &str) -> Option<SourceIx> {
+        if self.primary.id == id {
+            return Some(SourceIx::PRIMARY);
+        }
+        self.mirrors.iter().position(|m| m.id == id).map(SourceIx::mirror)
+    }
+
+    /// Every source, the primary first.
+    pub fn sources(&self) -> impl Iterator<Item = SourceIx> + use<> {
+        (0..=self.mirrors.len()).map(|i| SourceIx(i as u16))
+    }
+
+    /// The end of a span as a label; none while it goes on.
+    #[must_use]
+    pub fn end_at(&self, to: Tau) -> Option<String> {
+        (to < Tau::MAX).then(|| self.at(to))
     }
 
     /// Flags of the observer that are up now.

@@ -13,8 +13,8 @@ use moka::future::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::detail::{Detail, DetailError, DetailPage, OpsQuery};
-use crate::publish::envelope::{self, Links, Meta};
+use super::detail::{Detail, DetailError, DetailPage, Question};
+use crate::publish::envelope::{self, Links, Meta, WindowMeta, WindowStatus};
 use crate::publish::{Encoded, UtcNow};
 
 /// Computations at once.
@@ -88,28 +88,15 @@ impl Pool {
         }
     }
 
-    /// One mirror's operations.
+    /// The answer to a question.
     ///
     /// # Errors
     /// What the computation said, or [`DetailError::Overloaded`].
-    pub async fn ops(&self, query: OpsQuery) -> Result<Arc<Answer>, Arc<DetailError>> {
-        let own = query.canonical(query.cursor.as_deref());
-        let place = Place { own, html: format!("/mirrors/{}", query.mirror) };
-        let (detail, asked) = (Arc::clone(&self.detail), query.clone());
-        let next = move |cursor: &str| query.canonical(Some(cursor));
-        self.get(place, Box::new(move || detail.ops(asked)), Box::new(next)).await
-    }
-
-    /// One DID.
-    ///
-    /// # Errors
-    /// What the computation said, or [`DetailError::Overloaded`].
-    pub async fn did(&self, did: String) -> Result<Arc<Answer>, Arc<DetailError>> {
-        let place = Place { own: format!("/api/v1/dids/{did}"), html: format!("/did/{did}") };
-        let detail = Arc::clone(&self.detail);
-        let next_base = place.own.clone();
-        let next = move |cursor: &str| format!("{next_base}?cursor={cursor}");
-        self.get(place, Box::new(move || detail.did(did)), Box::new(next)).await
+    pub async fn answer(&self, question: Question) -> Result<Arc<Answer>, Arc<DetailError>> {
+        let place = Place { own: question.own(), html: question.html() };
+        let (detail, asked) = (Arc::clone(&self.detail), question.clone());
+        let next = move |cursor: &str| question.path(Some(cursor));
+        self.get(place, Box::new(move || detail.answer(asked)), Box::new(next)).await
     }
 
     async fn get(
@@ -159,6 +146,8 @@ fn finish(
     now_ms: i64,
     compute_ms: f64,
 ) -> Result<Arc<Answer>, DetailError> {
+    let status = WindowStatus::Provisional;
+    let window = page.window_ms.map(|(from_at_ms, to_at_ms)| WindowMeta { from_at_ms, to_at_ms, status });
     let meta = Meta {
         generated_at_ms: now_ms,
         snapshot_id: &page.snapshot_id,
@@ -166,7 +155,7 @@ fn finish(
         age_ms: 0,
         recompute_interval_s: None,
         compute_ms,
-        window: None,
+        window,
     };
     let links = Links { own: &place.own, next: next.as_deref(), html: &place.html };
     let body = Encoded::new(envelope::wrap(&page.data, &meta, &links))

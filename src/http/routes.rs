@@ -1,4 +1,4 @@
-//! Which address answers with what: the closed list of finished pages, the two details, the probes, the live socket.
+//! Which address answers with what: the closed list of finished pages, the details, the probes, the live socket.
 //!
 //! [`page_specs`] and [`configure`] read the same table, so a page without an address cannot be, nor the reverse.
 
@@ -9,13 +9,11 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 use futures_util::future::ready;
 
-use super::canonical::{self, Ready};
-use super::detail::{self, OpsQuery};
-use super::live;
-use super::pool::{ANSWER_TTL, Answer};
+use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
+use super::{details, live, recheck};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
 
@@ -106,8 +104,13 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
     config
         .service(page(STATS_PATH, STATS_KEY, state))
         .service(mirror(state))
-        .service(mirror_ops(state))
-        .service(did(state))
+        .service(details::mirror_ops(state))
+        .service(details::ops(state))
+        .service(details::op(state))
+        .service(details::evidence(state))
+        .service(details::did(state))
+        .service(details::compare(state))
+        .service(recheck::recheck(state))
         .service(live_socket(state))
         .service(probe("/healthz", state, |_| Ok(())))
         .service(probe("/readyz", state, |state| (state.readiness)()))
@@ -139,7 +142,7 @@ fn readable(
         .default_service(other_method(state))
 }
 
-fn other_method(state: &web::Data<HttpState>) -> actix_web::Route {
+pub(super) fn other_method(state: &web::Data<HttpState>) -> actix_web::Route {
     let state = state.clone();
     web::to(move |request: HttpRequest| {
         let response = if request.method() == Method::OPTIONS {
@@ -187,63 +190,12 @@ fn mirror(state: &web::Data<HttpState>) -> Resource {
     })
 }
 
-fn known_mirror<'a>(request: &'a HttpRequest, state: &HttpState) -> Result<&'a str, Problem> {
+pub(super) fn known_mirror<'a>(request: &'a HttpRequest, state: &HttpState) -> Result<&'a str, Problem> {
     let id = request.match_info().query("id");
     if state.mirror_ids.contains(id) {
         return Ok(id);
     }
     Err(Problem::new(StatusCode::NOT_FOUND, "no_such_mirror", format!("{}; see /api/v1/mirrors", quote(id))))
-}
-
-fn mirror_ops(state: &web::Data<HttpState>) -> Resource {
-    detail_resource("/api/v1/mirrors/{id}/ops", state, |request, state| async move {
-        canonical::check_accept(&request)?;
-        let id = known_mirror(&request, &state)?;
-        let query = OpsQuery::parse(id, request.query_string())?;
-        state.limit.take(state.client(&request))?;
-        let answer = state.pool.ops(query).await.map_err(|error| Problem::from(&*error))?;
-        Ok(detail_response(&answer, &request, &state))
-    })
-}
-
-fn did(state: &web::Data<HttpState>) -> Resource {
-    detail_resource("/api/v1/dids/{did}", state, |request, state| async move {
-        canonical::check_accept(&request)?;
-        Params::parse(request.query_string(), &[])?;
-        let did = detail::did(request.match_info().query("did"))?;
-        state.limit.take(state.client(&request))?;
-        let answer = state.pool.did(did).await.map_err(|error| Problem::from(&*error))?;
-        Ok(detail_response(&answer, &request, &state))
-    })
-}
-
-/// Like [`readable`], for answers that are waited for.
-fn detail_resource<F, Fut>(path: &str, state: &web::Data<HttpState>, answer: F) -> Resource
-where
-    F: Fn(HttpRequest, web::Data<HttpState>) -> Fut + Clone + 'static,
-    Fut: Future<Output = Result<HttpResponse, Problem>> + 'static,
-{
-    let shared = state.clone();
-    let handler = move |request: HttpRequest| {
-        let (state, asked) = (shared.clone(), request.clone());
-        let answer = answer(request, state.clone());
-        async move { answer.await.unwrap_or_else(|problem| problem.respond(&asked, state.now_ms())) }
-    };
-    web::resource(path)
-        .route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
-        .default_service(other_method(state))
-}
-
-fn detail_response(answer: &Answer, request: &HttpRequest, state: &HttpState) -> HttpResponse {
-    let ready = Ready {
-        body: &answer.body,
-        etag: &answer.etag,
-        last_modified: &answer.last_modified,
-        age_ms: state.now_ms().saturating_sub(answer.generated_at_ms).max(0),
-        max_age_s: i64::try_from(ANSWER_TTL.as_secs()).unwrap_or(0),
-        next: answer.next.as_deref(),
-    };
-    canonical::respond(&ready, request)
 }
 
 fn live_socket(state: &web::Data<HttpState>) -> Resource {

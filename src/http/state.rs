@@ -5,13 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::client_address::{AddressBlock, client};
 use super::detail::Detail;
 use super::limit::ClientLimit;
 use super::pool::Pool;
+use super::recheck;
 use super::sockets::Sockets;
+use crate::domain::did::Did;
 use crate::publish::{Pages, UtcNow};
 
 /// Whether readers may rely on the pages; the error says why not, in words for them.
@@ -38,6 +41,8 @@ pub struct HttpOptions {
     pub detail_burst: u32,
     /// Whether limits per client pass loopback over.
     pub exempt_loopback: bool,
+    /// Whether readers may have hosts asked about a DID.
+    pub allow_recheck: bool,
     /// Our version, where it may be told.
     pub version: Option<String>,
 }
@@ -54,6 +59,7 @@ impl Default for HttpOptions {
             detail_requests_per_second: 10,
             detail_burst: 40,
             exempt_loopback: true,
+            allow_recheck: false,
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
@@ -63,6 +69,8 @@ impl Default for HttpOptions {
 pub struct HttpParts {
     /// The finished pages.
     pub pages: Arc<Pages>,
+    /// Id of the primary.
+    pub primary_id: String,
     /// Ids of the mirrors: any other is 404.
     pub mirror_ids: Vec<String>,
     /// Answers what is not ready-made.
@@ -85,9 +93,14 @@ pub struct HttpState {
     pub options: HttpOptions,
     /// Cancelled when the process stops.
     pub shutdown: CancellationToken,
+    pub(super) primary_id: String,
     pub(super) mirror_ids: HashSet<String>,
+    pub(super) detail: Arc<dyn Detail>,
     pub(super) pool: Pool,
     pub(super) limit: ClientLimit,
+    pub(super) recheck_limit: ClientLimit,
+    /// DIDs that were asked about just now.
+    pub(super) rechecked: Cache<Did, ()>,
     pub(super) sockets: Arc<Sockets>,
     pub(super) readiness: Readiness,
     utc_now_ms: UtcNow,
@@ -98,7 +111,11 @@ impl HttpState {
     pub fn new(parts: HttpParts) -> Self {
         let options = parts.options;
         HttpState {
+            primary_id: parts.primary_id,
             mirror_ids: parts.mirror_ids.into_iter().collect(),
+            detail: Arc::clone(&parts.detail),
+            recheck_limit: ClientLimit::new(recheck::PER_SECOND, recheck::BURST, options.exempt_loopback),
+            rechecked: Cache::builder().max_capacity(recheck::DIDS_MAX).time_to_live(recheck::SAME_DID).build(),
             pool: Pool::new(parts.detail, Arc::clone(&parts.utc_now_ms)),
             limit: ClientLimit::new(options.detail_requests_per_second, options.detail_burst, options.exempt_loopback),
             sockets: Arc::new(Sockets::new(options.live_sockets_max, options.live_sockets_per_address_max)),

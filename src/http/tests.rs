@@ -40,6 +40,19 @@ const CANONICAL: [&str; 17] = [
     "/api/v1/mirrors/m2",
 ];
 
+/// Every address whose answer is computed for the request.
+const DETAILS: [&str; 6] = [
+    "/api/v1/mirrors/m1/ops",
+    "/api/v1/ops?mirror=m2&verdict=missed",
+    "/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+    OP,
+    "/api/v1/ops/did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq/evidence",
+    "/api/v1/compare?a=m1&b=p&window=24h",
+];
+
+const OP: &str =
+    "/api/v1/ops/did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq";
+
 #[actix_web::test]
 async fn every_page_answers_with_its_validators_and_headers() {
     let world = world();
@@ -102,7 +115,7 @@ async fn encodings_are_negotiated_among_ready_bytes() {
 #[actix_web::test]
 async fn methods_other_than_reading_are_refused_with_the_list() {
     let world = world();
-    for uri in CANONICAL.into_iter().chain(["/healthz", "/readyz", "/api/v1/live", "/api/v1/mirrors/m1/ops"]) {
+    for uri in CANONICAL.into_iter().chain(DETAILS).chain(["/healthz", "/readyz", "/api/v1/live"]) {
         let got = ask(&world, Method::DELETE, uri, &[]).await;
         assert_problem(&got, 405, "method_not_allowed", uri);
         assert_eq!(got.header("allow"), "GET, HEAD, OPTIONS", "{uri}");
@@ -136,6 +149,23 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/mirrors/m1/ops?cursor=broken", 500, "internal"),
         ("/api/v1/dids/did:plc:short", 400, "bad_did"),
         ("/api/v1/dids/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", 404, "no_such_did"),
+        ("/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz?x=1", 400, "unknown_parameter"),
+        ("/api/v1/ops?mirror=nope", 404, "no_such_mirror"),
+        ("/api/v1/ops?verdict=lost", 400, "bad_verdict"),
+        ("/api/v1/ops?verdict=late&verdict=late", 400, "repeated_parameter"),
+        ("/api/v1/ops/did:plc:short/bafy", 400, "bad_did"),
+        ("/api/v1/ops/did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafy", 400, "bad_cid"),
+        ("/api/v1/ops/did:plc:ewvi7nxzyoun6zhxrhs64oiz", 404, "not_found"),
+        (
+            "/api/v1/ops/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq",
+            404,
+            "no_such_op",
+        ),
+        ("/api/v1/compare?a=m1", 400, "missing_parameter"),
+        ("/api/v1/compare?a=m1&b=m1", 400, "same_host"),
+        ("/api/v1/compare?a=m1&b=m9", 404, "no_such_host"),
+        ("/api/v1/compare?a=m1&b=m2&window=2h", 400, "bad_window"),
+        ("/api/v1/compare?a=m1&b=m2&c=m2", 400, "unknown_parameter"),
         ("/api/v1/live", 426, "upgrade_required"),
         ("/api/v1/nothing", 404, "not_found"),
         ("/api/", 404, "not_found"),
@@ -177,7 +207,8 @@ async fn details_are_wrapped_linked_and_validated() {
     let world = world();
     let got = get(&world, "/api/v1/mirrors/m1/ops?limit=5").await;
     assert_eq!(got.status, 200);
-    assert_eq!(got.json()["data"]["mirror"], "m1");
+    assert_eq!(got.json()["data"]["scope"], "Mirror(\"m1\")");
+    assert_eq!(got.json()["links"]["html"], "/misses?mirror=m1");
     assert_eq!(got.header("link"), "</api/v1/mirrors/m1/ops?limit=5&cursor=n1>; rel=\"next\"");
     assert_eq!(got.json()["links"]["next"], "/api/v1/mirrors/m1/ops?limit=5&cursor=n1");
     assert_eq!(got.header("cache-control"), "public, max-age=1, stale-while-revalidate=30");
@@ -190,6 +221,57 @@ async fn details_are_wrapped_linked_and_validated() {
     assert_eq!(did.json()["data"]["did"], DID);
     let encoded = get(&world, &format!("/api/v1/dids/{}", DID.replace(':', "%3A"))).await;
     assert_eq!(encoded.status, 200);
+}
+
+#[actix_web::test]
+async fn every_detail_answers_and_says_where_it_stands() {
+    let world = world();
+    for uri in DETAILS {
+        let got = get(&world, uri).await;
+        assert_eq!(got.status, 200, "{uri}");
+        let own = got.json()["links"]["self"].as_str().unwrap().to_owned();
+        assert!(own.starts_with(uri), "{uri}: {own}");
+        assert_eq!(get(&world, &own).await.json()["links"]["self"], own.as_str(), "{uri}");
+        assert_security_headers(&got, uri);
+    }
+    let evidence = get(&world, &format!("{OP}/evidence")).await;
+    let name = "attachment; filename=\"mirrorwatch-evidence-bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq.json\"";
+    assert_eq!(evidence.header("content-disposition"), name);
+    assert_eq!(get(&world, OP).await.header("content-disposition"), "");
+    let compared = get(&world, "/api/v1/compare?b=p&a=m1").await.json();
+    assert_eq!(compared["meta"]["window"]["to_at"], "1970-01-01T00:00:01.000Z");
+    assert_eq!(compared["links"]["html"], "/compare?a=m1&b=p&window=6h");
+}
+
+#[actix_web::test]
+async fn a_check_on_request_is_off_unless_allowed_and_bounded_when_it_is() {
+    let uri = format!("/api/v1/dids/{DID}/recheck");
+    let off = world();
+    assert_problem(&ask(&off, Method::POST, &uri, &[]).await, 404, "not_enabled", &uri);
+    let world = world_with(HttpOptions { allow_recheck: true, ..HttpOptions::default() }, 0, Arc::new(|| Ok(())));
+    let got = ask(&world, Method::POST, &uri, &[("sec-fetch-site", "same-origin")]).await;
+    assert_eq!((got.status, got.header("location")), (202, &*format!("/api/v1/dids/{DID}")));
+    assert_eq!(got.json()["links"]["html"], format!("/did/{DID}"));
+    assert_security_headers(&got, &uri);
+    assert_eq!(ask(&world, Method::POST, &uri, &[]).await.status, 202);
+    assert_eq!(world.detail.rechecked.load(Ordering::SeqCst), 1, "the second one found the first under way");
+    assert_problem(&ask(&world, Method::GET, &uri, &[]).await, 405, "method_not_allowed", &uri);
+    assert_eq!(ask(&world, Method::OPTIONS, &uri, &[]).await.header("allow"), "POST, OPTIONS");
+    for (headers, status, code) in
+        [(("sec-fetch-site", "cross-site"), 403, "cross_site"), (("content-length", "5000"), 413, "body_too_large")]
+    {
+        assert_problem(&ask(&world, Method::POST, &uri, &[headers]).await, status, code, &uri);
+    }
+    let bad = "/api/v1/dids/did:plc:short/recheck";
+    assert_problem(&ask(&world, Method::POST, bad, &[]).await, 400, "bad_did", bad);
+    let busy = "/api/v1/dids/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/recheck";
+    let got = ask(&world, Method::POST, busy, &[]).await;
+    assert_problem(&got, 503, "overloaded", busy);
+    assert_eq!(got.header("retry-after"), "5");
+    for _ in 0..2 {
+        ask(&world, Method::POST, busy, &[]).await;
+    }
+    assert_problem(&ask(&world, Method::POST, busy, &[]).await, 429, "rate_limited", busy);
 }
 
 #[actix_web::test]
@@ -254,6 +336,7 @@ async fn before_the_first_computation_pages_are_503() {
     let pages = Arc::new(Pages::new("run", page_specs(&[])));
     parts.state = web::Data::new(HttpState::new(HttpParts {
         pages,
+        primary_id: "p".to_owned(),
         mirror_ids: Vec::new(),
         detail: Arc::new(Arc::clone(&parts.detail)),
         readiness: Arc::new(|| Ok(())),

@@ -1,5 +1,10 @@
 //! How a simulated server behaves; everything is faithful until something is switched on, and can be changed while it runs.
+//!
+//! The software of the real mirrors has habits of its own, named in [`software`].
 
+mod software;
+
+use super::history::Lie;
 use crate::domain::cid::Cid;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -111,9 +116,37 @@ pub enum Alteration {
     Did,
 }
 
+/// What streams speak.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+pub enum Wire {
+    /// `/export/stream`, numbered, each message with its `type`.
+    #[default]
+    Sequenced,
+    /// `/ws` of a plcbundle server: neither `seq` nor `type`, `created_at` in place of `createdAt`; a cursor counts records
+    /// from 0 on and is the first one to be sent.
+    Bundle,
+}
+
+/// What `/_health` says, where there is one.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Health {
+    /// The version alone.
+    Version,
+    /// The number of the newest operation too.
+    LatestSeq,
+    /// Its `createdAt` too, as `latest_at`.
+    LatestAt,
+    /// The same as `lastCommittedOpTime`.
+    LastCommitted,
+    /// 404.
+    Absent,
+}
+
 /// How frames are written.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Style {
+    /// What streams speak.
+    pub wire: Wire,
     /// Keys in alphabetical order, and `nullified:false` among them.
     pub sorted_keys: bool,
     /// `createdAt` ends with `+00:00` in place of `Z`.
@@ -131,6 +164,12 @@ pub struct Behaviour {
     pub drop_next: u32,
     /// So many of the next operations that appear are on no stream, though everything else shows them.
     pub unstreamed_next: u32,
+    /// What follows an operation that never appeared never appears either.
+    pub refuses_orphans: bool,
+    /// So many of the next operations appear only after the next one of their DID.
+    pub overtaken_next: u32,
+    /// After so many of the next operations streams carry another one under the same number.
+    pub equivocate_next: u32,
     /// These never appear.
     pub drop_cids: HashSet<Cid>,
     /// Share of operations after which one appears that the directory never had.
@@ -149,12 +188,16 @@ pub struct Behaviour {
     pub style: Style,
     /// What a request to upgrade gets.
     pub upgrade: Upgrade,
+    /// What a request to upgrade elsewhere gets; never a stream.
+    pub upgrade_elsewhere: Upgrade,
     /// What a cursor in the future or too far in the past gets.
     pub cursor_fault: CursorFault,
     /// Cursors below this are too far in the past.
     pub oldest_cursor: u64,
     /// Whether pings and closes are answered.
     pub answers_pings: bool,
+    /// How often it pings on its own.
+    pub pings_every: Option<Duration>,
     /// Streams stay open and carry nothing.
     pub stalled: bool,
     /// Each stream ends after so long.
@@ -168,8 +211,18 @@ pub struct Behaviour {
     pub replay_on_connect: usize,
     /// What `/export` gives.
     pub export: Export,
+    /// Whether `/export` can be asked by time.
+    pub export_by_time: bool,
     /// What `/{did}/log/audit` gives, likewise.
     pub audit: Export,
+    /// Whether there are `/{did}/log` and `/{did}/log/last`.
+    pub has_logs: bool,
+    /// What audit logs and the other logs tell otherwise than it was, in turn.
+    pub lies: Vec<Lie>,
+    /// The status of a DID's document after its tombstone.
+    pub tombstone_status: u16,
+    /// What `/_health` says.
+    pub health: Health,
     /// How long an operation is on the stream before `/export` has it.
     pub export_lag: Duration,
     /// How many operations are kept for cursors, `/export` and audit logs.
@@ -183,6 +236,9 @@ impl Default for Behaviour {
             drop_share: 0.0,
             drop_next: 0,
             unstreamed_next: 0,
+            refuses_orphans: false,
+            overtaken_next: 0,
+            equivocate_next: 0,
             drop_cids: HashSet::new(),
             invent_share: 0.0,
             alter_share: 0.0,
@@ -192,16 +248,23 @@ impl Default for Behaviour {
             numbering: Numbering::Directory,
             style: Style::default(),
             upgrade: Upgrade::Stream,
+            upgrade_elsewhere: Upgrade::Hang,
             cursor_fault: CursorFault::Close,
             oldest_cursor: 0,
             answers_pings: true,
+            pings_every: None,
             stalled: false,
             disconnect_after: None,
             disconnect_how: Hangup::Eof,
             burst_limit: None,
             replay_on_connect: 0,
             export: Export::Pages,
+            export_by_time: true,
             audit: Export::Pages,
+            has_logs: true,
+            lies: Vec::new(),
+            tombstone_status: 404,
+            health: Health::Version,
             export_lag: Duration::ZERO,
             keep: 50_000,
         }

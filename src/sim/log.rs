@@ -2,7 +2,7 @@
 //!
 //! A stream is a place in this log; reading on from it gives catch-up and live alike, without a gap between them.
 
-use super::behaviour::{Numbering, Style};
+use super::behaviour::{Numbering, Style, Wire};
 use super::op::SimOp;
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
@@ -21,13 +21,14 @@ enum Item {
 }
 
 impl Entry {
+    /// What streams carry.
+    fn message(&self, style: Style) -> Message {
+        Message::text(self.op.message_text(self.seq, style))
+    }
+
     /// The element of an audit log, or the line of `/export` by time.
     pub(super) fn legacy_text(&self, style: Style) -> String {
         self.op.legacy_text(self.nullified, style)
-    }
-
-    pub(super) fn is_nullified(&self) -> bool {
-        self.nullified
     }
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Entry {
     /// Whether streams carry it.
     is_streamed: bool,
     /// Whether audit logs call it nullified.
-    nullified: bool,
+    pub(super) nullified: bool,
     /// Whether nothing shows it any more.
     is_withdrawn: bool,
 }
@@ -89,6 +90,9 @@ impl Log {
             Numbering::Own => next,
         };
         self.last_seq = seq;
+        for loser in &op.nullifies {
+            self.alter(*loser, Deed::Nullify);
+        }
         self.push(Item::Entry(Entry { seq, op, at, is_streamed, nullified: false, is_withdrawn: false }), keep);
         seq
     }
@@ -127,6 +131,14 @@ impl Log {
         self.forgotten_seq = seq;
     }
 
+    /// When the newest operation was accepted, milliseconds since 1970; none without one.
+    pub(super) fn newest_ms(&self) -> Option<i64> {
+        self.items.iter().rev().find_map(|item| match item {
+            Item::Entry(entry) => Some(entry.op.created_ms),
+            Item::Odd(_) => None,
+        })
+    }
+
     pub(super) fn last_seq(&self) -> u64 {
         self.last_seq
     }
@@ -161,7 +173,7 @@ impl Log {
         for item in self.items.iter().skip(skip).take(max) {
             match item {
                 Item::Entry(entry) if entry.is_streamed && !entry.is_withdrawn => {
-                    messages.push(Message::text(entry.op.stream_text(entry.seq, style)));
+                    messages.push(entry.message(style));
                 }
                 Item::Odd(frame) if at >= live_from => messages.push(frame.clone()),
                 Item::Entry(_) | Item::Odd(_) => {}
@@ -195,7 +207,7 @@ impl Log {
             .iter()
             .rev()
             .filter_map(|item| match item {
-                Item::Entry(entry) => Some(Message::text(entry.op.stream_text(entry.seq, style))),
+                Item::Entry(entry) => Some(entry.message(style)),
                 Item::Odd(_) => None,
             })
             .take(count)
@@ -206,7 +218,22 @@ impl Log {
 }
 
 impl SimOp {
-    /// The message of a stream, or the line of `/export` by number.
+    /// The message of a stream.
+    #[must_use]
+    pub fn message_text(&self, seq: u64, style: Style) -> String {
+        match style.wire {
+            Wire::Sequenced => self.stream_text(seq, style),
+            Wire::Bundle => self.bundle_text(style),
+        }
+    }
+
+    /// The message of a plcbundle server.
+    fn bundle_text(&self, style: Style) -> String {
+        let (did, cid, operation, created) = (self.key.did, self.key.cid, &self.operation, self.created_text(style));
+        format!(r#"{{"did":"{did}","operation":{operation},"cid":"{cid}","nullified":false,"created_at":"{created}"}}"#)
+    }
+
+    /// The message of a numbered stream, or the line of `/export` by number.
     #[must_use]
     pub fn stream_text(&self, seq: u64, style: Style) -> String {
         let (did, cid, operation, created) = (self.key.did, self.key.cid, &self.operation, self.created_text(style));

@@ -1,10 +1,11 @@
 //! One connection: the head of a request, and every answer but a stream.
 
-use super::behaviour::{CursorFault, Export, Hangup, Refusal, Upgrade};
+use super::behaviour::{Behaviour, CursorFault, Export, Hangup, Refusal, Upgrade};
 use super::log::Place;
+use super::pages;
 use super::server::{Received, Shared};
+use super::state::State;
 use super::stream;
-use crate::domain::did::Did;
 use crate::domain::frame::parse_created_ms;
 use std::borrow::Cow;
 use std::io;
@@ -38,17 +39,10 @@ pub(super) async fn serve(mut socket: TcpStream, shared: Arc<Shared>) {
     let _ = socket.set_nodelay(true);
     let Ok(Ok(Some(head))) = timeout(HEAD_WITHIN, read_head(&mut socket)).await else { return };
     let answered = match (&head.websocket_key, head.path.as_str()) {
-        (Some(key), "/export/stream") => return upgrade(socket, &shared, key, &head.query).await,
-        // The reference server never answers an upgrade elsewhere.
-        (Some(_), _) => return hang(socket).await,
+        (Some(key), path) => return upgrade(socket, &shared, key, path, &head.query).await,
         _ if head.method != "GET" => Answer::status(405),
-        (None, "/export/stream") => Answer::status(426),
         (None, "/export") => export(&shared, &head.query),
-        (None, "/_health") => {
-            shared.state().received.healths += 1;
-            Answer::json(200, r#"{"version":"simulated"}"#.to_owned())
-        }
-        (None, path) => about_did(&shared, path),
+        (None, path) => pages::answer(&mut shared.state(), path),
     };
     let _ = answered.write(&mut socket).await;
 }
@@ -91,20 +85,14 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-async fn upgrade(mut socket: TcpStream, shared: &Arc<Shared>, key: &str, query: &str) {
+async fn upgrade(mut socket: TcpStream, shared: &Arc<Shared>, key: &str, path: &str, query: &str) {
     let asked = parameter(query, "cursor");
-    let (behaviour, place) = {
-        let mut state = shared.state();
-        state.received.upgrades += 1;
-        Received::remember(&mut state.received.cursors, asked.clone());
-        let cursor = match &asked {
-            Some(text) => text.parse().map(Some),
-            None => Ok(None),
-        };
-        (state.behaviour.clone(), cursor.map(|cursor| state.place_of(cursor)))
-    };
+    let (behaviour, place) = begin(&mut shared.state(), path, asked);
+    if path != behaviour.style.wire.path() {
+        return decline(socket, behaviour.upgrade_elsewhere).await;
+    }
     // The reference server never answers a cursor that is no number.
-    let Ok(place) = place else { return hang(socket).await };
+    let Some(place) = place else { return hang(socket).await };
     let fault = match place {
         Place::At(_) => None,
         Place::Future => Some(Hangup::FUTURE_CURSOR),
@@ -117,11 +105,7 @@ async fn upgrade(mut socket: TcpStream, shared: &Arc<Shared>, key: &str, query: 
     let hangup = match behaviour.upgrade {
         Upgrade::Stream => fault,
         Upgrade::FalseAccept(hangup) => Some(hangup),
-        Upgrade::Hang => return hang(socket).await,
-        Upgrade::Refuse(refusal) => {
-            let _ = Answer::refusal(refusal).write(&mut socket).await;
-            return;
-        }
+        refusing => return decline(socket, refusing).await,
     };
     let accept = derive_accept_key(key.as_bytes());
     let switching = format!(
@@ -134,6 +118,24 @@ async fn upgrade(mut socket: TcpStream, shared: &Arc<Shared>, key: &str, query: 
             (None, _) => Err(Hangup::Eof),
         };
         stream::serve(socket, shared, behaviour.answers_pings, begin).await;
+    }
+}
+
+/// How the server behaves now, and where a stream from this cursor begins; none when that is no number.
+fn begin(state: &mut State, path: &str, asked: Option<String>) -> (Behaviour, Option<Place>) {
+    let cursor = asked.as_deref().map(str::parse).transpose();
+    if path == state.behaviour.style.wire.path() {
+        state.received.upgrades += 1;
+        Received::remember(&mut state.received.cursors, asked);
+    }
+    (state.behaviour.clone(), cursor.ok().map(|cursor| state.place_of(cursor)))
+}
+
+/// Answers a request to upgrade with anything but a 101.
+async fn decline(mut socket: TcpStream, how: Upgrade) {
+    match how {
+        Upgrade::Refuse(refusal) => drop(Answer::refusal(refusal).write(&mut socket).await),
+        Upgrade::Stream | Upgrade::FalseAccept(_) | Upgrade::Hang => hang(socket).await,
     }
 }
 
@@ -169,6 +171,7 @@ fn export(shared: &Shared, query: &str) -> Answer {
             later.take(count).map(|entry| entry.op.stream_text(entry.seq, style)).collect()
         }
         Some((Err(_), None)) => return Answer::status(400),
+        _ if !state.behaviour.export_by_time => return Answer::status(400),
         by_time => {
             let after_ms = by_time.and_then(|(_, time)| time).unwrap_or(i64::MIN);
             let mut entries: Vec<_> = visible.filter(|entry| entry.op.created_ms > after_ms).collect();
@@ -180,51 +183,24 @@ fn export(shared: &Shared, query: &str) -> Answer {
     Answer { status: 200, kind: "application/jsonlines", retry_after_s: None, body: lines.join("\n") }
 }
 
-/// What is known of one DID: its audit log, or its last operation.
-fn about_did(shared: &Shared, path: &str) -> Answer {
-    let of = |page: &str| path.strip_prefix('/').and_then(|path| path.strip_suffix(page)).and_then(Did::parse);
-    let (audit, last) = (of("/log/audit"), of("/log/last"));
-    let Some(did) = audit.or(last) else { return Answer::status(404) };
-    let mut state = shared.state();
-    state.received.audits += 1;
-    match &mut state.behaviour.audit {
-        Export::Absent if audit.is_some() => return Answer::status(404),
-        Export::Fail { times: times @ 1.., refusal } => {
-            *times -= 1;
-            return Answer::refusal(*refusal);
-        }
-        _ => {}
-    }
-    let entries = state.log.of_did(did);
-    let style = state.behaviour.style;
-    if audit.is_some() && !entries.is_empty() {
-        let elements: Vec<String> = entries.iter().map(|entry| entry.legacy_text(style)).collect();
-        return Answer::json(200, format!("[{}]", elements.join(",")));
-    }
-    match entries.iter().rev().find(|entry| !entry.is_nullified()) {
-        Some(entry) => Answer::json(200, entry.op.operation.clone()),
-        None => Answer::json(404, format!(r#"{{"message":"DID not registered: {did}"}}"#)),
-    }
-}
-
 /// An HTTP answer.
-struct Answer {
-    status: u16,
-    kind: &'static str,
-    retry_after_s: Option<u32>,
-    body: String,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) kind: &'static str,
+    pub(super) retry_after_s: Option<u32>,
+    pub(super) body: String,
 }
 
 impl Answer {
-    fn json(status: u16, body: String) -> Answer {
+    pub(super) fn json(status: u16, body: String) -> Answer {
         Answer { status, kind: "application/json", retry_after_s: None, body }
     }
 
-    fn status(status: u16) -> Answer {
+    pub(super) fn status(status: u16) -> Answer {
         Answer::json(status, format!(r#"{{"message":"status {status}"}}"#))
     }
 
-    fn refusal(refusal: Refusal) -> Answer {
+    pub(super) fn refusal(refusal: Refusal) -> Answer {
         Answer { retry_after_s: refusal.retry_after_s, ..Answer::status(refusal.status) }
     }
 

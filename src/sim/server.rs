@@ -133,8 +133,9 @@ impl Directory {
             let mut state = self.shared.state();
             let outcome = state.accept(op, now);
             let invented = state.invent(&self.shared.now_ms, self.seed, now);
+            let rival = state.equivocate(op);
             state.add_odd_frames(op);
-            Fate { outcome, invented }
+            Fate { outcome, invented, rival }
         };
         self.shared.announce();
         self.shared.wake_delayer.notify_one();

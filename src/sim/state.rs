@@ -1,18 +1,20 @@
 //! Everything about one simulated server that changes, and what becomes of the operations that it is handed.
 
-use super::behaviour::{Alteration, Behaviour};
+use super::behaviour::{Alteration, Behaviour, Wire};
 use super::garbage::Garbage;
 use super::log::{Log, Place};
 use super::op::{OpMaker, SimOp};
 use super::server::NowMs;
+use crate::domain::did::Did;
 use crate::domain::op::OpKey;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
 
 /// Cursors and export queries remembered for tests.
 const MAX_REMEMBERED: usize = 1_000;
@@ -26,6 +28,8 @@ pub struct Fate {
     pub outcome: Outcome,
     /// An operation that appears beside it and that the directory never had.
     pub invented: Option<OpKey>,
+    /// An operation that streams carry after it under the same number.
+    pub rival: Option<OpKey>,
 }
 
 /// What became of the operation itself.
@@ -37,6 +41,12 @@ pub enum Outcome {
     Altered(Alteration, Duration),
     /// It never appears.
     Dropped,
+    /// It never appears, because one that it follows never did.
+    Refused,
+    /// No stream carries it; everything else shows it after this time.
+    Unstreamed(Duration),
+    /// It appears as it is, but after the next one of its DID, and never without that.
+    Overtaken,
 }
 
 /// What a server was asked.
@@ -74,6 +84,7 @@ struct Delayed {
     due: Instant,
     order: u64,
     published: Instant,
+    is_streamed: bool,
     op: Arc<SimOp>,
 }
 
@@ -104,6 +115,10 @@ pub(super) struct State {
     pub(super) received: Received,
     delayed: BinaryHeap<Reverse<Delayed>>,
     order: u64,
+    /// DIDs of which an operation never appeared, while orphans are refused.
+    broken: HashSet<Did>,
+    /// Operations that wait for the next one of their DID.
+    held: HashMap<Did, Arc<SimOp>>,
     last_due: Option<Instant>,
     rng: StdRng,
     inventor: Option<OpMaker>,
@@ -121,6 +136,8 @@ impl State {
             received: Received::default(),
             delayed: BinaryHeap::new(),
             order: 0,
+            broken: HashSet::new(),
+            held: HashMap::new(),
             last_due: None,
             rng: StdRng::seed_from_u64(seed),
             inventor: None,
@@ -132,12 +149,35 @@ impl State {
 
     /// Decides what becomes of `op` here, and does it or sets its time.
     pub(super) fn accept(&mut self, op: &Arc<SimOp>, now: Instant) -> Outcome {
+        let did = op.key.did;
+        if self.behaviour.refuses_orphans && self.broken.contains(&did) {
+            return Outcome::Refused;
+        }
         if self.drops(op) {
+            if self.behaviour.refuses_orphans && self.broken.len() < MAX_DELAYED {
+                self.broken.insert(did);
+            }
             return Outcome::Dropped;
         }
+        if self.overtakes(op) {
+            return Outcome::Overtaken;
+        }
         let delay = self.delay(now);
+        let outcome = self.accept_after(op, now, delay);
+        if let Some(held) = self.held.remove(&did) {
+            self.appear_later(held, now, delay, true);
+        }
+        outcome
+    }
+
+    fn accept_after(&mut self, op: &Arc<SimOp>, now: Instant, delay: Duration) -> Outcome {
+        if let Some(left) = self.behaviour.unstreamed_next.checked_sub(1) {
+            self.behaviour.unstreamed_next = left;
+            self.appear_later(op.clone(), now, delay, false);
+            return Outcome::Unstreamed(delay);
+        }
         let Some(alteration) = self.alteration(op) else {
-            self.appear_later(op.clone(), now, delay);
+            self.appear_later(op.clone(), now, delay, true);
             return Outcome::Delivered(delay);
         };
         let altered = match alteration {
@@ -145,8 +185,19 @@ impl State {
             Alteration::CreatedAt => op.with_other_created_at(),
             Alteration::Did => op.with_other_did(),
         };
-        self.appear_later(Arc::new(altered), now, delay);
+        self.appear_later(Arc::new(altered), now, delay, true);
         Outcome::Altered(alteration, delay)
+    }
+
+    /// Whether this operation waits for the next one of its DID.
+    fn overtakes(&mut self, op: &Arc<SimOp>) -> bool {
+        let waits =
+            self.behaviour.overtaken_next > 0 && !self.held.contains_key(&op.key.did) && self.held.len() < MAX_DELAYED;
+        if waits {
+            self.behaviour.overtaken_next -= 1;
+            self.held.insert(op.key.did, op.clone());
+        }
+        waits
     }
 
     fn drops(&mut self, op: &SimOp) -> bool {
@@ -189,18 +240,18 @@ impl State {
         due - now
     }
 
-    fn appear_later(&mut self, op: Arc<SimOp>, now: Instant, delay: Duration) {
+    fn appear_later(&mut self, op: Arc<SimOp>, now: Instant, delay: Duration, is_streamed: bool) {
+        let order = self.order;
+        let delayed = Delayed { due: now + delay, order, published: now, is_streamed, op };
         if delay.is_zero() || self.delayed.len() >= MAX_DELAYED {
-            self.appear(op, now, now);
+            self.appear(delayed, now);
         } else {
             self.order += 1;
-            self.delayed.push(Reverse(Delayed { due: now + delay, order: self.order, published: now, op }));
+            self.delayed.push(Reverse(delayed));
         }
     }
 
-    fn appear(&mut self, op: Arc<SimOp>, published: Instant, now: Instant) {
-        let is_streamed = self.behaviour.unstreamed_next == 0;
-        self.behaviour.unstreamed_next = self.behaviour.unstreamed_next.saturating_sub(1);
+    fn appear(&mut self, Delayed { op, published, is_streamed, .. }: Delayed, now: Instant) {
         self.log.append(op, self.behaviour.numbering, is_streamed, self.behaviour.keep, now);
         if self.appeared_us.len() >= self.behaviour.keep.max(1) {
             self.appeared_us.pop_front();
@@ -216,7 +267,7 @@ impl State {
                 return (released, Some(next.due));
             }
             if let Some(Reverse(ready)) = self.delayed.pop() {
-                self.appear(ready.op, ready.published, now);
+                self.appear(ready, now);
                 released = true;
             }
         }
@@ -233,8 +284,17 @@ impl State {
         op.seq = 0;
         let key = op.key;
         let delay = self.delay(now);
-        self.appear_later(Arc::new(op), now, delay);
+        self.appear_later(Arc::new(op), now, delay, true);
         Some(key)
+    }
+
+    /// Has streams carry another operation under the number of the newest one.
+    pub(super) fn equivocate(&mut self, op: &SimOp) -> Option<OpKey> {
+        self.behaviour.equivocate_next = self.behaviour.equivocate_next.checked_sub(1)?;
+        let rival = op.with_broken_signature();
+        let frame = Message::text(rival.message_text(self.log.last_seq(), self.behaviour.style));
+        self.log.append_odd(frame, self.behaviour.keep);
+        Some(rival.key)
     }
 
     pub(super) fn add_odd_frames(&mut self, op: &SimOp) {
@@ -254,6 +314,10 @@ impl State {
     /// Where a stream begins.
     pub(super) fn place_of(&self, cursor: Option<u64>) -> Place {
         match cursor {
+            // Records that there are not yet are waited for.
+            Some(cursor) if self.behaviour.style.wire == Wire::Bundle => {
+                self.log.place_of(cursor.min(self.log.last_seq()), 0)
+            }
             Some(cursor) => self.log.place_of(cursor, self.behaviour.oldest_cursor),
             None => Place::At(self.log.before_end(self.behaviour.replay_on_connect)),
         }

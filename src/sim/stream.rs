@@ -71,7 +71,11 @@ impl Drop for OpenStream<'_> {
 /// Sends what the log holds from `place` on and whatever comes; how to end, or `None` when the client left.
 async fn talk(ws: &mut Socket, shared: &Shared, place: u64) -> Option<Hangup> {
     let mut news = shared.news.subscribe();
-    let live_from = shared.state().log.end();
+    let (live_from, ping_every) = {
+        let state = shared.state();
+        (state.log.end(), state.behaviour.pings_every)
+    };
+    let mut pings = ping_every.map(tokio::time::interval);
     let mut place = place;
     loop {
         news.borrow_and_update();
@@ -100,8 +104,15 @@ async fn talk(ws: &mut Socket, shared: &Shared, place: u64) -> Option<Hangup> {
             ws.flush().await.ok()?;
             place = next;
         }
+        let due = async {
+            match &mut pings {
+                Some(pings) => drop(pings.tick().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             changed = news.changed() => changed.ok()?,
+            () = due => ws.send(Message::Ping(Vec::new().into())).await.ok()?,
             message = ws.next() => match message? {
                 Ok(Message::Ping(_)) => shared.state().received.pings += 1,
                 Ok(Message::Close(_)) | Err(_) => return None,

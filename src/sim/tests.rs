@@ -1,6 +1,8 @@
 //! The simulator seen from a client: real sockets on the loopback address, each wait under one guard.
 
+mod lies;
 mod misbehaviour;
+mod software;
 
 use super::behaviour::{Behaviour, CursorFault, Hangup, Refusal, Upgrade};
 use super::demo::{self, DemoOptions};
@@ -67,11 +69,11 @@ async fn open(directory: &Directory, query: &str) -> Client {
     client
 }
 
-/// The next message that is no pong.
+/// The next message that is no ping or pong.
 async fn next(client: &mut Client) -> Message {
     loop {
         match soon(client.next()).await {
-            Some(Ok(Message::Pong(_))) => {}
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(message)) => return message,
             other => panic!("{other:?}"),
         }
@@ -92,7 +94,7 @@ async fn next_frame(client: &mut Client) -> Result<Op, Reject> {
 async fn expect(client: &mut Client, ops: &[Arc<SimOp>]) {
     for op in ops {
         let got = next_frame(client).await.unwrap();
-        let expected = Op { key: op.key, kind: op.kind, created_ms: op.created_ms, seq: Some(op.seq) };
+        let expected = Op { key: op.key, kind: op.kind, created_ms: op.created_ms, seq: Some(op.seq), prev: got.prev };
         assert_eq!(got, expected);
     }
 }

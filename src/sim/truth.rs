@@ -5,6 +5,8 @@
 
 use super::behaviour::Alteration;
 use super::server::{Fate, Outcome};
+use crate::domain::finding::Finding;
+use crate::domain::verdict::Verdict;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -40,17 +42,59 @@ pub struct MirrorTruth {
     pub altered_did: u64,
     /// Appeared with another `createdAt`; these are among the delivered.
     pub altered_created_at: u64,
+    /// Never appeared because one that they follow never did.
+    pub refused: u64,
+    /// On no stream, though everything else shows them.
+    pub unstreamed: u64,
+    /// Appeared only after the one that follows them.
+    pub overtaken: u64,
     /// Appeared though the primary never had them.
     pub invented: u64,
+    /// Other operations that streams carried under a number that was taken.
+    pub rivals: u64,
     /// Median of the time from publication to appearance, over everything that appeared lately, in milliseconds.
     pub lag_p50_ms: Option<f64>,
 }
 
 impl MirrorTruth {
-    /// Operations that this mirror never delivered: what an observer must find missed.
+    /// Operations that this mirror's stream never delivered: what an observer must find missed.
     #[must_use]
     pub fn missing(&self) -> u64 {
-        self.dropped + self.altered_content + self.altered_did
+        self.dropped + self.refused + self.unstreamed + self.altered_content + self.altered_did
+    }
+}
+
+/// What an observer must come to about one operation of the primary at one mirror.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// The verdict, once the grace is past.
+    pub verdict: Verdict,
+    /// What asking the mirror explains it with.
+    pub explained: Option<Finding>,
+    /// Whether it is a follower in a chain, and no root.
+    pub follows: bool,
+    /// What is found about content or order.
+    pub content: Option<Finding>,
+}
+
+impl Fate {
+    /// What must be found about the operation itself, when everything that the mirror sent was observed: `on_time` is the
+    /// limit, and `knows_did` says whether the mirror shows another operation of the DID.
+    #[must_use]
+    pub fn expected(&self, on_time: Duration, knows_did: bool) -> Expected {
+        let lost = if knows_did { Finding::DataLoss } else { Finding::DidUnknown };
+        let delivered = |delay: Duration| if delay <= on_time { Verdict::OnTime } else { Verdict::Late };
+        let (verdict, explained, content) = match self.outcome {
+            Outcome::Delivered(delay) => (delivered(delay), None, None),
+            Outcome::Altered(Alteration::CreatedAt, delay) => (delivered(delay), None, Some(Finding::Altered)),
+            Outcome::Altered(Alteration::Content, _) => (Verdict::Missed, Some(lost), Some(Finding::Corrupt)),
+            Outcome::Altered(Alteration::Did, _) => (Verdict::Missed, Some(lost), Some(Finding::Altered)),
+            Outcome::Dropped | Outcome::Refused => (Verdict::Missed, Some(lost), None),
+            Outcome::Unstreamed(_) => (Verdict::Missed, Some(Finding::StreamLoss), None),
+            Outcome::Overtaken => (Verdict::OnTime, None, Some(Finding::OrderViolation)),
+        };
+        let content = content.or(self.rival.map(|_| Finding::Equivocation));
+        Expected { verdict, explained, follows: self.outcome == Outcome::Refused, content }
     }
 }
 
@@ -59,6 +103,7 @@ impl MirrorTruth {
 struct Mark {
     outcome: Outcome,
     invented: bool,
+    rival: bool,
 }
 
 /// Keeps what became of the newest operations at each mirror.
@@ -76,7 +121,11 @@ impl Journal {
         if self.operations.len() >= MAX_OPERATIONS {
             self.operations.pop_front();
         }
-        let marks = fates.iter().map(|fate| Mark { outcome: fate.outcome, invented: fate.invented.is_some() });
+        let marks = fates.iter().map(|fate| Mark {
+            outcome: fate.outcome,
+            invented: fate.invented.is_some(),
+            rival: fate.rival.is_some(),
+        });
         self.operations.push_back((created_ms, marks.collect()));
     }
 
@@ -96,6 +145,7 @@ impl Journal {
 impl MirrorTruth {
     fn add(&mut self, mark: Mark, on_time: Duration) {
         self.invented += u64::from(mark.invented);
+        self.rivals += u64::from(mark.rival);
         let delivered = match mark.outcome {
             Outcome::Delivered(delay) => Some(delay),
             Outcome::Altered(Alteration::CreatedAt, delay) => {
@@ -112,6 +162,18 @@ impl MirrorTruth {
             }
             Outcome::Dropped => {
                 self.dropped += 1;
+                None
+            }
+            Outcome::Refused => {
+                self.refused += 1;
+                None
+            }
+            Outcome::Unstreamed(_) => {
+                self.unstreamed += 1;
+                None
+            }
+            Outcome::Overtaken => {
+                self.overtaken += 1;
                 None
             }
         };

@@ -68,8 +68,8 @@ fn table() -> Vec<Row> {
         ),
         row("own-numbers", |b| b.numbering = Numbering::Own, same, on_time, clean),
         row("deaf", |b| b.answers_pings = false, same, on_time, clean),
-        row("sorted", |b| b.style = Style { sorted_keys: true, offset_time: false }, same, on_time, clean),
-        row("offset", |b| b.style = Style { sorted_keys: false, offset_time: true }, same, on_time, clean),
+        row("sorted", |b| b.style = Style { sorted_keys: true, ..Style::default() }, same, on_time, clean),
+        row("offset", |b| b.style = Style { offset_time: true, ..Style::default() }, same, on_time, clean),
         row(
             "repeating",
             same,

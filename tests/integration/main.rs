@@ -18,6 +18,7 @@ mod kills;
 mod lifecycle;
 mod mirrors;
 mod primary;
+mod quirks;
 mod restart;
 mod tidy;
 mod turbulence;

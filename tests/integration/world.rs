@@ -7,6 +7,7 @@ pub mod app;
 pub mod counts;
 pub mod process;
 pub mod publisher;
+pub mod script;
 
 use app::Running;
 use counts::Counts;

@@ -6,6 +6,8 @@ use crate::domain::view::{Picture, SourceInfo};
 
 /// The time over which a link's share is told.
 const SHARE_NS: i64 = 6 * 3_600 * SECOND;
+/// Sessions of each source that a picture shows.
+const SESSIONS_SHOWN: usize = 64;
 
 pub(super) fn picture(c: &Collector) -> Picture {
     let capture = c.ledger.capture(true);
@@ -19,6 +21,7 @@ pub(super) fn picture(c: &Collector) -> Picture {
         taken: known.taken.clone(),
         link: known.link.clone(),
         connected_ratio: known.sessions.connected_ratio(capture.now, SHARE_NS, &impaired),
+        sessions: known.sessions.latest(SESSIONS_SHOWN),
         cursor: known.anchor.map(|a| a.seq).filter(|&seq| seq > 0),
         rejects: known.rejects.clone(),
         last_reject: known.last_reject.clone(),

@@ -245,7 +245,7 @@ mod tests {
         let mut cid = [0; 32];
         cid[..8].copy_from_slice(&second.to_le_bytes());
         let key = OpKey { did: Did([1; 15]), cid: Cid(cid) };
-        Op { key, kind: Kind::Update, created_ms: T0 + second as i64 * 1_000, seq: Some(second) }
+        Op { key, kind: Kind::Update, created_ms: T0 + second as i64 * 1_000, seq: Some(second), prev: None }
     }
 
     /// A server: what it answers.

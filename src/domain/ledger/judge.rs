@@ -10,6 +10,10 @@ use crate::domain::window::{Cover, GAP_LIMIT_NS, Gap, GapState, Windows};
 /// Overdue operations of one mirror above which they are judged once a second and not at each tick.
 const OFTEN_MAX: usize = 10_000;
 
+/// By how much the primary's path to us may be longer than a mirror's, nanoseconds. What a mirror published just before its
+/// stream was open again may come from the primary just after; it is looked for that far back, but not before the first window.
+const PATHS_NS: i64 = SECOND;
+
 /// What follows for an operation that is not delivered.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Judgement {
@@ -71,7 +75,11 @@ impl Ledger {
         }
         match self.judge(&row, m) {
             Judgement::Wait => return true,
-            Judgement::Missed => self.set_cell(number, m, cell.with_verdict(Verdict::Missed, Reason::None)),
+            Judgement::Missed => {
+                let is_disputed = self.disputed.contains(&number) && !self.is_mutant(Mutant::DisputeForgotten);
+                let verdict = if is_disputed { Verdict::Disputed } else { Verdict::Missed };
+                self.set_cell(number, m, cell.with_verdict(verdict, Reason::None));
+            }
             Judgement::Unknown(reason) => {
                 if cell.verdict() == Verdict::Pending {
                     self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, reason));
@@ -83,13 +91,16 @@ impl Ledger {
 
     fn judge(&self, row: &Row, m: usize) -> Judgement {
         let Some(mirror) = self.mirrors.get(m) else { return Judgement::Wait };
-        if mirror.source.windows.first().is_none() {
-            return Judgement::Wait;
-        }
+        let Some(first) = mirror.source.windows.first() else { return Judgement::Wait };
         let grace_ns = if self.is_mutant(Mutant::NoGrace) { 0 } else { mirror.params.grace_ns };
         let look_back_ns = self.params.look_back_ns.saturating_add(i64::from(row.delay_ms) * MS);
         let base = row.p.plus(grace_ns);
-        let from = if self.is_mutant(Mutant::EdgeCut) { row.p.plus(grace_ns / 2) } else { row.p.plus(-look_back_ns) };
+        let from = if self.is_mutant(Mutant::EdgeCut) {
+            row.p.plus(grace_ns / 2)
+        } else {
+            let from = row.p.plus(-look_back_ns);
+            row.p.plus(-look_back_ns.max(PATHS_NS)).max(from.min(first))
+        };
         let moved = self.deadline(row, base);
         // The fill of any gap of the mirror that lies before that moves it once more.
         let own = mirror.source.windows.caught_up_at(from, moved).filter(|_| !self.is_mutant(Mutant::NoGrace));

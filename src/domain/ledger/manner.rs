@@ -81,6 +81,11 @@ impl Ledger {
         sampling.is_none_or(|s| !row.is_filled && s.takes(&row.key().cid) && self.sampled.len() < SAMPLED_MAX)
     }
 
+    /// Whether the order of a mirror's arrivals is its own: what is looked up comes in the order of the questions.
+    pub(super) fn is_ordered(&self, m: usize) -> bool {
+        self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_none())
+    }
+
     /// Notes a new operation that is to be looked for.
     pub(super) fn note_sampled(&mut self, row: &Row, m: usize) {
         if self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some()) {

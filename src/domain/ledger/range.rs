@@ -52,7 +52,7 @@ impl CreatedRanges {
     pub fn open(&mut self, at: Tau) {
         if self.open_since.is_none() {
             self.open_since = Some(at);
-            self.open_low_ms = self.newest.filter(|n| n.1 >= at).and(self.clock_at(at));
+            self.open_low_ms = self.newest.filter(|n| n.1 >= at).and(self.latest_clock_at(at));
         }
     }
 
@@ -61,7 +61,7 @@ impl CreatedRanges {
         if let (None, Some(since)) = (self.open_low_ms, self.open_since) {
             // What is known of the primary's clock from before a hole guards against a first operation that comes late.
             let low_ms = created_ms - at.since(since).max(0) / MS;
-            self.open_low_ms = Some(self.clock_at(since).map_or(low_ms, |known| known.max(low_ms)));
+            self.open_low_ms = Some(self.latest_clock_at(since).map_or(low_ms, |known| known.max(low_ms)));
         }
         if self.newest.is_none_or(|(newest_ms, _)| created_ms > newest_ms) {
             self.newest = Some((created_ms, at));
@@ -76,7 +76,7 @@ impl CreatedRanges {
     /// Nothing will fill the primary's gap `[from, to)`: it parts the ranges that it lies in, also where a newer gap has
     /// parted them already. While the gap has no end, no range goes on behind it.
     pub fn part(&mut self, from: Tau, to: Tau) {
-        if let Some((from_ms, to_ms)) = self.clock_at(from).zip(self.clock_at(to)) {
+        if let Some((from_ms, to_ms)) = self.clock_at(from).zip(self.latest_clock_at(to)) {
             let halves = |(low, high): (i64, i64)| [(low, high.min(from_ms)), (low.max(to_ms), high)];
             self.closed = self.closed.drain(..).flat_map(halves).filter(|r| r.0 < r.1).collect();
         }
@@ -134,7 +134,7 @@ impl CreatedRanges {
         }
         let is_in = |gap: Span| {
             self.clock_at(gap.from).is_some_and(|from| from <= high)
-                && (gap.to == Tau::MAX || self.clock_at(gap.to).is_some_and(|to| low <= to))
+                && (gap.to == Tau::MAX || self.latest_clock_at(gap.to).is_some_and(|to| low <= to))
         };
         if open.into_iter().any(is_in) {
             return Place::NotYet;
@@ -154,10 +154,21 @@ impl CreatedRanges {
         self.soonest.map(|(ms, at)| at.plus(created_ms.saturating_sub(ms).saturating_mul(MS)))
     }
 
-    /// What the primary's clock showed at least at `at`.
+    /// What the primary's clock showed at least at `at`: for where a range ends.
     fn clock_at(&self, at: Tau) -> Option<i64> {
-        self.newest.map(|(ms, newest_at)| ms.saturating_add(at.since(newest_at) / MS))
+        self.newest.map(|known| shown(known, at))
     }
+
+    /// The most that is known of the primary's clock at `at`: for where a range begins. The newest operation may have come
+    /// late, through a freeze of ours too.
+    fn latest_clock_at(&self, at: Tau) -> Option<i64> {
+        self.clock_at(at).max(self.soonest.map(|known| shown(known, at)))
+    }
+}
+
+/// What a clock that showed `ms` at `then` shows at `at`.
+fn shown((ms, then): (i64, Tau), at: Tau) -> i64 {
+    ms.saturating_add(at.since(then) / MS)
 }
 
 #[cfg(test)]
@@ -229,6 +240,19 @@ mod tests {
         assert_eq!(r.place(25_000, 1_000, at(60), gap(20, at(30))), Place::NotYet);
         assert_eq!(r.place(15_000, 1_000, at(60), gap(20, at(30))), Place::Inside);
         assert_eq!(r.place(45_000, 1_000, at(60), gap(20, Tau::MAX)), Place::NotYet);
+    }
+
+    #[test]
+    fn what_came_late_makes_no_gap_end_earlier() {
+        let mut r = CreatedRanges::default();
+        r.open(at(0));
+        r.add(at(10), 10_000);
+        r.add(at(60), 46_000);
+        let gap = || std::iter::once(Span { from: at(20), to: at(30) });
+        assert_eq!(r.place(25_000, 1_000, at(100), gap()), Place::NotYet);
+        r.part(at(20), at(30));
+        assert_eq!(place(&r, 25_000, 1_000, at(100)), Place::Outside);
+        assert_eq!(place(&r, 35_000, 1_000, at(100)), Place::Inside);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(in crate::domain) fn op(i: u64, at: Tau) -> Op {
         kind: Kind::Update,
         created_ms: UTC0 + at.0 / 1_000_000 - 80,
         seq: Some(i),
+        prev: None,
     }
 }
 
@@ -262,4 +263,19 @@ fn an_altered_time_makes_no_extra_of_a_key_that_was_let_go() {
     ticks(&mut l, 200_000);
     let states: Vec<_> = l.foreigns.sightings().map(|s| (s.state, s.reason)).collect();
     assert_eq!(states, [(ExtraState::Unknown, Reason::NoRange)]);
+}
+
+#[test]
+fn what_the_primary_sends_just_behind_a_hole_of_the_mirror_is_not_missed() {
+    let mut l = ledger(1);
+    l.prove(M, at(10_000));
+    l.close(M);
+    l.open(M, at(20_000));
+    l.give_up(M, at(20_001));
+    for (i, p) in [(1, at(20_005)), (2, at(21_001))] {
+        l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+    }
+    l.prove(M, at(200_000));
+    ticks(&mut l, 200_000);
+    assert_eq!((verdict(&l, 0, 0), verdict(&l, 1, 0)), (Verdict::Unknown, Verdict::Missed));
 }

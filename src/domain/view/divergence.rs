@@ -42,13 +42,15 @@ pub fn page(picture: &Picture) -> Value {
         .iter()
         .enumerate()
         .map(|(m, info)| {
-            let extras = c.extras.iter().filter(|s| usize::from(s.mirror) == m && s.state == ExtraState::Extra);
+            let is_extra = |s: ExtraState| matches!(s, ExtraState::Pending | ExtraState::Extra);
+            let extras = c.extras.iter().filter(|s| usize::from(s.mirror) == m && is_extra(s.state));
             let altered = c.mirrors.get(m).map_or(0, |x| x.source.altered);
             json!({
                 "id": info.id,
                 "missing_ops": by_age(missing_ages(picture, m)),
                 "extra_ops": by_age(extras.map(|s| proved.since(s.q))),
                 "altered_ops": altered,
+                "extra_truncated": c.is_extras_cut,
             })
         })
         .collect();

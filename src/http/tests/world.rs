@@ -8,11 +8,12 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::{test, web};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{DID, NOW_MS};
-use crate::http::detail::{Detail, DetailError, DetailPage, OpsQuery};
+use crate::domain::did::Did;
+use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
 use crate::http::{HttpOptions, HttpParts, HttpState, Readiness, app, page_specs};
 use crate::publish::{Pages, Update};
 
@@ -20,37 +21,50 @@ use crate::publish::{Pages, Update};
 #[derive(Default)]
 pub struct FakeDetail {
     pub computed: AtomicUsize,
+    pub rechecked: AtomicUsize,
     delay_ms: u64,
 }
 
 impl Detail for FakeDetail {
-    fn ops(&self, query: OpsQuery) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
+    fn answer(&self, question: Question) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
         self.computed.fetch_add(1, Ordering::SeqCst);
         let delay = Duration::from_millis(self.delay_ms);
         Box::pin(async move {
             tokio::time::sleep(delay).await;
-            match query.cursor.as_deref() {
-                Some("expired") => Err(DetailError::CursorExpired),
-                Some("damaged") => Err(DetailError::BadCursor),
-                Some("broken") => Err(DetailError::Internal("secret".to_owned())),
-                _ => Ok(DetailPage {
-                    data: format!("{{\"mirror\":\"{}\"}}", query.mirror).into_bytes(),
-                    next_cursor: Some("n1".to_owned()),
-                    snapshot_id: "run".to_owned(),
-                    revision: 3,
-                }),
+            let page = |data: serde_json::Value| DetailPage {
+                data: data.to_string().into_bytes(),
+                next_cursor: None,
+                snapshot_id: "run".to_owned(),
+                revision: 3,
+                window_ms: None,
+            };
+            match question {
+                Question::Ops(query) => match query.cursor.as_deref() {
+                    Some("expired") => Err(DetailError::CursorExpired),
+                    Some("damaged") => Err(DetailError::BadCursor),
+                    Some("broken") => Err(DetailError::Internal("secret".to_owned())),
+                    _ => {
+                        let scope = format!("{:?}", query.scope);
+                        Ok(DetailPage { next_cursor: Some("n1".to_owned()), ..page(json!({ "scope": scope })) })
+                    }
+                },
+                Question::Did(did) if did.to_string() == DID => Ok(page(json!({ "did": DID }))),
+                Question::Did(_) => Err(DetailError::NoSuchDid),
+                Question::Op(key) | Question::Evidence(key) if key.did.to_string() == DID => {
+                    Ok(page(json!({ "cid": key.cid.to_string() })))
+                }
+                Question::Op(_) | Question::Evidence(_) => Err(DetailError::NoSuchOp),
+                Question::Compare { a, b, .. } => {
+                    Ok(DetailPage { window_ms: Some((0, 1_000)), ..page(json!({ "a": a, "b": b })) })
+                }
             }
         })
     }
 
-    fn did(&self, did: String) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
-        Box::pin(async move {
-            if did != DID {
-                return Err(DetailError::NoSuchDid);
-            }
-            let data = format!("{{\"did\":\"{did}\"}}").into_bytes();
-            Ok(DetailPage { data, next_cursor: None, snapshot_id: "run".to_owned(), revision: 3 })
-        })
+    fn recheck(&self, did: Did) -> BoxFuture<'static, Result<(), RecheckError>> {
+        self.rechecked.fetch_add(1, Ordering::SeqCst);
+        let is_known = did.to_string() == DID;
+        Box::pin(async move { if is_known { Ok(()) } else { Err(RecheckError::Busy) } })
     }
 }
 
@@ -63,11 +77,11 @@ pub struct World {
 }
 
 impl Detail for Arc<FakeDetail> {
-    fn ops(&self, query: OpsQuery) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
-        (**self).ops(query)
+    fn answer(&self, question: Question) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
+        (**self).answer(question)
     }
-    fn did(&self, did: String) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
-        (**self).did(did)
+    fn recheck(&self, did: Did) -> BoxFuture<'static, Result<(), RecheckError>> {
+        (**self).recheck(did)
     }
 }
 
@@ -91,11 +105,12 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
     for key in keys {
         publish(&pages, &key, &format!("{{\"key\":\"{key}\",\"pad\":\"{}\"}}", "x".repeat(2000)), NOW_MS);
     }
-    let detail = Arc::new(FakeDetail { computed: AtomicUsize::new(0), delay_ms });
+    let detail = Arc::new(FakeDetail { delay_ms, ..FakeDetail::default() });
     let now_ms = Arc::new(AtomicI64::new(NOW_MS + 1_500));
     let clock = Arc::clone(&now_ms);
     let state = web::Data::new(HttpState::new(HttpParts {
         pages: Arc::clone(&pages),
+        primary_id: "p".to_owned(),
         mirror_ids,
         detail: Arc::new(Arc::clone(&detail)),
         readiness,

@@ -27,6 +27,11 @@ impl OpMaker {
         Some(self.make(Kind::Update, Some(account), now_ms))
     }
 
+    /// Makes nothing more of this DID.
+    pub fn leave_alone(&mut self, did: Did) {
+        self.accounts.retain(|account| account.did != did);
+    }
+
     /// A new DID with so many operations, each following the one before it; at least one.
     pub fn chain(&mut self, operations: usize, now_ms: i64) -> Vec<Arc<SimOp>> {
         let genesis = self.of_kind(Kind::Genesis, now_ms);
@@ -99,6 +104,9 @@ mod tests {
         assert_eq!((rival.prev, rival.seq, rival.key.did), (last.prev, last.seq, last.key.did));
         assert!(rival.key.cid != last.key.cid && Cid::of_operation(&rival.operation).unwrap().0 == rival.key.cid);
         assert!(maker.rival(&chain[0]).is_none(), "a first operation makes its own DID");
+
+        maker.leave_alone(last.key.did);
+        assert!(maker.update_of(last.key.did, 150).is_none());
 
         let contest = maker.contest(200);
         assert_eq!(contest.loser.prev, contest.recovery.prev);

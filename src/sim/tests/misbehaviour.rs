@@ -106,7 +106,7 @@ async fn operations_are_invented_and_altered() {
 
 #[tokio::test]
 async fn frames_come_in_other_styles_twice_and_broken() {
-    let style = Style { sorted_keys: true, offset_time: true };
+    let style = Style { sorted_keys: true, offset_time: true, ..Style::default() };
     let (directory, mut maker, ops) = filled(Behaviour { style, ..Behaviour::default() }, 3);
     let mut client = open(&directory, "?cursor=0").await;
     let Message::Text(text) = next(&mut client).await else { panic!("no text") };

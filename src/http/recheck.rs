@@ -1,0 +1,109 @@
+//! The one thing a reader may have done: all hosts asked about a DID now. Off unless the operator allows it.
+//!
+//! Bounded three times: few requests of one client, no second one for a DID that was just asked about, and the auditor's
+//! own budget for each host.
+
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use serde_json::json;
+
+use super::ops_query;
+use super::problem::Problem;
+use super::query::Params;
+use super::state::HttpState;
+use crate::domain::did::Did;
+
+/// Requests of one client per second, steadily.
+pub const PER_SECOND: u32 = 1;
+/// The same, at once.
+pub const BURST: u32 = 5;
+/// For so long a DID is not asked about again.
+pub const SAME_DID: Duration = Duration::from_secs(10);
+/// DIDs remembered for that.
+pub const DIDS_MAX: u64 = 1_000;
+/// Largest body in bytes; what is in it is not read.
+const BODY_BYTES_MAX: u64 = 4_096;
+/// When to look for what came of it.
+const LOOK_AFTER_S: u64 = 3;
+
+const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
+
+/// `POST /dids/{did}/recheck`.
+pub fn recheck(state: &web::Data<HttpState>) -> Resource {
+    let shared = state.clone();
+    let handler = move |request: HttpRequest| {
+        let state = shared.clone();
+        async move {
+            let answer = respond(&request, &state).await;
+            answer.unwrap_or_else(|problem| problem.respond(&request, state.now_ms()))
+        }
+    };
+    let shared = state.clone();
+    let other = move |request: HttpRequest| {
+        let response = if request.method() == Method::OPTIONS {
+            HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish()
+        } else {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "allowed: POST, OPTIONS")
+                .allowed(["POST", "OPTIONS"])
+                .header(header::ALLOW, METHODS)
+                .respond(&request, shared.now_ms())
+        };
+        std::future::ready(response)
+    };
+    web::resource("/api/v1/dids/{did}/recheck").route(web::post().to(handler)).default_service(web::to(other))
+}
+
+async fn respond(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
+    if !state.options.allow_recheck {
+        return Err(super::detail::RecheckError::NotEnabled.into());
+    }
+    check_origin(request.headers())?;
+    check_body(request.headers())?;
+    Params::parse(request.query_string(), &[])?;
+    let did = ops_query::did(request.match_info().query("did"))?;
+    state.recheck_limit.take(state.client(request))?;
+    if state.rechecked.get(&did).await.is_none() {
+        state.detail.recheck(did).await?;
+        state.rechecked.insert(did, ()).await;
+    }
+    Ok(accepted(did))
+}
+
+fn accepted(did: Did) -> HttpResponse {
+    let look = format!("/api/v1/dids/{did}");
+    let body = json!({
+        "data": { "did": did.to_string(), "look_after_s": LOOK_AFTER_S },
+        "links": { "self": look, "html": format!("/did/{did}") },
+    });
+    HttpResponse::Accepted()
+        .insert_header((header::LOCATION, look))
+        .insert_header((header::RETRY_AFTER, LOOK_AFTER_S))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .json(body)
+}
+
+/// A page of another site must not have its readers ask.
+fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    match site {
+        None | Some(b"same-origin" | b"none") => Ok(()),
+        Some(_) => Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", "only this page itself may ask for a check")),
+    }
+}
+
+fn check_body(headers: &HeaderMap) -> Result<(), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).map(str::parse::<u64>);
+    match length {
+        Some(Err(_)) => Err(too_large()),
+        Some(Ok(bytes)) if bytes > BODY_BYTES_MAX => Err(too_large()),
+        _ => Ok(()),
+    }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("limit {BODY_BYTES_MAX}");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).limit(BODY_BYTES_MAX)
+}
