@@ -10,7 +10,7 @@ mod head;
 mod timed;
 
 pub use head::{HeadSearch, HeadStep};
-pub use timed::{TimedFill, TimedKeys, TimedStep};
+pub use timed::{OVERLAP_MS, TimedFill, TimedKeys, TimedStep};
 
 use super::time::{SECOND, Tau};
 use super::verdict::Mode;

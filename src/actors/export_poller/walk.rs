@@ -2,7 +2,7 @@
 
 use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS};
 use crate::domain::op::{Op, OpKey};
-use crate::domain::poll::{HeadSearch, HeadStep, TimedFill, TimedKeys, TimedStep};
+use crate::domain::poll::{HeadSearch, HeadStep, OVERLAP_MS, TimedFill, TimedKeys, TimedStep};
 
 /// A number of an operation is less than this, a `createdAt` in milliseconds more: which of the two an anchor holds.
 const NUMBERS_BELOW: u64 = 1_000_000_000_000;
@@ -147,9 +147,10 @@ impl Walk {
         match step {
             HeadStep::Probe(after) => Question::Later { created_ms: after.min(LATEST_MS) as i64, count: 1 },
             HeadStep::Read(after) => {
-                let fill = TimedFill::new(None, after as i64);
-                self.pages = Pages::Timed(fill);
-                later(after as i64)
+                // What the next poll shows again must be known by then.
+                let after_ms = after as i64 - OVERLAP_MS;
+                self.pages = Pages::Timed(TimedFill::new(None, after_ms));
+                later(after_ms)
             }
         }
     }
