@@ -112,6 +112,8 @@ pub struct MirrorStream {
     anchors: VecDeque<(Tau, Anchor)>,
     fill: Option<Fill>,
     refill: Option<Refill>,
+    /// Until then nothing of the present connection is taken in.
+    quiet_until: Tau,
     fill_attempts: u32,
     has_export: bool,
     chain: Option<chain::Chain>,
@@ -138,6 +140,7 @@ impl MirrorStream {
             anchors: VecDeque::new(),
             fill: None,
             refill: None,
+            quiet_until: Tau::MIN,
             fill_attempts: 0,
             has_export: true,
             chain: None,
@@ -232,7 +235,7 @@ impl MirrorStream {
         self.step(LinkEvent::Upgraded, events, ctx);
         self.live_high = None;
         if self.is_bundle() {
-            events.push(SourceEvent::Replaying(self.now()));
+            self.begin_replay(events);
         }
         self.peer = Some(dialed.peer);
         if self.to.pinger.try_send(PeerIs(Some(dialed.peer))).is_err() {

@@ -170,7 +170,7 @@ impl Resolver {
         self.feed.answered_from(look_up.peer);
         match (read(page, look_up), look_up.asked_at) {
             (Answer::Shown(shown), Some(asked_at)) => {
-                let is_log = matches!(shown, Shown::Log(_) | Shown::Last(..));
+                let is_log = matches!(shown, Shown::Log(_) | Shown::Last(_));
                 if self.page.is_none() && !is_log {
                     self.not_before = self.feed.now().plus(RETRY_NS);
                     let text = format!("resolve: no log of a DID was shown yet: {}", page.path(did));

@@ -18,6 +18,8 @@ pub struct Sought {
     pub p: Tau,
     /// Its `createdAt`, milliseconds since 1970.
     pub created_ms: i64,
+    /// What it follows.
+    pub prev: Option<Cid>,
 }
 
 /// A share of all operations.

@@ -121,8 +121,11 @@ fn a_mirror_that_loses_operations_is_found_whichever_way_it_is_watched() {
         world.settle().await;
         for (id, _) in &world.mirrors {
             let counts = world.counts(id).await;
-            assert_eq!((counts.missed, counts.unknown, counts.extra), (5, 0, 0), "{id}: {counts:?}");
-            assert_eq!(counts.delivered() + 5, counts.eligible, "{id}: {counts:?}");
+            assert_eq!((counts.unknown, counts.extra), (0, 0), "{id}: {counts:?}");
+            assert_eq!(counts.delivered() + counts.missed, counts.eligible, "{id}: {counts:?}");
+            // Where the last operation of a DID is all that is shown, what came after hides a loss.
+            let least = if *id == "resolving-last" { 1 } else { 5 };
+            assert!((least..=5).contains(&counts.missed), "{id}: {counts:?}");
         }
         world.stop().await;
     });
@@ -154,11 +157,10 @@ fn what_a_mirror_published_while_it_was_away_is_filled_or_unknown_and_never_miss
         for (_, server) in &world.mirrors {
             server.start_again().unwrap();
         }
-        let publisher = world.babble(SLOWLY);
+        // A stream without numbers is behind its replay after a pause.
+        let publisher = world.babble(Duration::from_millis(1_300));
         world.synchronized().await;
         world.hush(publisher).await;
-        // A stream without numbers is behind its replay after a pause.
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
         world.settle().await;
         for ((id, _), before) in world.mirrors.iter().zip(before) {
             let counts = world.counts(id).await;

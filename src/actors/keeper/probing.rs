@@ -141,7 +141,7 @@ impl Prober {
                 Answer::Shown(Shown::Log(cids)) if !cids.is_empty() => {
                     return Outcome::Serves("/{did}/log/audit is asked about single DIDs".to_owned());
                 }
-                Answer::Shown(Shown::Last(..)) => {
+                Answer::Shown(Shown::Last(_)) => {
                     return Outcome::Serves("/{did}/log/last is asked about single DIDs".to_owned());
                 }
                 Answer::Shown(_) if should_be_known => Outcome::Absent(format!("http: 404 for {}", page.path(did))),

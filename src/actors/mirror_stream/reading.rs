@@ -17,9 +17,15 @@ use std::sync::PoisonError;
 const REJECT_TEXT_MAX: usize = 160;
 
 impl MirrorStream {
-    pub(super) fn read(&mut self, msg: Read, ctx: &mut Context<Self>) -> Vec<SourceEvent> {
+    pub(super) fn read(&mut self, mut msg: Read, ctx: &mut Context<Self>) -> Vec<SourceEvent> {
         let mut events = Vec::with_capacity(msg.messages.len() + 4);
-        let opened_at = msg.messages.first().map(|m| m.at).or(msg.alive_at);
+        if !msg.messages.is_empty() {
+            self.link.heard();
+        }
+        msg.messages.retain(|message| message.at >= self.quiet_until);
+        let since_quiet = |at: &Tau| *at >= self.quiet_until && self.quiet_until > Tau::MIN;
+        let alive_at = msg.alive_at.filter(|at| *at >= self.quiet_until).or(msg.proved.filter(since_quiet));
+        let opened_at = msg.messages.first().map(|m| m.at).or(alive_at);
         if let Some(at) = opened_at
             && !self.link.is_open()
         {
@@ -30,9 +36,6 @@ impl MirrorStream {
                 validator.note_gap();
             }
             self.step(LinkEvent::Opened { has_gap }, &mut events, ctx);
-        }
-        if !msg.messages.is_empty() {
-            self.link.heard();
         }
         for message in &msg.messages {
             self.take(message, &mut events);

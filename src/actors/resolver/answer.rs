@@ -5,7 +5,6 @@ use crate::domain::cid::Cid;
 use crate::domain::did::Did;
 use crate::domain::look_out::Shown;
 use crate::ports::export::LookUp;
-use serde::Deserialize;
 
 /// Which page is asked for.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -48,12 +47,6 @@ pub(in crate::actors) fn read(page: Page, look_up: &LookUp) -> Answer {
     }
 }
 
-/// An operation as far as it says what it follows.
-#[derive(Deserialize)]
-struct Follows {
-    prev: Option<String>,
-}
-
 fn shown(page: Page, body: &[u8]) -> Result<Shown, String> {
     match page {
         Page::Audit => {
@@ -64,9 +57,7 @@ fn shown(page: Page, body: &[u8]) -> Result<Shown, String> {
         Page::Last => {
             let text = std::str::from_utf8(body).map_err(|_| "http: /log/last: not UTF-8".to_owned())?;
             let (cid, _) = Cid::of_operation(text).map_err(|e| format!("http: /log/last: {e}"))?;
-            let follows: Follows =
-                serde_json::from_str(text).map_err(|_| "http: /log/last: no operation".to_owned())?;
-            Ok(Shown::Last(cid, follows.prev.as_deref().and_then(Cid::parse)))
+            Ok(Shown::Last(cid))
         }
     }
 }
@@ -104,7 +95,7 @@ mod tests {
         assert_eq!(audit(200, &entry(GENESIS_CID)), Answer::Shown(Shown::Log(vec![cid])));
         let other = "bafyreifafe44xylxagcom47xb3lrya5pysu3b7zfjmmmitiuimhmgmerze";
         assert_eq!(audit(200, &entry(other)), Answer::Shown(Shown::Log(Vec::new())), "a claim that is not true");
-        assert_eq!(read(Page::Last, &answered(200, GENESIS)), Answer::Shown(Shown::Last(cid, None)));
+        assert_eq!(read(Page::Last, &answered(200, GENESIS)), Answer::Shown(Shown::Last(cid)));
         assert_eq!(audit(404, ""), Answer::Shown(Shown::Absent));
         assert_eq!(audit(410, ""), Answer::Shown(Shown::Gone));
         for (status, body) in [(200, "<html>"), (200, "{}"), (429, ""), (500, ""), (302, "")] {

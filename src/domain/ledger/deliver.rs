@@ -86,7 +86,7 @@ impl Ledger {
                 self.journal.cell(number, m, cell);
                 continue;
             }
-            self.note_sampled(&row, m);
+            self.note_sampled(&row, m, op.prev);
             if let Some(mirror) = self.mirrors.get_mut(m)
                 && mirror.source.windows.first().is_none()
             {

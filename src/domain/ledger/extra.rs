@@ -222,7 +222,7 @@ impl Ledger {
         let mirror = m as u16;
         let is_altered = self.foreigns.of_cid(&op.key.cid).any(|s| s.mirror == mirror) && self.is_altered(m, op, at);
         if let Some(first) = self.foreigns.get(&op.key, mirror) {
-            if (first.mode, mode) == (Mode::Live, Mode::Live) {
+            if (first.mode, mode) == (Mode::Live, Mode::Live) && !self.is_resent(m, first.q) {
                 self.notice(SourceIx::mirror(m), op.key, Finding::Duplicate, at);
             }
             return;
