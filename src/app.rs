@@ -16,6 +16,7 @@ mod parts;
 mod pictures;
 mod run;
 mod settings;
+mod sources;
 mod start_error;
 mod state;
 mod validating;

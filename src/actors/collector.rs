@@ -62,7 +62,7 @@ pub struct SourceIdentity {
     pub name: String,
     /// As configured.
     pub url: String,
-    /// How operations are taken from it.
+    /// How operations are to be taken from it, as configured.
     pub transport: String,
 }
 
@@ -74,7 +74,7 @@ struct Known {
     sessions: Sessions,
     opened_ms: Option<i64>,
     anchor: Option<Anchor>,
-    taken: Taken,
+    taken: Option<Taken>,
     looker: Option<Recipient<LookFor>>,
     rejects: BTreeMap<String, u64>,
     last_reject: Option<(String, Tau)>,
@@ -159,7 +159,7 @@ impl Collector {
             sessions: Sessions::default(),
             opened_ms: None,
             anchor,
-            taken: Taken::default(),
+            taken: None,
             looker: None,
             last_reject: None,
             logged_reject_at: None,
@@ -204,7 +204,12 @@ impl Collector {
     fn apply(&mut self, source: SourceIx, event: SourceEvent) {
         match event {
             SourceEvent::Arrived(op, at, mode) => self.ledger.arrive(source, &op, at, mode),
-            SourceEvent::Rejected(reason, text, at) => self.rejected(source, reason, text, at),
+            SourceEvent::Rejected(reason, text, at, claim) => {
+                if let Some(claim) = claim {
+                    self.ledger.lied(source, &claim, at);
+                }
+                self.rejected(source, reason, text, at);
+            }
             SourceEvent::Opened(at) => self.ledger.open(source, at),
             SourceEvent::Proved(through) => self.ledger.prove(source, through),
             SourceEvent::Closed => self.ledger.close(source),

@@ -42,6 +42,8 @@ pub struct ExportPoller {
     /// Number of the present question; the answer to an older one is let go.
     asked: u64,
     was_observed: bool,
+    /// Whether the end of the log was found; until then nothing of it is told of a source that was never observed.
+    has_begun: bool,
     /// Why the gap before the next complete poll stays a hole.
     hole: Option<String>,
     /// Digests of refused lines, which overlapping pages show again.
@@ -58,6 +60,7 @@ impl ExportPoller {
             walk: Walk::new(settings.anchor),
             asked: 0,
             was_observed: settings.was_observed,
+            has_begun: settings.was_observed,
             hole: None,
             refused: HashSet::default(),
             feed: Feed::new(settings, doors, to, taken),
@@ -102,13 +105,17 @@ impl ExportPoller {
         self.feed.answered_from(page.peer);
         let ops = self.read(page, events);
         let (mode, resolution_ns) = self.polls.mode(page.asked_at);
-        let (news, step) = self.walk.page(&ops, page.lines.len());
+        let (mut news, step) = self.walk.page(&ops, page.lines.len());
+        if !self.has_begun {
+            news.clear();
+        }
         if mode == Mode::Live && !news.is_empty() {
             events.push(SourceEvent::Resolution(page.received_at, resolution_ns));
         }
         events.extend(news.into_iter().map(|op| SourceEvent::Arrived(op, page.received_at, mode)));
         match step {
             Step::Ask(question) => self.ask(question, ctx),
+            Step::Closed { .. } if !std::mem::replace(&mut self.has_begun, true) => self.poll_later(0, ctx),
             Step::Closed { is_continuous } => {
                 self.complete(page.asked_at, is_continuous, events);
                 self.poll_later(0, ctx);

@@ -5,6 +5,7 @@ pub use crate::domain::finding::About as CheckAbout;
 use crate::domain::confirm::{Explained, Load, SurveyReport};
 use crate::domain::did::Did;
 use crate::domain::fill::Anchor;
+use crate::domain::frame::Claim;
 use crate::domain::ledger::ChainOutcome;
 use crate::domain::link::{Link, LinkState};
 use crate::domain::op::{Op, OpKey};
@@ -26,8 +27,8 @@ use std::sync::Arc;
 pub enum SourceEvent {
     /// An operation came.
     Arrived(Op, Tau, Mode),
-    /// A frame was refused: the stable word, and a line for people.
-    Rejected(&'static str, String, Tau),
+    /// A frame was refused: the stable word, a line for people, and what it claimed where its content contradicts that.
+    Rejected(&'static str, String, Tau, Option<Box<Claim>>),
     /// The stream is open since then.
     Opened(Tau),
     /// Everything published until then has reached us.
@@ -244,6 +245,21 @@ impl LinkIs {
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct LookFor(pub Vec<Sought>);
+
+/// To the collector: which of these operations of the primary are decided at this mirror?
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Vec<OpKey>")]
+pub struct Decided {
+    /// The mirror.
+    pub source: SourceIx,
+    /// The operations.
+    pub keys: Vec<OpKey>,
+}
+
+/// To whoever chose how operations are taken: look again now which way serves.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Reprobe;
 
 /// To an actor: end now.
 #[derive(Clone, Copy, Debug, Message)]

@@ -13,6 +13,7 @@ mod reading;
 pub use bundle::Dialect;
 pub(super) use reading::rejected;
 
+use super::known_dids::KnownDids;
 use super::message::{AskChain, FromSource, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
 use super::reader::{ReaderTask, Readers};
 use super::validator::{Submitted, ValidatorDoor};
@@ -77,6 +78,8 @@ pub struct StreamDoors {
     pub forms: Arc<Mutex<FormCache>>,
     /// The notes of all readers.
     pub readers: Readers,
+    /// DIDs that the primary published about lately.
+    pub known: KnownDids,
 }
 
 /// Whom a stream tells.
@@ -109,6 +112,8 @@ pub struct MirrorStream {
     anchors: VecDeque<(Tau, Anchor)>,
     fill: Option<Fill>,
     refill: Option<Refill>,
+    /// Until then nothing of the present connection is taken in.
+    quiet_until: Tau,
     fill_attempts: u32,
     has_export: bool,
     chain: Option<chain::Chain>,
@@ -135,6 +140,7 @@ impl MirrorStream {
             anchors: VecDeque::new(),
             fill: None,
             refill: None,
+            quiet_until: Tau::MIN,
             fill_attempts: 0,
             has_export: true,
             chain: None,
@@ -229,7 +235,7 @@ impl MirrorStream {
         self.step(LinkEvent::Upgraded, events, ctx);
         self.live_high = None;
         if self.is_bundle() {
-            events.push(SourceEvent::Replaying(self.now()));
+            self.begin_replay(events);
         }
         self.peer = Some(dialed.peer);
         if self.to.pinger.try_send(PeerIs(Some(dialed.peer))).is_err() {

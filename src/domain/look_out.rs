@@ -30,8 +30,8 @@ const FIRST_LIVE_NS: i64 = 2 * SECOND;
 pub enum Shown {
     /// Its whole log, as CIDs.
     Log(Vec<Cid>),
-    /// Its last operation, and what that follows.
-    Last(Cid, Option<Cid>),
+    /// Its last operation.
+    Last(Cid),
     /// It does not know the DID, or does not show it any more.
     Absent,
     /// The DID is gone: it was tombstoned.
@@ -57,7 +57,6 @@ struct Watched {
     looks: u32,
     /// The DID was shown to be there.
     was_shown: bool,
-    last: Option<Cid>,
 }
 
 impl Watched {
@@ -81,13 +80,13 @@ impl Watched {
                 self.was_shown = true;
                 cids.contains(&key.cid).then(|| self.visible(asked_at))
             }
-            Shown::Last(cid, prev) if *cid == key.cid || *prev == Some(key.cid) => Some(self.visible(asked_at)),
-            Shown::Last(cid, _) => {
-                let is_same = self.last.is_none_or(|last| last == *cid);
-                (self.was_shown, self.last) = (true, Some(*cid));
-                // It may have been there between two looks.
-                (!is_same).then_some(Sight::Untold(key))
+            Shown::Last(cid) if *cid == key.cid => Some(self.visible(asked_at)),
+            Shown::Last(cid) if self.sought.prev == Some(*cid) => {
+                self.was_shown = true;
+                None
             }
+            // What is shown may follow it, or not.
+            Shown::Last(_) => Some(Sight::Untold(key)),
             // A tombstone makes a DID disappear that was there.
             Shown::Absent if is_tombstone && self.was_shown => Some(self.visible(asked_at)),
             Shown::Absent if is_tombstone => Some(Sight::Untold(key)),
@@ -119,7 +118,7 @@ impl LookOut {
             return false;
         }
         let due = sought.p.plus(FIRST_NS);
-        self.watched.push(Watched { sought, lower: sought.p, due, looks: 0, was_shown: false, last: None });
+        self.watched.push(Watched { sought, lower: sought.p, due, looks: 0, was_shown: false });
         true
     }
 
@@ -179,7 +178,13 @@ mod tests {
     use super::*;
 
     fn sought(n: u8, kind: Kind, p: Tau) -> Sought {
-        Sought { key: OpKey { did: Did([n / 10; 15]), cid: Cid([n; 32]) }, kind, p }
+        Sought {
+            key: OpKey { did: Did([n / 10; 15]), cid: Cid([n; 32]) },
+            kind,
+            p,
+            created_ms: 0,
+            prev: Some(Cid([n - 1; 32])),
+        }
     }
 
     fn ms(ms: i64) -> Tau {
@@ -260,16 +265,14 @@ mod tests {
 
     #[test]
     fn a_host_that_shows_the_last_operation_alone_is_not_blamed_for_what_follows() {
-        let last = |cid: u8, prev: Option<u8>| Shown::Last(Cid([cid; 32]), prev.map(|p| Cid([p; 32])));
+        let last = |cid: u8| Shown::Last(Cid([cid; 32]));
         let look = |shown: &[Shown]| {
             let mut l = LookOut::new(1);
             assert!(l.add(update(12, 0)));
             (1..).zip(shown).flat_map(|(i, s)| answer(&mut l, 1, s, 500 * i)).collect::<Vec<_>>()
         };
-        let key = update(12, 0).key;
-        assert!(matches!(look(&[last(11, None), last(12, Some(11))])[..], [Sight::Visible(..)]));
-        assert!(matches!(look(&[last(11, None), last(13, Some(12))])[..], [Sight::Visible(..)]), "what follows it");
-        assert_eq!(look(&[last(11, None), last(14, Some(13))]), [Sight::Untold(key)]);
-        assert_eq!(look(&[last(11, None), last(11, None)]), []);
+        assert!(matches!(look(&[last(11), last(12)])[..], [Sight::Visible(..)]));
+        assert_eq!(look(&[last(11), last(13)]), [Sight::Untold(update(12, 0).key)], "it may follow");
+        assert_eq!(look(&[last(11), last(11), Shown::Absent]), [], "still the one before it");
     }
 }

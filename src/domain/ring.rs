@@ -42,8 +42,6 @@ pub struct Row {
     pub known_after_ms: u32,
     /// The primary's arrival is a filled one.
     pub is_filled: bool,
-    /// It breaks the rules of validity: a mirror that has not delivered it refused it.
-    pub is_disputed: bool,
 }
 
 impl Row {
@@ -67,7 +65,6 @@ impl Row {
             delay_ms: 0,
             known_after_ms: 0,
             is_filled: false,
-            is_disputed: false,
         }
     }
 

@@ -16,6 +16,10 @@ pub struct Sought {
     pub kind: Kind,
     /// When the primary published it.
     pub p: Tau,
+    /// Its `createdAt`, milliseconds since 1970.
+    pub created_ms: i64,
+    /// What it follows.
+    pub prev: Option<Cid>,
 }
 
 /// A share of all operations.

@@ -212,6 +212,8 @@ pub struct Behaviour {
     pub replay_on_connect: usize,
     /// What `/export` gives.
     pub export: Export,
+    /// Whether `/export` knows numbers; without them it is read by time alone.
+    pub export_by_number: bool,
     /// Whether `/export` can be asked by time.
     pub export_by_time: bool,
     /// What `/{did}/log/audit` gives, likewise.
@@ -260,6 +262,7 @@ impl Default for Behaviour {
             burst_limit: None,
             replay_on_connect: 0,
             export: Export::Pages,
+            export_by_number: true,
             export_by_time: true,
             audit: Export::Pages,
             has_logs: true,

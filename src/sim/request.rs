@@ -166,14 +166,15 @@ fn export(shared: &Shared, query: &str) -> Answer {
     let visible = state.log.entries(now.checked_sub(state.behaviour.export_lag).unwrap_or(now));
     let after = parameter(query, "after");
     let lines: Vec<String> = match after.as_deref().map(|text| (text.parse::<u64>(), parse_created_ms(text))) {
-        Some((Ok(seq), _)) => {
+        Some((Ok(seq), _)) if state.behaviour.export_by_number => {
             let later = visible.filter(|entry| entry.seq > seq);
             later.take(count).map(|entry| entry.op.stream_text(entry.seq, style)).collect()
         }
         Some((Err(_), None)) => return Answer::status(400),
         _ if !state.behaviour.export_by_time => return Answer::status(400),
         by_time => {
-            let after_ms = by_time.and_then(|(_, time)| time).unwrap_or(i64::MIN);
+            // A server without numbers takes one for a year.
+            let after_ms = by_time.and_then(|(number, time)| time.filter(|_| number.is_err())).unwrap_or(i64::MIN);
             let mut entries: Vec<_> = visible.filter(|entry| entry.op.created_ms > after_ms).collect();
             entries.sort_by_key(|entry| entry.op.created_ms);
             entries.truncate(count);

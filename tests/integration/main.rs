@@ -9,6 +9,7 @@
     reason = "a test fails by panicking; the lint's own exemption covers unit tests alone"
 )]
 
+mod adapters;
 mod audit;
 mod bench_gate;
 mod browser;

@@ -1,10 +1,11 @@
 //! Sources that operations are taken from otherwise than by a stream: how, and which operations are looked for.
 
 use super::Collector;
-use crate::actors::message::{LookFor, SourceEvent};
+use crate::actors::message::{Decided, LookFor, SourceEvent};
+use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
 use crate::domain::transport::Taken;
-use actix::{Handler, Recipient};
+use actix::{Handler, MessageResult, Recipient};
 use std::collections::BTreeMap;
 
 /// To the collector: who looks operations up at this mirror.
@@ -27,6 +28,15 @@ impl Handler<LookerIs> for Collector {
     }
 }
 
+impl Handler<Decided> for Collector {
+    type Result = MessageResult<Decided>;
+
+    fn handle(&mut self, msg: Decided, _: &mut Self::Context) -> Self::Result {
+        let is_decided = |key: &OpKey| !self.ledger.is_pending(msg.source, key);
+        MessageResult(msg.keys.into_iter().filter(is_decided).collect())
+    }
+}
+
 impl Collector {
     /// Takes in what only some ways of taking operations tell.
     pub(super) fn apply_manner(&mut self, source: SourceIx, event: SourceEvent) {
@@ -46,9 +56,11 @@ impl Collector {
             self.ledger.resolution(source, now, None);
         }
         let Some(known) = self.known(source) else { return };
-        let was = std::mem::replace(&mut known.taken, taken);
-        if (was.transport, &was.reason) != (known.taken.transport, &known.taken.reason) {
-            let text = format!("operations are taken by {}: {}", known.taken.transport, known.taken.reason);
+        let is_other =
+            known.taken.as_ref().is_none_or(|was| (was.transport, &was.reason) != (taken.transport, &taken.reason));
+        let text = format!("operations are taken by {}: {}", taken.transport, taken.reason);
+        known.taken = Some(taken);
+        if is_other {
             self.note_of(source, "transport", text);
         }
     }

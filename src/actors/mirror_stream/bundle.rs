@@ -6,8 +6,11 @@ use crate::domain::fill::{Anchor, FillStep};
 use crate::domain::frame::Shape;
 use crate::domain::mempool::{Refill, Refilled};
 use crate::domain::op::Op;
-use crate::domain::time::Tau;
+use crate::domain::time::{SECOND, Tau};
 use actix::Context;
+
+/// How long nothing of a source is taken in that was never observed, nanoseconds.
+const QUIET_NS: i64 = 2 * SECOND;
 
 /// Which stream it is.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
@@ -40,6 +43,14 @@ impl Dialect {
 impl MirrorStream {
     pub(super) fn is_bundle(&self) -> bool {
         self.settings.dialect == Dialect::Bundle
+    }
+
+    /// A connection was opened. What a source that was never observed sends again is from before its window, and is not
+    /// taken in: the primary's operations of that time are not known.
+    pub(super) fn begin_replay(&mut self, events: &mut Vec<SourceEvent>) {
+        let now = self.now();
+        self.quiet_until = if self.was_observed { Tau::MIN } else { now.plus(QUIET_NS) };
+        events.push(SourceEvent::Replaying(now));
     }
 
     /// Begins to look for the last known operation in the replay.

@@ -6,6 +6,7 @@ use crate::domain::fill::Anchor;
 use crate::domain::frame::{Reject, parse};
 use crate::domain::link::{LinkEvent, LinkState};
 use crate::domain::op::Op;
+use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::verdict::Mode;
 use crate::ports::stream_reader::{Arrived, Payload, StreamEnd};
@@ -16,9 +17,15 @@ use std::sync::PoisonError;
 const REJECT_TEXT_MAX: usize = 160;
 
 impl MirrorStream {
-    pub(super) fn read(&mut self, msg: Read, ctx: &mut Context<Self>) -> Vec<SourceEvent> {
+    pub(super) fn read(&mut self, mut msg: Read, ctx: &mut Context<Self>) -> Vec<SourceEvent> {
         let mut events = Vec::with_capacity(msg.messages.len() + 4);
-        let opened_at = msg.messages.first().map(|m| m.at).or(msg.alive_at);
+        if !msg.messages.is_empty() {
+            self.link.heard();
+        }
+        msg.messages.retain(|message| message.at >= self.quiet_until);
+        let since_quiet = |at: &Tau| *at >= self.quiet_until && self.quiet_until > Tau::MIN;
+        let alive_at = msg.alive_at.filter(|at| *at >= self.quiet_until).or(msg.proved.filter(since_quiet));
+        let opened_at = msg.messages.first().map(|m| m.at).or(alive_at);
         if let Some(at) = opened_at
             && !self.link.is_open()
         {
@@ -29,9 +36,6 @@ impl MirrorStream {
                 validator.note_gap();
             }
             self.step(LinkEvent::Opened { has_gap }, &mut events, ctx);
-        }
-        if !msg.messages.is_empty() {
-            self.link.heard();
         }
         for message in &msg.messages {
             self.take(message, &mut events);
@@ -69,6 +73,9 @@ impl MirrorStream {
         match parsed {
             Ok(frame) => {
                 self.note_live(&frame.op, message.at);
+                if self.settings.source == SourceIx::PRIMARY {
+                    self.doors.known.note(&frame.op, message.at);
+                }
                 self.submit(&frame.op, frame.operation);
                 events.push(SourceEvent::Arrived(frame.op, message.at, Mode::Live));
             }
@@ -118,5 +125,5 @@ pub(in crate::actors) fn rejected(reject: &Reject, at: Tau) -> SourceEvent {
     if let Some((cut, _)) = text.char_indices().nth(REJECT_TEXT_MAX) {
         text.truncate(cut);
     }
-    SourceEvent::Rejected(reject.name(), text, at)
+    SourceEvent::Rejected(reject.name(), text, at, reject.claim().copied().map(Box::new))
 }

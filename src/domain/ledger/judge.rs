@@ -76,7 +76,8 @@ impl Ledger {
         match self.judge(&row, m) {
             Judgement::Wait => return true,
             Judgement::Missed => {
-                let verdict = if row.is_disputed { Verdict::Disputed } else { Verdict::Missed };
+                let is_disputed = self.disputed.contains(&number) && !self.is_mutant(Mutant::DisputeForgotten);
+                let verdict = if is_disputed { Verdict::Disputed } else { Verdict::Missed };
                 self.set_cell(number, m, cell.with_verdict(verdict, Reason::None));
             }
             Judgement::Unknown(reason) => {

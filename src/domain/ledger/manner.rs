@@ -4,6 +4,7 @@
 //! one whose poll cannot tell on time from late has none either, and one that was not sampled is not judged there at all.
 
 use super::Ledger;
+use crate::domain::cid::Cid;
 use crate::domain::op::OpKey;
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
@@ -55,6 +56,14 @@ impl Ledger {
         std::mem::take(&mut self.sampled)
     }
 
+    /// Whether the operation's verdict at the mirror is still open, and it may yet be delivered in time.
+    #[must_use]
+    pub fn is_pending(&self, source: SourceIx, key: &OpKey) -> bool {
+        let cell =
+            source.mirror_index().zip(self.ring.find(&key.cid)).and_then(|(m, number)| self.ring.cell(number, m));
+        cell.is_some_and(|cell| cell.verdict() == Verdict::Pending)
+    }
+
     /// The operation is not looked for at the mirror after all: it is not judged there.
     pub fn skip(&mut self, source: SourceIx, key: &OpKey) {
         let Some(m) = source.mirror_index() else { return };
@@ -73,10 +82,24 @@ impl Ledger {
         sampling.is_none_or(|s| !row.is_filled && s.takes(&row.key().cid) && self.sampled.len() < SAMPLED_MAX)
     }
 
+    /// Whether a mirror that had sent something at `first` sends it again only because it was connected to anew.
+    pub(super) fn is_resent(&self, m: usize, first: Tau) -> bool {
+        let replay = self.mirrors.get(m).and_then(|mirror| mirror.source.replay);
+        replay.is_some_and(|replay| first < replay.since)
+    }
+
+    /// Whether the order of a mirror's arrivals is its own: what is looked up comes in the order of the questions.
+    pub(super) fn is_ordered(&self, m: usize) -> bool {
+        self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_none())
+    }
+
     /// Notes a new operation that is to be looked for.
-    pub(super) fn note_sampled(&mut self, row: &Row, m: usize) {
+    pub(super) fn note_sampled(&mut self, row: &Row, m: usize, prev: Option<Cid>) {
         if self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some()) {
-            self.sampled.push((SourceIx::mirror(m), Sought { key: row.key(), kind: row.kind, p: row.p }));
+            self.sampled.push((
+                SourceIx::mirror(m),
+                Sought { key: row.key(), kind: row.kind, p: row.p, created_ms: row.created_ms, prev },
+            ));
         }
     }
 
