@@ -33,5 +33,5 @@ async fn a_handler_that_sleeps_for_20_ms_is_over_budget() {
     assert!(found.p99_ms > P99_MS_MAX, "p99 {} ms", found.p99_ms);
     assert!(found.handler.at(0.5) >= 20_000_000 && found.trivial.at(0.5) < found.handler.at(0.5));
     // On a machine so busy that a trivial handler is as slow, the ratio says nothing; the absolute budget finds the sleep.
-    assert!(RATIO_MAX > 1.0);
+    const { assert!(RATIO_MAX > 1.0) };
 }

@@ -52,6 +52,8 @@ pub struct Plan {
     pub replays: bool,
     /// Mirrors invent, alter and repeat operations.
     pub has_bad_mirrors: bool,
+    /// Segments are lost often, and mirrors often slow, so that acknowledgements overtake what was due just before them.
+    pub is_lossy: bool,
     /// The shell's mistakes that the rules of proof forbid.
     pub shell: Shell,
 }
@@ -98,6 +100,7 @@ impl Plan {
             has_export: dice.chance(if any { 700 } else { 850 }),
             replays: dice.chance(250),
             has_bad_mirrors: dice.chance(600),
+            is_lossy: some && dice.chance(300),
             shell: Shell::Right,
         }
     }

@@ -292,6 +292,8 @@ fn ticks(world: &World) -> Vec<Tau> {
     let mut at = START.plus(dice.ms(0, 300));
     let mut ticks = Vec::new();
     let times = &world.times;
+    // Where acknowledgements overtake, whoever believes them must be asked before the rest has come.
+    let most_ms = if world.plan.is_lossy { 600 } else { 2_500 };
     let mut is_thawing = false;
     while at < times.end {
         let is_running = !times.crashes.iter().any(|c| c.contains(at)) && times.thaw(at) == at;
@@ -299,10 +301,10 @@ fn ticks(world: &World) -> Vec<Tau> {
             ticks.push(at);
         }
         // Whatever was read when we woke is handed over within a second, and so before the tick after the first one.
-        let min_ms = if is_thawing { 1_000 } else { 250 };
+        let (min_ms, most_ms) = if is_thawing { (1_000, 2_500) } else { (250, most_ms) };
         is_thawing = !is_running;
         let quiet_ns = at.since(times.last.plus(90 * SECOND));
-        at = at.plus(if quiet_ns < 0 { dice.ms(min_ms, 2_500) } else { dice.ms(3_000, 15_000) + quiet_ns / 40 });
+        at = at.plus(if quiet_ns < 0 { dice.ms(min_ms, most_ms) } else { dice.ms(3_000, 15_000) + quiet_ns / 40 });
     }
     ticks.extend([times.end, times.end.plus(10 * SECOND)]);
     ticks

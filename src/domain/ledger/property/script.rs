@@ -256,8 +256,9 @@ impl Builder<'_> {
             if item.sent < s.up {
                 continue;
             }
-            let is_slow = self.plan.faults != Faults::None && self.dice.chance(50);
-            let lost_ns = if is_slow { self.dice.ms(100, 1_900) } else { 0 };
+            let (slow_per_mille, least_ms) = if self.plan.is_lossy { (400, 1_000) } else { (50, 100) };
+            let is_slow = self.plan.faults != Faults::None && self.dice.chance(slow_per_mille);
+            let lost_ns = if is_slow { self.dice.ms(least_ms, 1_900) } else { 0 };
             let free = if replay_end.is_some() { queue_free } else { s.up };
             let at = due.plus(lost_ns).max(last).max(free);
             last = at;

@@ -186,7 +186,7 @@ struct Habit {
 fn mirror_items(plan: &Plan, ops: &[TrueOp], dice: &mut Dice) -> Vec<Item> {
     let habit = Habit {
         follows_export: dice.chance(400),
-        slow_per_mille: dice.pick(&[0, 60, 300]),
+        slow_per_mille: dice.pick(if plan.is_lossy { &[300, 300, 600] } else { &[0, 60, 300] }),
         lost_per_mille: dice.pick(&[0, 20, 120]),
         bad_per_mille: if plan.has_bad_mirrors { 40 } else { 0 },
     };
