@@ -205,10 +205,16 @@ impl Cell {
         (self.0 as i64) >> 16
     }
 
-    /// The mirror's arrival, given the primary's.
+    /// The mirror's arrival rounded down to a microsecond, given the primary's.
     #[must_use]
     pub const fn arrival(self, primary: Tau) -> Tau {
-        primary.plus(self.raw_us().saturating_mul(US))
+        Tau(primary.0.div_euclid(US).saturating_add(self.raw_us()).saturating_mul(US))
+    }
+
+    /// Microseconds from the arrival `from` to the arrival `to`, each rounded down: so they add up exactly when one is moved.
+    #[must_use]
+    pub const fn us_between(from: Tau, to: Tau) -> i64 {
+        to.0.div_euclid(US).saturating_sub(from.0.div_euclid(US))
     }
 
     /// Why the verdict is unknown.
@@ -304,6 +310,15 @@ mod tests {
         let day = 86_400 * 1_000_000;
         assert_eq!(cell.with_delivery(Mode::Filled, day).raw_us(), day);
         assert_eq!(cell.with_delivery(Mode::Filled, day).delivery(), Some(Mode::Filled));
+    }
+
+    #[test]
+    fn a_moved_arrival_keeps_the_other_one_exactly() {
+        let (filled, live, mirror) = (Tau(1_900), Tau(5_100), Tau(9_000));
+        let cell = Cell::new(Verdict::Pending).with_delivery(Mode::Live, Cell::us_between(filled, mirror));
+        let moved = cell.with_delivery(Mode::Live, cell.raw_us() - Cell::us_between(filled, live));
+        assert_eq!(moved.raw_us(), Cell::us_between(live, mirror));
+        assert_eq!((cell.arrival(filled), moved.arrival(live)), (mirror, mirror));
     }
 
     #[test]

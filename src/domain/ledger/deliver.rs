@@ -205,7 +205,7 @@ impl Ledger {
         if is_live {
             self.watch_order(number, m, at, seen.map(|s| s.order));
         }
-        let mut next = cell.with_delivery(mode, at.since(row.p).div_euclid(US));
+        let mut next = cell.with_delivery(mode, Cell::us_between(row.p, at));
         if credited {
             next = next.credited();
         }

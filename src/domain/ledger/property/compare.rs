@@ -76,12 +76,11 @@ fn mirror_same(
     Ok(())
 }
 
-/// The same but for what may differ: a stamp that is moved is rounded to a microsecond once more, and what comes around a
-/// deadline may have been called missed or unknown in between.
+/// The same but for what may differ: what comes around a deadline may have been called missed or unknown in between, and what
+/// has no timing may have come first by another way.
 fn is_same(cell: Cell, other: Cell) -> bool {
     let plain = |c: Cell| Cell(c.0 & 0xffff & !Cell(0).healed().credited().0);
-    let is_near = cell.verdict() == Verdict::Present || (cell.raw_us() - other.raw_us()).abs() <= 1;
-    plain(cell) == plain(other) && is_near
+    plain(cell) == plain(other) && (cell.verdict() == Verdict::Present || cell.raw_us() == other.raw_us())
 }
 
 fn show(cell: Option<Cell>) -> String {
