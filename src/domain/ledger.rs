@@ -115,6 +115,8 @@ pub struct Ledger {
     sampled: Vec<(SourceIx, Sought)>,
     /// Numbers of held operations that break the rules.
     disputed: BTreeSet<u64>,
+    /// Operations that were withdrawn and mirrors whose window is not known to have begun by then.
+    withdrawn_early: BTreeSet<(u64, usize)>,
     /// The newest `createdAt` of a live arrival of the primary, milliseconds since 1970.
     newest_created_ms: i64,
     /// Comparisons that are left for arrivals out of order until the next tick.
@@ -156,6 +158,7 @@ impl Ledger {
             findings: Findings::default(),
             sampled: Vec::new(),
             disputed: BTreeSet::new(),
+            withdrawn_early: BTreeSet::new(),
             newest_created_ms: i64::MIN,
             order_budget: order::BUDGET,
             stream_gaps: StreamGaps::default(),

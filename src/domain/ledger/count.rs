@@ -173,6 +173,9 @@ impl Ledger {
         self.ranges.let_go(row.created_ms, row.seq(), row.p);
         self.disputed.remove(&number);
         self.stream_gaps.forget(number);
+        while self.withdrawn_early.first().is_some_and(|early| early.0 <= number) {
+            self.withdrawn_early.pop_first();
+        }
         self.ring.pop();
         self.prevs.pop();
         self.journal.evicted(self.ring.base());

@@ -122,8 +122,11 @@ impl Ledger {
                     if is_eligible.is_none() && self.before.since(row.p) < UNBEGUN_NS {
                         break;
                     }
+                    let is_withdrawn = self.withdrawn_early.remove(&(number, m));
                     if is_eligible != Some(true) && cell.verdict() == Verdict::Pending {
                         self.set_cell(number, m, cell.with_verdict(Verdict::NotEligible, Reason::None));
+                    } else if is_withdrawn {
+                        self.set_cell(number, m, cell.with_verdict(Verdict::Withdrawn, Reason::None));
                     }
                 }
                 if let Some(mirror) = self.mirrors.get_mut(m) {

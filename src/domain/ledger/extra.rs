@@ -269,15 +269,15 @@ impl Ledger {
     /// A mirror sent a content again that only mirrors have. Whether it altered it, with what it sent before as the measure:
     /// then that is counted, once, and remembered for when the primary has it.
     fn is_altered(&mut self, m: usize, op: &Op, at: Tau) -> bool {
-        let (mut differs, mut is_counted, mut same) = (false, false, None);
-        for s in self.foreigns.of_cid(&op.key.cid).filter(|s| usize::from(s.mirror) == m) {
-            differs |= s.key.did != op.key.did || s.created_ms != op.created_ms;
-            is_counted |= s.is_altered;
-            same = same.or((s.key == op.key).then_some(s.key));
-        }
-        if differs && !is_counted {
+        let of_mirror = || self.foreigns.of_cid(&op.key.cid).filter(|s| usize::from(s.mirror) == m);
+        let differs = of_mirror().any(|s| s.key.did != op.key.did || s.created_ms != op.created_ms);
+        let marked: Vec<OpKey> = of_mirror().filter(|s| differs && !s.is_altered).map(|s| s.key).collect();
+        let is_news = marked.len() == of_mirror().count();
+        if differs && is_news {
             self.notice(SourceIx::mirror(m), op.key, Finding::Altered, at);
-            if let Some(sighting) = same.and_then(|key| self.foreigns.get_mut(&key, m as u16)) {
+        }
+        for key in marked {
+            if let Some(sighting) = self.foreigns.get_mut(&key, m as u16) {
                 sighting.is_altered = true;
                 let marked = *sighting;
                 self.journal.sighting(&marked);

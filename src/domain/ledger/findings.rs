@@ -227,6 +227,12 @@ impl Ledger {
             let Some(cell) = self.ring.cell(number, m).filter(|c| c.verdict().may_become(Verdict::Withdrawn)) else {
                 continue;
             };
+            let is_eligible = self.ring.row(number).and_then(|row| self.is_eligible(row, m)) == Some(true);
+            if cell.verdict() == Verdict::Pending && !is_eligible {
+                // Whether it is to be judged there is known within seconds.
+                self.withdrawn_early.insert((number, m));
+                continue;
+            }
             let withdrawn = cell.with_verdict(Verdict::Withdrawn, Reason::None);
             if self.is_mutant(Mutant::UncountedWithdrawal) {
                 self.ring.set_cell(number, m, withdrawn);

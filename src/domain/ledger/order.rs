@@ -76,7 +76,8 @@ impl Ledger {
         let cell = self.ring.cell(number, m).filter(|cell| cell.delivery() == Some(Mode::Live))?;
         let at = cell.arrival(other.p);
         let fence = self.mirrors.get(m)?.source.fence;
-        (at >= fence || self.is_mutant(Mutant::OrderAcrossLinks)).then_some((other, at))
+        // A cell keeps whole microseconds, rounded down.
+        (at.plus(US) > fence || self.is_mutant(Mutant::OrderAcrossLinks)).then_some((other, at))
     }
 
     /// Whether an operation came from the mirror before `row`, which comes now and precedes it.
@@ -90,7 +91,7 @@ impl Ledger {
         else {
             return false;
         };
-        // A cell keeps whole microseconds. What one read brought has one stamp: there the stream's own order decides.
+        // What one read brought has one stamp: there the stream's own order decides.
         let later_ns = other_at.since(at);
         let in_doubt = || later_ns > -US && self.is_before(m, row, other);
         later_ns > 0 || in_doubt()

@@ -6,8 +6,7 @@ use crate::domain::impair::DELAY_MIN_MS;
 use crate::domain::op::Op;
 use crate::domain::ring::Row;
 use crate::domain::time::{MS, Tau};
-use crate::domain::verdict::Cell;
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Cell, Verdict};
 
 impl Ledger {
     /// By how many milliseconds the primary's stream sent an operation later than usual. While too few came to tell what is
@@ -54,11 +53,11 @@ impl Ledger {
     /// The primary's stream sends an operation that a fill brought first: it takes the live stamp, as long as nothing
     /// that is decided about it rests on the other one.
     pub(super) fn primary_is_live_after_all(&mut self, number: u64, row: &Row, at: Tau) {
+        self.stream_gaps.closed(number);
         let stays = |v: Verdict| matches!(v, Verdict::Pending | Verdict::NotEligible | Verdict::Present);
         if !(0..self.mirrors.len()).all(|m| self.ring.cell(number, m).is_some_and(|c| stays(c.verdict()))) {
             return;
         }
-        self.stream_gaps.closed(number);
         self.uncount(row, number);
         let moved_us = Cell::us_between(row.p, at);
         let mut moved = *row;

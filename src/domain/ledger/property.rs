@@ -3,6 +3,7 @@
 //! One number makes a whole history: what the primary published, what every mirror really did, how links, reader and
 //! observer failed. `MIRRORWATCH_SEED` plays one history, `MIRRORWATCH_HISTORIES` more of them than usual.
 
+mod audit;
 mod check;
 mod compare;
 mod dice;

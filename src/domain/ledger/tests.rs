@@ -8,6 +8,8 @@ use crate::domain::op::{Kind, OpKey};
 use crate::domain::time::SECOND;
 use crate::domain::verdict::Verdict;
 
+mod findings;
+
 const UTC0: i64 = 1_700_000_100_000;
 
 pub(in crate::domain) fn op(i: u64, at: Tau) -> Op {

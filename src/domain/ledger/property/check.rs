@@ -32,7 +32,7 @@ pub fn ensure(holds: bool, invariant: &'static str, text: impl FnOnce() -> Strin
 
 /// The exact figures of an accumulator: all but its sketches, which also know what was so for a while.
 pub fn figures(acc: &Acc) -> impl PartialEq {
-    let extras = [ExtraState::Pending, ExtraState::Extra, ExtraState::Unknown].map(|s| acc.extra(s));
+    let extras = ExtraState::ALL.map(|s| acc.extra(s));
     (Verdict::ALL.map(|v| acc.verdict(v)), extras, acc.flags(), acc.raw.clone(), acc.lag.clone())
 }
 
@@ -53,6 +53,7 @@ pub struct Witness<'a> {
     pub arrived: Vec<HashSet<OpKey>>,
     statuses: BTreeMap<u32, (Status, u32)>,
     looks: u64,
+    disputed: HashSet<u64>,
 }
 
 impl<'a> Witness<'a> {
@@ -67,6 +68,7 @@ impl<'a> Witness<'a> {
             arrived: vec![HashSet::new(); world.plan.mirrors + 1],
             statuses: BTreeMap::new(),
             looks: 0,
+            disputed: HashSet::new(),
         }
     }
 
@@ -105,7 +107,11 @@ impl<'a> Witness<'a> {
                 self.rows.insert(number, row);
                 Ok(())
             }
-            Record::Found(..) | Record::Disputed(_) | Record::Noticed(_) => Ok(()),
+            Record::Disputed(number) => {
+                self.disputed.insert(number);
+                Ok(())
+            }
+            Record::Found(..) | Record::Noticed(_) => Ok(()),
             Record::Gone(_) | Record::Evicted(_) => ensure(ledger.ring.base() <= ledger.ring.next(), "I5", String::new),
         }
     }
@@ -117,6 +123,13 @@ impl<'a> Witness<'a> {
         if from == to {
             return Ok(());
         }
+        let is_disputed = self.disputed.contains(&number);
+        ensure(to != Verdict::Disputed || is_disputed && cell.delivery().is_none(), "I15", || {
+            format!("operation {number} is disputed at mirror {m}, which delivered it or never refused it")
+        })?;
+        ensure(to != Verdict::Missed || !is_disputed, "I15", || {
+            format!("operation {number} breaks the rules and is missed at mirror {m}")
+        })?;
         let i = self.ops[&number];
         ensure(before.delivery().is_none() || to != Verdict::Missed, "I12", || {
             format!("operation {i} was delivered by mirror {m} and is missed")

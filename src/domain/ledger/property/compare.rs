@@ -4,9 +4,11 @@ use super::check::{Checked, Violation, ensure, figures};
 use super::dice::Dice;
 use super::play::{Play, Playing, verdicts};
 use super::world::{First, START, World};
+use crate::domain::finding::Finding;
 use crate::domain::interval::ExtraState;
 use crate::domain::ledger::Ledger;
 use crate::domain::op::OpKey;
+use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::verdict::{Cell, Reason, Verdict};
 use std::collections::HashMap;
@@ -77,8 +79,11 @@ fn mirror_same(
 }
 
 /// The same but for what may differ: what comes around a deadline may have been called missed or unknown in between, and what
-/// has no timing may have come first by another way.
+/// has no timing may have come first by another way. Of what was withdrawn or disputed the verdict alone says something.
 fn is_same(cell: Cell, other: Cell) -> bool {
+    if matches!(cell.verdict(), Verdict::Withdrawn | Verdict::Disputed) {
+        return cell.verdict() == other.verdict() || cell.verdict() == Verdict::Disputed && other.delivery().is_some();
+    }
     let plain = |c: Cell| Cell(c.0 & 0xffff & !Cell(0).healed().credited().0);
     plain(cell) == plain(other) && (cell.verdict() == Verdict::Present || cell.raw_us() == other.raw_us())
 }
@@ -118,7 +123,10 @@ fn wider(invariant: &'static str, world: &World, a: &Ledger, b: &Ledger) -> Chec
             let holds = l == r
                 || matches!(
                     (l, r),
-                    (Verdict::OnTime | Verdict::Late, Verdict::Present) | (Verdict::Missed, Verdict::Unknown)
+                    (Verdict::OnTime | Verdict::Late, Verdict::Present)
+                        | (Verdict::Missed, Verdict::Unknown)
+                        // What was not missed yet when it was disputed may still be delivered.
+                        | (Verdict::Disputed, _)
                 );
             ensure(holds, invariant, || format!("operation {i} at mirror {m}: {l:?}, and {r:?} with more flags"))?;
         }
@@ -149,6 +157,13 @@ fn others_same(world: &World, first: First, ledger: &Ledger, playing: &Playing) 
             let same = changed.interval(k).is_some_and(|i| figures(&i.mirrors[m]) == figures(&interval.mirrors[m]));
             ensure(same || interval.primary_ops == 0, "I11", || format!("interval {k} of mirror {m} differs"))?;
         }
+        let findings = |l: &Ledger| {
+            let of_mirror: HashMap<OpKey, Finding> =
+                l.findings.found().iter().filter(|f| f.0.0 == SourceIx::mirror(m)).map(|f| (f.0.1, *f.1)).collect();
+            of_mirror
+        };
+        let (left, right) = (findings(ledger), findings(&changed));
+        ensure(left == right, "I11", || format!("findings of mirror {m}: {left:?} and {right:?}"))?;
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ fn extras_and_lag(
     at: &dyn Fn(&str) -> String,
     sees: &dyn Fn(&super::super::extra::Sighting) -> bool,
 ) -> Checked {
-    for state in [ExtraState::Pending, ExtraState::Extra, ExtraState::Unknown] {
+    for state in ExtraState::ALL {
         let of_it = ledger.foreigns.sightings().filter(|s| usize::from(s.mirror) == m && s.state == state && sees(s));
         let n = of_it.filter(|s| s.reason != Reason::TooOld).count() as u64;
         ensure(acc.extra(state) == n, "I6", || format!("{} {state:?}: {} and {n}", at("extras"), acc.extra(state)))?;
@@ -173,7 +173,9 @@ fn verdicts(world: &World, ledger: &Ledger) -> Checked {
                 continue;
             }
             let name = if world.plan.faults == Faults::None { "I7" } else { "I17" };
-            if world.plan.faults == Faults::Any || v == Verdict::NotEligible {
+            let is_learned =
+                world.learned.iter().any(|l| l.op == i) && matches!(v, Verdict::Withdrawn | Verdict::Disputed);
+            if world.plan.faults == Faults::Any || v == Verdict::NotEligible || is_learned {
                 continue;
             }
             let holds = match d {
@@ -224,9 +226,8 @@ fn extras(world: &World, ledger: &Ledger) -> Checked {
         for item in items.iter().filter(|i| i.form == Form::Invented && i.sent > safe.plus(10 * SECOND)) {
             let of_it = |x: &&super::super::extra::Sighting| x.key == item.op.key && usize::from(x.mirror) + 1 == s;
             let state = ledger.foreigns.sightings().find(of_it).map(|x| (x.state, x.reason));
-            ensure(state == Some((ExtraState::Extra, Reason::None)), "I17", || {
-                format!("an invented operation of mirror {} is {state:?}", s - 1)
-            })?;
+            let is_found = matches!(state, Some((ExtraState::Extra | ExtraState::Explained, Reason::None)));
+            ensure(is_found, "I17", || format!("an invented operation of mirror {} is {state:?}", s - 1))?;
         }
     }
     Ok(())

@@ -92,3 +92,14 @@ fn engines_that_know_less_or_mix_mirrors_up_are_caught() {
         (Mutant::FlagsOfOthers, &["I11"]),
     ]);
 }
+
+#[test]
+fn engines_that_mistake_what_hosts_say_are_caught() {
+    must_die(&[
+        (Mutant::UncountedWithdrawal, &["I6"]),
+        (Mutant::DisputeBlamesDeliverers, &["I15"]),
+        (Mutant::DisputeForgotten, &["I15"]),
+        (Mutant::SharedFindings, &["I11"]),
+        (Mutant::OrderAcrossLinks, &["order"]),
+    ]);
+}

@@ -1,5 +1,6 @@
 //! Plays a history into a ledger: messages of every source in their own order, sources in any; ticks, commits, kills.
 
+use super::audit;
 use super::check::{Violation, Witness};
 use super::dice::Dice;
 use super::finish;
@@ -13,7 +14,7 @@ use crate::domain::ledger::{ChainOutcome, Ledger, Saved};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::Mode;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub struct Play<'a> {
     disk: Disk,
     under_way: Option<(Tau, bool, Prepared)>,
     chain: Option<Tau>,
+    /// What the ledger was told of what asking hosts brought to light.
+    told: HashSet<usize>,
     dice: Dice,
 }
 
@@ -117,6 +120,7 @@ impl<'a> Play<'a> {
             disk: Disk::default(),
             under_way: None,
             chain: None,
+            told: HashSet::new(),
             dice: Dice::new(world.plan.seed, 3),
             world,
             playing,
@@ -131,12 +135,15 @@ impl<'a> Play<'a> {
                 self.restart(crash.to)?;
             }
             self.hand_over(now);
+            audit::tell(self.world, &mut self.ledger, &mut self.told, now);
             self.ledger.tick(now);
+            audit::explain(&mut self.ledger);
             self.ask_chain(now);
             self.keep(now)?;
             self.witness.bounds(&self.ledger)?;
         }
         finish::check(self.world, &self.ledger, &self.witness, self.playing.false_alarms.is_empty())?;
+        audit::check(self.world, &self.ledger, &self.told)?;
         Ok(self.ledger)
     }
 
@@ -274,6 +281,7 @@ impl<'a> Play<'a> {
             late.waiting.retain(|m| m.0 >= to);
         }
         (self.chain, self.under_way) = (None, None);
+        self.told.clear();
         self.witness.restarted(&self.ledger, &report, saved.is_rebooted)
     }
 }
@@ -283,6 +291,9 @@ fn fresh(world: &World, playing: &Playing) -> Ledger {
     labels.anchor_utc_ms += playing.label_shift_ms;
     let mut ledger = Ledger::new(world.params, world.limits, labels, &world.mirror_params);
     ledger.mutant = playing.mutant;
+    if world.plan.has_caps {
+        ledger.findings.held_max = 4;
+    }
     ledger
 }
 

@@ -1,5 +1,6 @@
 //! The truth: what the primary publishes and what every mirror really delivers, before any network or observer.
 
+use super::audit::{self, Learned};
 use super::dice::Dice;
 use super::plan::{Faults, Plan};
 use super::script::{Script, Times};
@@ -64,6 +65,8 @@ pub struct World {
     pub times: Times,
     /// What is sent, by source: the truth that the scripts distort.
     pub items: Vec<Vec<Item>>,
+    /// What asking hosts brings to light.
+    pub learned: Vec<Learned>,
 }
 
 /// What is done to the first mirror, for comparing the others' figures.
@@ -109,6 +112,7 @@ impl World {
             },
             limits: Limits { held_ops: caps.0, unknown_keys_per_mirror: caps.1, listed_per_mirror: 20 },
             labels: Labels { anchor_tau: START.plus(-SECOND), anchor_utc_ms: START_UTC_MS },
+            learned: audit::learned(&plan, &ops),
             by_cid: ops.iter().enumerate().map(|(i, o)| (o.op.key.cid, i)).collect(),
             mirror_params: (0..plan.mirrors as i64).map(mirror).collect(),
             ops,
