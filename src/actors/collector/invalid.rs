@@ -39,6 +39,7 @@ impl Handler<Invalid> for Collector {
     type Result = ();
 
     fn handle(&mut self, msg: Invalid, _: &mut Self::Context) {
+        self.ledger.dispute(&msg.key);
         let Some(unlisted) = self.invalid.admit(self.clock.now()) else { return };
         let before = if unlisted > 0 { format!(" (and {unlisted} more before it)") } else { String::new() };
         let text = format!("{} {}: {}: {}{before}", msg.key.did, msg.key.cid, msg.rule.name(), msg.text);
