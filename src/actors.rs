@@ -5,9 +5,14 @@
 
 pub mod auditor;
 pub mod collector;
+pub mod export_poller;
+mod feed;
+pub mod keeper;
+pub mod known_dids;
 pub mod message;
 pub mod mirror_stream;
 pub mod reader;
+pub mod resolver;
 pub mod rtt_pinger;
 pub mod snapshot_writer;
 pub mod validator;

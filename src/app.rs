@@ -13,6 +13,7 @@ mod parts;
 mod pictures;
 mod run;
 mod settings;
+mod sources;
 mod state;
 
 pub use auditing::{Auditing, audit_gap};

@@ -322,6 +322,8 @@ mod tests {
 
     fn look_up(status: Option<u16>, body: Option<&'static str>, class: Option<ExportClass>) -> LookUp {
         LookUp {
+            asked_at: None,
+            peer: None,
             url: "https://m.example.org/x".to_owned(),
             received_at: Tau(7_000_000),
             status,

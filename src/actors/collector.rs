@@ -6,14 +6,16 @@
 mod audit;
 mod events;
 mod invalid;
+mod manner;
 mod miss_rows;
 mod picture;
 mod save;
 
 pub use audit::AuditorIs;
+pub use manner::LookerIs;
 pub use save::{Restored, restore};
 
-use super::message::{AskChain, FromSource, Keep, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
+use super::message::{AskChain, FromSource, Keep, LookFor, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
 use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
@@ -22,6 +24,7 @@ use crate::domain::sample::Samples;
 use crate::domain::sessions::Sessions;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Tau};
+use crate::domain::transport::Taken;
 use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
 use crate::ports::store::EventRow;
@@ -60,7 +63,7 @@ pub struct SourceIdentity {
     pub name: String,
     /// As configured.
     pub url: String,
-    /// How operations are taken from it.
+    /// How operations are to be taken from it, as configured.
     pub transport: String,
 }
 
@@ -72,6 +75,8 @@ struct Known {
     sessions: Sessions,
     opened_ms: Option<i64>,
     anchor: Option<Anchor>,
+    taken: Option<Taken>,
+    looker: Option<Recipient<LookFor>>,
     rejects: BTreeMap<String, u64>,
     last_reject: Option<(String, Tau)>,
     logged_reject_at: Option<Tau>,
@@ -156,6 +161,8 @@ impl Collector {
             sessions: Sessions::default(),
             opened_ms: None,
             anchor,
+            taken: None,
+            looker: None,
             last_reject: None,
             logged_reject_at: None,
         };
@@ -229,6 +236,11 @@ impl Collector {
                 self.ledger.chain(asked_at, outcome);
             }
             SourceEvent::TcpInfoRtt(at, peer, rtt_ns) => self.ledger.tcp_info_rtt(source, at, peer, rtt_ns),
+            SourceEvent::Replaying(_)
+            | SourceEvent::Resolution(..)
+            | SourceEvent::Taken(_)
+            | SourceEvent::Sampling(_)
+            | SourceEvent::Skipped(_) => self.apply_manner(source, event),
         }
     }
 
@@ -313,6 +325,7 @@ impl Handler<FromSource> for Collector {
         for event in msg.events {
             self.apply(msg.source, event);
         }
+        self.hand_out_sampled();
         // A busy mailbox is drained before timers run: the tick must not wait for that.
         if self.clock.now().since(self.ticked) >= TICK.as_nanos() as i64 {
             self.tick(ctx);

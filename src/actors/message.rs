@@ -7,10 +7,12 @@ use crate::domain::did::Did;
 use crate::domain::fill::Anchor;
 use crate::domain::frame::Claim;
 use crate::domain::ledger::ChainOutcome;
-use crate::domain::link::Link;
+use crate::domain::link::{Link, LinkState};
 use crate::domain::op::{Op, OpKey};
+use crate::domain::sampling::{Sampling, Sought};
 use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
+use crate::domain::transport::Taken;
 use crate::domain::validity::Rule;
 use crate::domain::verdict::Mode;
 use crate::domain::view::Picture;
@@ -45,6 +47,16 @@ pub enum SourceEvent {
     Chain(Tau, ChainOutcome),
     /// The kernel's round trip of the live socket, nanoseconds.
     TcpInfoRtt(Tau, SocketAddr, i64),
+    /// The source was connected to then, and begins with what it published before.
+    Replaying(Tau),
+    /// What arrives at this instant may have been visible so many nanoseconds earlier.
+    Resolution(Tau, i64),
+    /// How operations are taken from now on.
+    Taken(Box<Taken>),
+    /// Only these operations of the primary are looked for from now on; none: all of them.
+    Sampling(Option<Sampling>),
+    /// The operation is not looked for after all.
+    Skipped(OpKey),
 }
 
 /// What a source's stream tells the collector; the answer means that the ledger has it.
@@ -210,6 +222,44 @@ pub struct Invalid {
     /// How, for people.
     pub text: String,
 }
+
+/// To whoever chose how operations are taken: how that link stands now.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct LinkIs {
+    /// Its state.
+    pub state: LinkState,
+    /// Stable word of the latest failure, where there was one.
+    pub error_class: Option<String>,
+}
+
+impl LinkIs {
+    /// What is told of a link.
+    #[must_use]
+    pub fn of(link: &Link) -> LinkIs {
+        LinkIs { state: link.state, error_class: link.last_error.as_ref().map(|e| e.class.clone()) }
+    }
+}
+
+/// To whoever looks operations up at a mirror: these are to be looked for.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct LookFor(pub Vec<Sought>);
+
+/// To the collector: which of these operations of the primary are decided at this mirror?
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Vec<OpKey>")]
+pub struct Decided {
+    /// The mirror.
+    pub source: SourceIx,
+    /// The operations.
+    pub keys: Vec<OpKey>,
+}
+
+/// To whoever chose how operations are taken: look again now which way serves.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Reprobe;
 
 /// To an actor: end now.
 #[derive(Clone, Copy, Debug, Message)]

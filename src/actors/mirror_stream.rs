@@ -5,16 +5,22 @@
 //! construction; the gap before it is paged through `/export`, or, where a source has none, read from a second connection
 //! with `cursor=` until that meets the live stream.
 
+mod bundle;
 mod chain;
 mod filling;
 mod reading;
 
-use super::message::{AskChain, FromSource, PeerIs, Read, ReaderLate, SourceEvent, Stop};
+pub use bundle::Dialect;
+pub(super) use reading::rejected;
+
+use super::known_dids::KnownDids;
+use super::message::{AskChain, FromSource, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
 use super::reader::{ReaderTask, Readers};
 use super::validator::{Submitted, ValidatorDoor};
 use crate::domain::fill::{Anchor, Fill};
 use crate::domain::frame::FormCache;
 use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
+use crate::domain::mempool::Refill;
 use crate::domain::op::Op;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau};
@@ -55,6 +61,8 @@ pub struct StreamSettings {
     pub anchor: Option<Anchor>,
     /// Whether the source was observed before, so that there is a gap before the first connection.
     pub was_observed: bool,
+    /// Which stream it has.
+    pub dialect: Dialect,
 }
 
 /// The doors that a stream uses.
@@ -70,6 +78,8 @@ pub struct StreamDoors {
     pub forms: Arc<Mutex<FormCache>>,
     /// The notes of all readers.
     pub readers: Readers,
+    /// DIDs that the primary published about lately.
+    pub known: KnownDids,
 }
 
 /// Whom a stream tells.
@@ -83,6 +93,8 @@ pub struct StreamListeners {
     pub late: Recipient<ReaderLate>,
     /// Who checks what was published by all rules; the primary's stream alone has it.
     pub validator: Option<Arc<ValidatorDoor>>,
+    /// Who chose this way of taking operations, where somebody did.
+    pub watcher: Option<Recipient<LinkIs>>,
 }
 
 /// The actor.
@@ -99,6 +111,7 @@ pub struct MirrorStream {
     live_high: Option<Anchor>,
     anchors: VecDeque<(Tau, Anchor)>,
     fill: Option<Fill>,
+    refill: Option<Refill>,
     fill_attempts: u32,
     has_export: bool,
     chain: Option<chain::Chain>,
@@ -124,6 +137,7 @@ impl MirrorStream {
             live_high: None,
             anchors: VecDeque::new(),
             fill: None,
+            refill: None,
             fill_attempts: 0,
             has_export: true,
             chain: None,
@@ -150,6 +164,11 @@ impl MirrorStream {
         {
             events.push(SourceEvent::Link(Box::new(self.link.clone())));
             self.log_change(before.state);
+            if let Some(watcher) = &self.to.watcher
+                && watcher.try_send(LinkIs::of(&self.link)).is_err()
+            {
+                tracing::debug!(source = %self.settings.id, "whoever chose the transport was not told how the link stands");
+            }
         }
         match effect {
             LinkEffect::Dial => self.dial(ctx),
@@ -177,7 +196,7 @@ impl MirrorStream {
     fn drop_connection(&mut self) {
         self.connection.cancel();
         self.epoch += 1;
-        self.fill = None;
+        (self.fill, self.refill) = (None, None);
         self.peer = None;
         if self.to.pinger.try_send(PeerIs(None)).is_err() {
             tracing::debug!(source = %self.settings.id, "the pinger was not told that the connection is gone");
@@ -190,7 +209,7 @@ impl MirrorStream {
         let epoch = self.epoch;
         let request = DialRequest {
             url: self.settings.url.clone(),
-            path_and_query: STREAM_PATH.to_owned(),
+            path_and_query: self.settings.dialect.path().to_owned(),
             allow_private: self.settings.allow_private,
             prefer: None,
         };
@@ -212,6 +231,9 @@ impl MirrorStream {
     fn dialed(&mut self, dialed: Dialed, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         self.step(LinkEvent::Upgraded, events, ctx);
         self.live_high = None;
+        if self.is_bundle() {
+            events.push(SourceEvent::Replaying(self.now()));
+        }
         self.peer = Some(dialed.peer);
         if self.to.pinger.try_send(PeerIs(Some(dialed.peer))).is_err() {
             tracing::warn!(source = %self.settings.id, "the pinger was not told where to measure to");

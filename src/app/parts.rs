@@ -4,16 +4,18 @@ use super::auditing::{AuditDoors, Auditing, AuditorChild, start_auditor};
 use super::details::Details;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
+use super::sources::{Before, SourceChild, SourceParts, SourceSlot, start_pinger, start_source};
 use super::state::Opened;
-use crate::actors::collector::{Collector, CollectorParts, PrimaryIs, SourceIdentity};
+use crate::actors::collector::{Collector, CollectorParts, SourceIdentity};
+use crate::actors::known_dids::KnownDids;
 use crate::actors::message::{Flush, Stop};
-use crate::actors::mirror_stream::{MirrorStream, StreamDoors, StreamListeners, StreamSettings};
+use crate::actors::mirror_stream::StreamDoors;
 use crate::actors::reader::Readers;
 use crate::actors::rtt_pinger::RttPinger;
 use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::actors::validator::{Validator, ValidatorDoor, ValidatorLoad};
-use crate::actors::watchdog::{Child, Watchdog};
-use crate::config::{Config, SourceConfig};
+use crate::actors::watchdog::Watchdog;
+use crate::config::{Config, SourceConfig, Transport};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
 use crate::domain::source::SourceIx;
 use crate::domain::view::Picture;
@@ -28,7 +30,7 @@ use actix::{Actor, Addr, Arbiter};
 use actix_web::web;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -63,8 +65,6 @@ pub enum StartError {
     Server(std::io::Error),
 }
 
-type StreamSlot = Arc<Mutex<Addr<MirrorStream>>>;
-
 /// A running mirrorwatch.
 pub struct App {
     /// Where it listens.
@@ -82,7 +82,7 @@ pub struct App {
 pub struct Assembled {
     collector: Addr<Collector>,
     writer: Addr<SnapshotWriter>,
-    streams: Vec<StreamSlot>,
+    streams: Vec<SourceSlot>,
     pingers: Vec<Addr<RttPinger>>,
     watchdog: Addr<Watchdog>,
     arbiters: Vec<Arbiter>,
@@ -146,6 +146,13 @@ impl App {
         &self.assembled.auditing
     }
 
+    /// Looks again now which way of taking operations serves at this mirror, by its place in the configuration; whether it
+    /// has a choice.
+    #[must_use]
+    pub fn reprobe(&self, mirror: usize) -> bool {
+        self.assembled.streams.get(mirror + 1).is_some_and(SourceSlot::reprobe)
+    }
+
     /// Where pictures come from, for whoever compares them with the truth.
     #[must_use]
     pub fn pictures(&self) -> &Pictures {
@@ -185,8 +192,7 @@ impl Assembled {
         }
         self.auditing.stop().await;
         for slot in &self.streams {
-            let stream = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            stream.send(Stop).await.unwrap_or_default();
+            slot.stop().await;
         }
     }
 
@@ -205,12 +211,13 @@ impl Assembled {
     }
 }
 
-fn identity(source: &SourceConfig) -> SourceIdentity {
+fn identity(source: &SourceConfig, is_primary: bool) -> SourceIdentity {
     SourceIdentity {
         id: source.id.clone(),
         name: source.name.clone(),
         url: source.url.as_str().trim_end_matches('/').to_owned(),
-        transport: "stream".to_owned(),
+        // The primary is always followed by its stream.
+        transport: if is_primary { Transport::Stream } else { source.transport }.to_string(),
     }
 }
 
@@ -229,7 +236,7 @@ fn start_collector(
     let anchor = |s: &SourceConfig| restored.anchors.get(&s.id).copied();
     let parts = CollectorParts {
         ledger: opened.ledger,
-        sources: sources(config).map(identity).collect(),
+        sources: sources(config).enumerate().map(|(i, s)| identity(s, i == 0)).collect(),
         anchors: sources(config).map(anchor).collect(),
         clock: opened.clock,
         labels: opened.labels,
@@ -279,21 +286,19 @@ fn assemble(config: &Config, opened: Opened, outside: Outside, board: &StatusBoa
         export: outside.export,
         forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: readers.clone(),
+        known: KnownDids::default(),
     };
+    let parts =
+        SourceParts { config, doors: &doors, collector: &collector, validator: &door, arbiter: &streams_arbiter };
     let (mut streams, mut pingers, mut children) = (Vec::new(), Vec::new(), Vec::new());
     for (i, source) in sources(config).enumerate() {
         let ix = SourceIx(i as u16);
-        let pinger = start_pinger(config, ix, &outside.probe, &clock, &collector, &streams_arbiter);
-        let settings = StreamSettings {
-            source: ix,
-            id: source.id.clone(),
-            url: source.url.clone(),
-            allow_private: source.allow_private,
-            fill_settle_ns: config.judging.fill_settle.as_nanos() as i64,
+        let pinger = start_pinger(&parts, ix, &outside.probe, &clock);
+        let before = Before {
             anchor: anchors.get(i).copied().flatten(),
             was_observed: observed.get(i).copied().unwrap_or(false),
         };
-        let (slot, child) = start_stream(settings, &doors, &pinger, &collector, &door, &streams_arbiter);
+        let (slot, child) = start_source(&parts, ix, source, before, &pinger);
         streams.push(slot);
         pingers.push(pinger);
         children.push(child);
@@ -324,88 +329,12 @@ fn start_watchdog(
     clock: &Arc<dyn Clock>,
     readers: Readers,
     collector: &Addr<Collector>,
-    (streams, auditor): (Vec<ChildParts>, AuditorChild),
+    (sources, auditor): (Vec<SourceChild>, AuditorChild),
     arbiter: &Arbiter,
 ) -> Addr<Watchdog> {
     let (clock, late) = (Arc::clone(clock), collector.clone().recipient());
     Watchdog::start_in_arbiter(&arbiter.handle(), move |_| {
-        let children = streams.into_iter().map(ChildParts::child).chain([auditor.child()]).collect();
+        let children = sources.into_iter().map(SourceChild::child).chain([auditor.child()]).collect();
         Watchdog::new(clock, readers, late, children)
     })
-}
-
-fn start_pinger(
-    config: &Config,
-    source: SourceIx,
-    probe: &Arc<dyn Probe>,
-    clock: &Arc<dyn Clock>,
-    collector: &Addr<Collector>,
-    arbiter: &Arbiter,
-) -> Addr<RttPinger> {
-    let pinger = RttPinger {
-        source,
-        interval: config.rtt.interval,
-        timeout: config.rtt.timeout,
-        probe: Arc::clone(probe),
-        clock: Arc::clone(clock),
-        collector: collector.clone().recipient(),
-        peer: None,
-        is_busy: false,
-    };
-    RttPinger::start_in_arbiter(&arbiter.handle(), move |_| pinger)
-}
-
-/// What makes a stream anew after a panic; goes to the arbiter of the streams.
-struct ChildParts {
-    settings: StreamSettings,
-    doors: StreamDoors,
-    to: StreamListeners,
-    collector: Addr<Collector>,
-    slot: StreamSlot,
-}
-
-impl ChildParts {
-    fn child(self) -> Child {
-        let slot = Arc::clone(&self.slot);
-        Child {
-            name: format!("stream of {}", self.settings.id),
-            is_alive: Box::new(move || slot.lock().unwrap_or_else(PoisonError::into_inner).connected()),
-            restart: Box::new(move || {
-                // What the panicked stream knew is gone: the gap begins at the last proof and cannot be resumed.
-                let settings = StreamSettings { anchor: None, was_observed: true, ..self.settings.clone() };
-                let fresh = MirrorStream::new(settings, self.doors.clone(), self.to.clone()).start();
-                if self.settings.source == SourceIx::PRIMARY
-                    && self.collector.try_send(PrimaryIs(fresh.clone().recipient())).is_err()
-                {
-                    tracing::warn!("the collector was not told of the primary's new stream");
-                }
-                *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-            }),
-        }
-    }
-}
-
-fn start_stream(
-    settings: StreamSettings,
-    doors: &StreamDoors,
-    pinger: &Addr<RttPinger>,
-    collector: &Addr<Collector>,
-    validator: &Arc<ValidatorDoor>,
-    arbiter: &Arbiter,
-) -> (StreamSlot, ChildParts) {
-    let to = StreamListeners {
-        collector: collector.clone().recipient(),
-        pinger: pinger.clone().recipient(),
-        late: collector.clone().recipient(),
-        validator: (settings.source == SourceIx::PRIMARY).then(|| Arc::clone(validator)),
-    };
-    let stream = MirrorStream::new(settings.clone(), doors.clone(), to.clone());
-    let address = MirrorStream::start_in_arbiter(&arbiter.handle(), move |_| stream);
-    if settings.source == SourceIx::PRIMARY && collector.try_send(PrimaryIs(address.clone().recipient())).is_err() {
-        tracing::warn!("the collector was not told of the primary's stream");
-    }
-    let slot = Arc::new(Mutex::new(address));
-    let parts =
-        ChildParts { settings, doors: doors.clone(), to, collector: collector.clone(), slot: Arc::clone(&slot) };
-    (slot, parts)
 }

@@ -69,13 +69,13 @@ pub struct SourceConfig {
 }
 
 impl SourceConfig {
-    /// A source on a local port, reached over `ws://127.0.0.1:PORT`.
+    /// A source on a local port, reached over `ws://127.0.0.1:PORT`, by its stream.
     pub fn for_testing(name: &str, port: u16) -> Result<SourceConfig, url::ParseError> {
         Ok(SourceConfig {
             id: slug(name),
             name: name.to_owned(),
             url: Url::parse(&format!("ws://127.0.0.1:{port}"))?,
-            transport: Transport::Auto,
+            transport: Transport::Stream,
             allow_plaintext: true,
             allow_private: true,
             on_time: None,

@@ -34,6 +34,8 @@ pub enum Shape {
     Sequenced,
     /// A line of `/export` by time, which has no `seq`.
     Legacy,
+    /// A message of a plcbundle server's `/ws`: no `seq` that means anything, no `type`, and the time is `created_at`.
+    Bundled,
 }
 
 /// One frame that was read and found true to itself.
@@ -71,11 +73,15 @@ pub fn parse<'a>(text: &'a str, shape: Shape, forms: &mut FormCache) -> Result<F
     let cid = required(fields.cid, "cid")?;
     let seq = match (fields.seq, shape) {
         (None, Shape::Sequenced) => return Err(Reject::Missing("seq")),
-        (None, Shape::Legacy) => None,
+        (None, Shape::Legacy) | (_, Shape::Bundled) => None,
         (Some(raw), _) => Some(seq(raw.get())?),
     };
     let operation = required(fields.operation, "operation")?.get();
-    let created_at = required(fields.created_at, "createdAt")?;
+    let created_at = match shape {
+        Shape::Bundled => fields.created_at.or(fields.created_at_alias),
+        Shape::Sequenced | Shape::Legacy => fields.created_at,
+    };
+    let created_at = required(created_at, "createdAt")?;
     let form = forms.form(operation).map_err(|reject| reject.moved_by(offset_in(text, operation)));
     let (did, cid, created_at) = (string(did), string(cid), string(created_at));
     checked(did.as_deref(), cid.as_deref(), created_at.as_deref(), seq, form, operation)

@@ -15,6 +15,7 @@ pub mod findings;
 pub mod forks;
 pub mod journal;
 mod judge;
+mod manner;
 mod mutant;
 mod numbers;
 mod order;
@@ -41,6 +42,7 @@ use super::interval::Interval;
 use super::op::{Op, OpKey};
 use super::ring::Ring;
 use super::rollup::Rollups;
+use super::sampling::Sought;
 use super::source::SourceIx;
 use super::time::{Labels, Tau};
 use super::verdict::{Mode, Reason};
@@ -109,6 +111,8 @@ pub struct Ledger {
     ahead: Vec<u64>,
     foreigns: Foreigns,
     findings: Findings,
+    /// Operations that are to be looked for at mirrors of which only a sample is judged.
+    sampled: Vec<(SourceIx, Sought)>,
     /// Numbers of held operations that break the rules.
     disputed: BTreeSet<u64>,
     /// The newest `createdAt` of a live arrival of the primary, milliseconds since 1970.
@@ -150,6 +154,7 @@ impl Ledger {
             ahead: Vec::new(),
             foreigns: Foreigns::default(),
             findings: Findings::default(),
+            sampled: Vec::new(),
             disputed: BTreeSet::new(),
             newest_created_ms: i64::MIN,
             order_budget: order::BUDGET,

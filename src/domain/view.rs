@@ -31,6 +31,7 @@ use super::link::Link;
 use super::sample::Samples;
 use super::source::SourceIx;
 use super::time::{Labels, Span, Tau, rfc3339_ms};
+use super::transport::Taken;
 use event::Event;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -45,8 +46,10 @@ pub struct SourceInfo {
     pub name: String,
     /// Where it is connected to, as configured.
     pub url: String,
-    /// How operations are taken from it.
+    /// How operations are taken from it; as configured until that is known.
     pub transport: String,
+    /// Why so, and what that way can tell; none until it is known, and for the primary.
+    pub taken: Option<Taken>,
     /// Its link.
     pub link: Link,
     /// Connected time over observed time, last six hours.

@@ -6,7 +6,7 @@
 
 mod client;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::rate_gate::HostGates;
 use super::resolve::{Resolve, literal};
 use super::retry_after::retry_after_of;
 use super::tls::Tls;
-use crate::domain::time::Tau;
+use crate::domain::time::{Tau, rfc3339_ms};
 use client::{FilteredDns, build_client, classify, refused_private};
 
 /// Most operations that a page may ask for; the reference server refuses more.
@@ -51,6 +51,8 @@ pub struct ExportPage {
     pub asked_at: Tau,
     /// When the last byte had been read.
     pub received_at: Tau,
+    /// The address that answered.
+    pub peer: Option<SocketAddr>,
 }
 
 /// What came of asking a host about one DID: enough to tell its operator what it answered.
@@ -58,8 +60,12 @@ pub struct ExportPage {
 pub struct LookUp {
     /// What was asked, whole.
     pub url: String,
+    /// Just before the request was sent; none when none was.
+    pub asked_at: Option<Tau>,
     /// When the answer was complete, or failed.
     pub received_at: Tau,
+    /// The address that answered.
+    pub peer: Option<SocketAddr>,
     /// The status; none without an answer.
     pub status: Option<u16>,
     /// Its `Retry-After`, seconds.
@@ -80,6 +86,17 @@ pub trait ExportClient: Send + Sync {
         &'a self,
         target: &'a ExportTarget,
         after: u64,
+        count: u32,
+    ) -> BoxFuture<'a, Result<ExportPage, ExportError>>;
+
+    /// The same by time: the operations whose `createdAt`, milliseconds since 1970, is later than `after_ms`.
+    ///
+    /// # Errors
+    /// As [`ExportClient::page`].
+    fn page_since<'a>(
+        &'a self,
+        target: &'a ExportTarget,
+        after_ms: i64,
         count: u32,
     ) -> BoxFuture<'a, Result<ExportPage, ExportError>>;
 
@@ -218,8 +235,8 @@ impl HttpExport {
         ExportError::new(class, &http_text(path, status, retry_after_s, &said))
     }
 
-    /// Fetches one page.
-    async fn fetch_page(&self, target: &ExportTarget, after: u64, count: u32) -> Result<ExportPage, ExportError> {
+    /// Fetches one page behind `after`, as it stands in the query.
+    async fn fetch_page(&self, target: &ExportTarget, after: String, count: u32) -> Result<ExportPage, ExportError> {
         let mut url = http_url(&target.base, "/export");
         url.set_query(Some(&format!("after={after}&count={}", count.clamp(1, PAGE_OPS_MAX))));
         let (mut answer, asked_at) = self.get(target.allow_private, url, Pace::Page).await?;
@@ -230,13 +247,14 @@ impl HttpExport {
             }
             return Err(refusal);
         }
+        let peer = answer.remote_addr();
         let body = read_body(&mut answer, self.options.page_bytes_max).await?;
         let received_at = self.clock.now();
         let lines = split_lines(&body);
         if lines.first().is_some_and(|line| line.first() != Some(&b'{')) {
             return Err(ExportError::new(ExportClass::NotSupported, "http: what stands at /export is no log"));
         }
-        Ok(ExportPage { lines, asked_at, received_at })
+        Ok(ExportPage { lines, asked_at, received_at, peer })
     }
 
     /// Fetches one audit log.
@@ -254,9 +272,11 @@ impl HttpExport {
     async fn fetch_look_up(&self, target: &ExportTarget, path: &str) -> LookUp {
         let url = http_url(&target.base, path);
         let asked = url.to_string();
+        let (mut asked_at, mut peer) = (None, None);
         let (status, retry_after_s, body) = match self.get(target.allow_private, url, Pace::Audit).await {
             Err(error) => (None, None, Err(error)),
-            Ok((mut answer, _)) => {
+            Ok((mut answer, at)) => {
+                (asked_at, peer) = (Some(at), answer.remote_addr());
                 let status = answer.status().as_u16();
                 let retry_after_s = retry_after_of(answer.headers(), self.clock.utc_ms());
                 (Some(status), retry_after_s, read_body(&mut answer, self.options.audit_bytes_max).await)
@@ -267,7 +287,7 @@ impl HttpExport {
             Ok(body) => (Some(body), None),
             Err(error) => (None, Some(error)),
         };
-        LookUp { url: asked, received_at, status, retry_after_s, body, error }
+        LookUp { url: asked, asked_at, received_at, peer, status, retry_after_s, body, error }
     }
 }
 
@@ -285,7 +305,16 @@ impl ExportClient for HttpExport {
         after: u64,
         count: u32,
     ) -> BoxFuture<'a, Result<ExportPage, ExportError>> {
-        Box::pin(self.fetch_page(target, after, count))
+        Box::pin(self.fetch_page(target, after.to_string(), count))
+    }
+
+    fn page_since<'a>(
+        &'a self,
+        target: &'a ExportTarget,
+        after_ms: i64,
+        count: u32,
+    ) -> BoxFuture<'a, Result<ExportPage, ExportError>> {
+        Box::pin(self.fetch_page(target, rfc3339_ms(after_ms), count))
     }
 
     fn audit<'a>(&'a self, target: &'a ExportTarget, did: &'a str) -> BoxFuture<'a, Result<Bytes, ExportError>> {

@@ -40,6 +40,10 @@ impl MirrorStream {
             self.hole("no operation of this source is known to resume from".to_owned(), events, ctx);
             return;
         };
+        if self.is_bundle() {
+            self.start_refill(anchor);
+            return;
+        }
         let fill = Fill::new(anchor, now.plus(self.settings.fill_settle_ns));
         let first = fill.first();
         self.fill = Some(fill);
@@ -51,7 +55,7 @@ impl MirrorStream {
     }
 
     /// Does what a fill says next.
-    fn follow(&mut self, step: FillStep, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+    pub(super) fn follow(&mut self, step: FillStep, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         match step {
             FillStep::Ask { after, not_before } => {
                 let wait_ns = if not_before == Tau::MIN { 0 } else { not_before.since(self.now()).max(0) };

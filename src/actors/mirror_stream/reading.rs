@@ -3,9 +3,10 @@
 use super::MirrorStream;
 use crate::actors::message::{Read, ReadEnd, SourceEvent};
 use crate::domain::fill::Anchor;
-use crate::domain::frame::{Reject, Shape, parse};
+use crate::domain::frame::{Reject, parse};
 use crate::domain::link::{LinkEvent, LinkState};
 use crate::domain::op::Op;
+use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::verdict::Mode;
 use crate::ports::stream_reader::{Arrived, Payload, StreamEnd};
@@ -37,7 +38,7 @@ impl MirrorStream {
             self.take(message, &mut events);
         }
         if let (Some(high), LinkState::Synchronized) = (self.live_high, self.link.state)
-            && self.anchor.is_none_or(|a| high.seq > a.seq)
+            && self.anchor.is_none_or(|a| high.seq > a.seq || (self.is_bundle() && high.key != a.key))
         {
             self.anchored(high, &mut events);
         }
@@ -46,6 +47,7 @@ impl MirrorStream {
         }
         if let Some(through) = msg.proved {
             events.push(SourceEvent::Proved(through));
+            self.refilled(through, &mut events, ctx);
         }
         if let Some(end) = msg.end {
             self.ended(&end, &mut events, ctx);
@@ -63,11 +65,14 @@ impl MirrorStream {
         };
         let parsed = {
             let mut forms = self.doors.forms.lock().unwrap_or_else(PoisonError::into_inner);
-            parse(text, Shape::Sequenced, &mut forms)
+            parse(text, self.settings.dialect.shape(), &mut forms)
         };
         match parsed {
             Ok(frame) => {
-                self.note_live(&frame.op);
+                self.note_live(&frame.op, message.at);
+                if self.settings.source == SourceIx::PRIMARY {
+                    self.doors.known.note(&frame.op, message.at);
+                }
                 self.submit(&frame.op, frame.operation);
                 events.push(SourceEvent::Arrived(frame.op, message.at, Mode::Live));
             }
@@ -75,7 +80,11 @@ impl MirrorStream {
         }
     }
 
-    fn note_live(&mut self, op: &Op) {
+    fn note_live(&mut self, op: &Op, at: Tau) {
+        if self.is_bundle() {
+            self.note_bundled(op, at);
+            return;
+        }
         let Some(seq) = op.seq else { return };
         if let Some(fill) = &mut self.fill {
             fill.live(seq);
@@ -108,7 +117,7 @@ impl MirrorStream {
     }
 }
 
-pub(super) fn rejected(reject: &Reject, at: Tau) -> SourceEvent {
+pub(in crate::actors) fn rejected(reject: &Reject, at: Tau) -> SourceEvent {
     let mut text = reject.to_string();
     if let Some((cut, _)) = text.char_indices().nth(REJECT_TEXT_MAX) {
         text.truncate(cut);

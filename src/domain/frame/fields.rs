@@ -20,6 +20,8 @@ pub(super) struct Fields<'a> {
     pub(super) seq: Option<&'a RawValue>,
     pub(super) operation: Option<&'a RawValue>,
     pub(super) created_at: Option<&'a RawValue>,
+    /// `created_at`, which some servers write in place of `createdAt`.
+    pub(super) created_at_alias: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -67,6 +69,7 @@ impl<'de> Visitor<'de> for FieldsVisitor<'_> {
                 Key::Seq => (&mut fields.seq, "seq"),
                 Key::Operation => (&mut fields.operation, "operation"),
                 Key::CreatedAt => (&mut fields.created_at, "createdAt"),
+                Key::CreatedAtAlias => (&mut fields.created_at_alias, "created_at"),
                 Key::Nullified => (&mut nullified, "nullified"),
                 Key::Other(name) => {
                     entries.next_value::<IgnoredAny>()?;
@@ -94,6 +97,7 @@ enum Key {
     Seq,
     Operation,
     CreatedAt,
+    CreatedAtAlias,
     Nullified,
     Other(Box<str>),
 }
@@ -116,6 +120,7 @@ impl<'de> Deserialize<'de> for Key {
                     "seq" => Key::Seq,
                     "operation" => Key::Operation,
                     "createdAt" => Key::CreatedAt,
+                    "created_at" => Key::CreatedAtAlias,
                     "nullified" => Key::Nullified,
                     other => Key::Other(other.into()),
                 })

@@ -314,14 +314,15 @@ impl Ledger {
     }
 
     fn capture_mirror(&self, i: usize, m: &MirrorState, with_ops: bool) -> MirrorCapture {
-        let newest_op = self.ring.next();
+        let rtts = self.primary.rtts.now().zip(m.source.rtts.now());
         let first_newer = m.head.map_or(self.ring.base(), |h| h + 1);
+        let (head_lag_ops, head_since) = self.lacking(i, first_newer);
         MirrorCapture {
             source: capture_source(&m.source, self.now),
             params: m.params,
-            correction: self.primary.rtts.now().zip(m.source.rtts.now()).map(|(p, m)| Correction::from_rtts(m, p)),
-            head_lag_ops: newest_op.saturating_sub(first_newer),
-            head_since: self.ring.row(first_newer.max(self.ring.base())).map(|r| r.p),
+            correction: rtts.map(|(p, m)| self.widened(i, self.now, Correction::from_rtts(m, p))),
+            head_lag_ops,
+            head_since,
             dids_affected: m.open_misses.len(),
             open_misses: m.open_misses.values().map(|&n| u64::from(n)).sum(),
             findings_let_go: self.findings.let_go(i),

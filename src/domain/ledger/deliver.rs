@@ -66,7 +66,7 @@ impl Ledger {
         }
         let cells: Vec<Cell> = (0..self.mirrors.len())
             .map(|m| {
-                Cell::new(if self.is_eligible(&row, m) == Some(false) {
+                Cell::new(if self.is_eligible(&row, m) == Some(false) || !self.is_looked_for(&row, m) {
                     Verdict::NotEligible
                 } else {
                     Verdict::Pending
@@ -84,7 +84,10 @@ impl Ledger {
         for (m, &cell) in cells.iter().enumerate() {
             if cell.verdict() == Verdict::NotEligible {
                 self.journal.cell(number, m, cell);
-            } else if let Some(mirror) = self.mirrors.get_mut(m)
+                continue;
+            }
+            self.note_sampled(&row, m);
+            if let Some(mirror) = self.mirrors.get_mut(m)
                 && mirror.source.windows.first().is_none()
             {
                 mirror.unbegun.push_back(number);
@@ -193,7 +196,7 @@ impl Ledger {
     fn deliver(&mut self, number: u64, m: usize, at: Tau, mode: Mode, seen: Option<&Sighting>) {
         let (Some(row), Some(cell)) = (self.ring.row(number).copied(), self.ring.cell(number, m)) else { return };
         let (is_live, credited) = (mode == Mode::Live, seen.is_some_and(|s| s.state != ExtraState::Pending));
-        let mode = if self.is_mutant(Mutant::FilledIsLive) { Mode::Live } else { mode };
+        let mode = if self.is_mutant(Mutant::FilledIsLive) { Mode::Live } else { self.mode_of(&row, m, at, mode) };
         if let Some(first) = cell.delivery()
             && !self.is_mutant(Mutant::RepeatIsNews)
         {
@@ -202,7 +205,7 @@ impl Ledger {
             }
             return;
         }
-        if is_live {
+        if is_live && self.is_ordered(m) {
             self.watch_order(number, m, at, seen.map(|s| s.order));
         }
         let mut next = cell.with_delivery(mode, at.since(row.p).div_euclid(US));
@@ -331,6 +334,7 @@ impl Ledger {
         let mirror_ns = self.mirrors.get(m).and_then(|mirror| mirror.source.rtts.at(cell.arrival(row.p)));
         let primary_ns = self.primary.rtts.at(row.p);
         let correction = mirror_ns.zip(primary_ns).map(|(m, p)| Correction::from_rtts(m, p));
+        let correction = correction.map(|c| self.widened(m, cell.arrival(row.p), c));
         let raw_us = if self.is_mutant(Mutant::WallClockLag) {
             (self.labels.utc_ms(cell.arrival(row.p)) - row.created_ms) * 1_000
         } else {

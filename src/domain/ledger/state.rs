@@ -2,10 +2,12 @@
 
 use super::MirrorParams;
 use super::content::Content;
+use super::manner::Replay;
 use super::numbers::Numbers;
 use crate::domain::did::Did;
 use crate::domain::ring::Row;
 use crate::domain::rtt::{Estimator, HORIZON_NS, History};
+use crate::domain::sampling::Sampling;
 use crate::domain::time::Tau;
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Windows;
@@ -41,6 +43,10 @@ pub struct SourceState {
     pub rtt: Estimator,
     /// What `rtt` was over time.
     pub rtts: History,
+    /// How much earlier than they arrived its operations may have been visible, over time; for polled sources.
+    pub resolutions: History,
+    /// What it sent again when it was connected to; for sources that do.
+    pub(super) replay: Option<Replay>,
     /// Round trip of the live socket.
     pub tcp_info_rtt: Estimator,
     /// Instants of its latest arrivals, for the rate; bounded.
@@ -93,6 +99,8 @@ pub struct MirrorState {
     pub params: MirrorParams,
     /// What is known of it as a source.
     pub source: SourceState,
+    /// Which operations are looked for there; all when none is set.
+    pub(super) sampling: Option<Sampling>,
     /// Numbers of operations past their first deadline, not delivered and not decided.
     pub(super) overdue: Vec<u64>,
     /// When what is overdue was judged.
@@ -120,6 +128,7 @@ impl MirrorState {
         MirrorState {
             params,
             source: SourceState::default(),
+            sampling: None,
             overdue: Vec::new(),
             judged_at: None,
             unbegun: VecDeque::new(),

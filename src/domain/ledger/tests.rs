@@ -24,11 +24,11 @@ pub(in crate::domain) fn op(i: u64, at: Tau) -> Op {
     }
 }
 
-fn at(ms: i64) -> Tau {
+pub(super) fn at(ms: i64) -> Tau {
     Tau(ms * 1_000_000)
 }
 
-fn ledger(mirrors: usize) -> Ledger {
+pub(super) fn ledger(mirrors: usize) -> Ledger {
     let params = Params { look_back_ns: 0, horizon_ns: 86_400 * SECOND, settle_ns: 0, interval_ms: 300_000 };
     let limits = Limits { held_ops: 10_000, unknown_keys_per_mirror: 100, listed_per_mirror: 100 };
     let mirror = MirrorParams { on_time_ns: 10 * SECOND, grace_ns: 60 * SECOND };
@@ -40,16 +40,16 @@ fn ledger(mirrors: usize) -> Ledger {
 }
 
 /// Two ticks: what is due at the first is decided at the second.
-fn ticks(l: &mut Ledger, ms: i64) {
+pub(super) fn ticks(l: &mut Ledger, ms: i64) {
     l.tick(at(ms));
     l.tick(at(ms + 1));
 }
 
-fn verdict(l: &Ledger, number: u64, m: usize) -> Verdict {
+pub(super) fn verdict(l: &Ledger, number: u64, m: usize) -> Verdict {
     l.ring.cell(number, m).unwrap().verdict()
 }
 
-const M: SourceIx = SourceIx::mirror(0);
+pub(super) const M: SourceIx = SourceIx::mirror(0);
 
 #[test]
 fn on_time_late_and_missed() {

@@ -111,6 +111,17 @@ fn identity(map: &mut Map<String, Value>, info: &SourceInfo) {
     map.insert("name".into(), info.name.clone().into());
     map.insert("url".into(), info.url.clone().into());
     map.insert("transport".into(), info.transport.clone().into());
+    transport(map, info);
+}
+
+/// Why operations are taken so, how finely instants are told, and which share is looked for; `null` where that means nothing.
+fn transport(map: &mut Map<String, Value>, info: &SourceInfo) {
+    let taken = info.taken.as_ref();
+    map.insert("transport_reason".into(), taken.map_or(Value::Null, |t| t.reason.clone().into()));
+    let resolution = taken.and_then(|t| t.resolution_ns);
+    map.insert("resolution_ms".into(), resolution.map_or(Value::Null, |ns| (ns as f64 / 1e6).into()));
+    let ratio = taken.and_then(|t| t.sampling_ratio);
+    map.insert("sampling_ratio".into(), ratio.map_or(Value::Null, |ratio| round6(ratio).into()));
 }
 
 fn counters(map: &mut Map<String, Value>, source: &SourceCapture) {

@@ -1,0 +1,320 @@
+//! Whoever chooses how operations are taken from one mirror, and keeps that going.
+//!
+//! With a fixed transport it only starts it. With `auto` it climbs down the [`Ladder`]: probes each rung, takes the first
+//! that serves, and looks again daily, when the stream turns out to be none, and on request. The way in use goes on while
+//! the rungs are probed; another one takes its place only after it has ended.
+
+mod probing;
+
+use super::collector::LookerIs;
+use super::export_poller::ExportPoller;
+use super::message::{FromSource, LinkIs, LookFor, Reprobe, SourceEvent, Stop};
+use super::mirror_stream::{Dialect, MirrorStream, StreamDoors, StreamListeners, StreamSettings};
+use super::resolver::{LookUpSettings, Resolver};
+use crate::domain::link::{Link, LinkError, LinkState};
+use crate::domain::time::{SECOND, Tau};
+use crate::domain::transport::{Ladder, Next, Taken, Transport};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
+};
+use futures_util::future::LocalBoxFuture;
+use probing::Prober;
+use std::time::Duration;
+
+/// Mailbox places.
+const MAILBOX: usize = 32;
+/// Between two looks whether the way in use is alive.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Between two climbs that a failing link asks for, nanoseconds.
+const CLIMB_AGAIN_NS: i64 = 20 * SECOND;
+/// Handshakes in a row that hang before the ladder is climbed again.
+const HANGS_MAX: u32 = 2;
+
+/// What a keeper is told at construction.
+#[derive(Clone)]
+pub struct KeeperSettings {
+    /// The source.
+    pub source: StreamSettings,
+    /// The transport, where the configuration names one.
+    pub fixed: Option<Transport>,
+    /// For looking operations up.
+    pub look_ups: LookUpSettings,
+    /// Who is told who looks operations up.
+    pub looker: Recipient<LookerIs>,
+}
+
+/// The way in use.
+enum Running {
+    Stream(Addr<MirrorStream>),
+    Export(Addr<ExportPoller>),
+    Resolve(Addr<Resolver>),
+}
+
+impl Running {
+    fn is_alive(&self) -> bool {
+        match self {
+            Running::Stream(addr) => addr.connected(),
+            Running::Export(addr) => addr.connected(),
+            Running::Resolve(addr) => addr.connected(),
+        }
+    }
+
+    fn stop(self) -> LocalBoxFuture<'static, ()> {
+        Box::pin(async move {
+            let ended = match self {
+                Running::Stream(addr) => addr.send(Stop).await,
+                Running::Export(addr) => addr.send(Stop).await,
+                Running::Resolve(addr) => addr.send(Stop).await,
+            };
+            if ended.is_err() {
+                tracing::debug!("it had ended already");
+            }
+        })
+    }
+}
+
+/// The actor.
+pub struct Keeper {
+    settings: KeeperSettings,
+    doors: StreamDoors,
+    to: StreamListeners,
+    ladder: Ladder,
+    is_climbing: bool,
+    /// Number of the present wait for another climb; older ones are let go.
+    wait: u64,
+    climbed_at: Tau,
+    hangs: u32,
+    running: Option<Running>,
+    chosen: Option<Transport>,
+    reason: String,
+    link: Link,
+}
+
+impl Keeper {
+    /// A keeper that begins when it is started.
+    #[must_use]
+    pub fn new(settings: KeeperSettings, doors: StreamDoors, to: StreamListeners) -> Keeper {
+        Keeper {
+            settings,
+            link: Link::new(doors.clock.now()),
+            doors,
+            to,
+            ladder: Ladder::default(),
+            is_climbing: false,
+            wait: 0,
+            climbed_at: Tau::MIN,
+            hangs: 0,
+            running: None,
+            chosen: None,
+            reason: String::new(),
+        }
+    }
+
+    /// Tells the collector; done when it knows.
+    fn telling(&self, events: Vec<SourceEvent>) -> LocalBoxFuture<'static, ()> {
+        let told = self.to.collector.send(FromSource { source: self.settings.source.source, events });
+        Box::pin(async move {
+            if told.await.is_err() {
+                tracing::debug!("the collector has gone");
+            }
+        })
+    }
+
+    fn climb(&mut self, ctx: &mut Context<Self>) {
+        if self.is_climbing || self.settings.fixed.is_some() {
+            return;
+        }
+        (self.is_climbing, self.climbed_at) = (true, self.doors.clock.now());
+        if self.running.is_none() {
+            let link = self.link_is(LinkState::Connecting, None);
+            ctx.wait(self.telling(link).into_actor(self));
+        }
+        let next = self.ladder.begin();
+        self.follow(next, ctx);
+    }
+
+    fn follow(&mut self, next: Next, ctx: &mut Context<Self>) {
+        let again_ns = match next {
+            Next::Probe(transport) => {
+                let prober = Prober::new(&self.settings.source, &self.doors);
+                let probing = async move { prober.probe(transport).await };
+                ctx.spawn(probing.into_actor(self).map(move |outcome, act, ctx| {
+                    tracing::debug!(source = %act.settings.source.id, %transport, ?outcome, "probed");
+                    let next = act.ladder.probed(transport, outcome);
+                    act.follow(next, ctx);
+                }));
+                return;
+            }
+            Next::Use { transport, reason, again_ns } => {
+                self.take(transport, reason, ctx);
+                again_ns
+            }
+            Next::Unsupported { reason, again_ns } => {
+                let link = self.link_is(LinkState::Unsupported, Some(reason));
+                ctx.wait(self.ending(link).into_actor(self));
+                again_ns
+            }
+            Next::Retry { reason, again_ns } => {
+                if self.running.is_none() {
+                    let link = self.link_is(LinkState::Waiting, Some(reason));
+                    ctx.wait(self.telling(link).into_actor(self));
+                }
+                again_ns
+            }
+        };
+        self.is_climbing = false;
+        self.wait += 1;
+        let wait = self.wait;
+        ctx.run_later(Duration::from_nanos(again_ns.max(0) as u64), move |act, ctx| {
+            if act.wait == wait {
+                act.climb(ctx);
+            }
+        });
+    }
+
+    /// How the link stands while no way is in use.
+    fn link_is(&mut self, state: LinkState, why: Option<String>) -> Vec<SourceEvent> {
+        let now = self.doors.clock.now();
+        if self.link.state != state {
+            (self.link.state, self.link.since) = (state, now);
+        }
+        if let Some(text) = why {
+            self.link.last_error = Some(LinkError { class: "transport".to_owned(), text, at: now });
+        }
+        vec![SourceEvent::Link(Box::new(self.link.clone()))]
+    }
+
+    /// Ends the way in use, and tells `events` behind everything that it told.
+    fn ending(&mut self, events: Vec<SourceEvent>) -> LocalBoxFuture<'static, ()> {
+        let Some(running) = self.running.take() else { return self.telling(events) };
+        if matches!(running, Running::Resolve(_)) {
+            self.looker_is(None);
+        }
+        self.chosen = None;
+        (self.settings.source.anchor, self.settings.source.was_observed) = (None, true);
+        let all = [SourceEvent::Sampling(None), SourceEvent::Closed].into_iter().chain(events).collect();
+        let (source, collector) = (self.settings.source.source, self.to.collector.clone());
+        Box::pin(async move {
+            running.stop().await;
+            if collector.send(FromSource { source, events: all }).await.is_err() {
+                tracing::debug!("the collector has gone");
+            }
+        })
+    }
+
+    fn looker_is(&self, looker: Option<Recipient<LookFor>>) {
+        if self.settings.looker.try_send(LookerIs { source: self.settings.source.source, looker }).is_err() {
+            tracing::warn!(source = %self.settings.source.id, "the collector was not told who looks operations up");
+        }
+    }
+
+    /// Takes operations this way from now on.
+    fn take(&mut self, transport: Transport, reason: String, ctx: &mut Context<Self>) {
+        self.reason = reason;
+        self.hangs = 0;
+        if self.chosen == Some(transport) && self.running.as_ref().is_some_and(Running::is_alive) {
+            return;
+        }
+        let ending = self.ending(Vec::new());
+        self.chosen = Some(transport);
+        ctx.wait(ending.into_actor(self).map(move |(), act: &mut Self, ctx| act.start(transport, ctx)));
+    }
+
+    fn start(&mut self, transport: Transport, ctx: &mut Context<Self>) {
+        let mut settings = self.settings.source.clone();
+        settings.dialect = if transport == Transport::PlcBundle { Dialect::Bundle } else { Dialect::Export };
+        let to = StreamListeners { watcher: Some(ctx.address().recipient()), ..self.to.clone() };
+        let doors = self.doors.clone();
+        let taken = Taken { transport, reason: self.reason.clone(), ..Taken::default() };
+        self.running = Some(match transport {
+            Transport::Stream | Transport::PlcBundle => {
+                ctx.wait(self.telling(vec![SourceEvent::Taken(Box::new(taken))]).into_actor(self));
+                Running::Stream(MirrorStream::new(settings, doors, to).start())
+            }
+            Transport::Export => Running::Export(ExportPoller::new(settings, doors, to, taken).start()),
+            Transport::Resolve => {
+                let resolver = Resolver::new(settings, self.settings.look_ups.clone(), doors, to, taken).start();
+                self.looker_is(Some(resolver.clone().recipient()));
+                Running::Resolve(resolver)
+            }
+        });
+    }
+
+    /// Starts a way that panicked anew: what it knew is gone.
+    fn watch(&mut self, ctx: &mut Context<Self>) {
+        let Some(chosen) = self.chosen else { return };
+        if self.running.as_ref().is_some_and(|running| !running.is_alive()) {
+            tracing::error!(source = %self.settings.source.id, transport = %chosen, "it ended by itself and is started anew");
+            let reason = self.reason.clone();
+            self.take(chosen, reason, ctx);
+        }
+    }
+}
+
+impl Drop for Keeper {
+    /// A keeper that panicked leaves nothing running.
+    fn drop(&mut self) {
+        let told = match self.running.take() {
+            None => true,
+            Some(Running::Stream(addr)) => addr.try_send(Stop).is_ok(),
+            Some(Running::Export(addr)) => addr.try_send(Stop).is_ok(),
+            Some(Running::Resolve(addr)) => addr.try_send(Stop).is_ok(),
+        };
+        if !told {
+            tracing::debug!(source = %self.settings.source.id, "what it kept had ended already");
+        }
+    }
+}
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(WATCH_EVERY, Self::watch);
+        match self.settings.fixed {
+            Some(transport) => self.take(transport, "as configured".to_owned(), ctx),
+            None => self.climb(ctx),
+        }
+    }
+}
+
+impl Handler<LinkIs> for Keeper {
+    type Result = ();
+
+    /// A way that turns out to be none leads back to the ladder.
+    fn handle(&mut self, msg: LinkIs, ctx: &mut Self::Context) {
+        if msg.state.is_up() {
+            self.hangs = 0;
+            return;
+        }
+        let is_hanging = msg.state == LinkState::Waiting && msg.error_class.as_deref() == Some("timeout");
+        self.hangs = if is_hanging { self.hangs.saturating_add(1) } else { self.hangs };
+        let is_none = msg.state == LinkState::Unsupported || self.hangs >= HANGS_MAX;
+        if is_none && self.doors.clock.now().since(self.climbed_at) >= CLIMB_AGAIN_NS {
+            self.climb(ctx);
+        }
+    }
+}
+
+impl Handler<Reprobe> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, _: Reprobe, ctx: &mut Self::Context) {
+        self.climb(ctx);
+    }
+}
+
+impl Handler<Stop> for Keeper {
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
+        let running = self.running.take();
+        let stopping = async move {
+            if let Some(running) = running {
+                running.stop().await;
+            }
+        };
+        AtomicResponse::new(Box::pin(stopping.into_actor(self).map(|(), _, ctx| ctx.stop())))
+    }
+}

@@ -1,0 +1,63 @@
+//! DIDs that the primary published about lately: what a host of which nothing is known can be asked about.
+
+use crate::domain::did::Did;
+use crate::domain::op::{Kind, Op};
+use crate::domain::time::{SECOND, Tau};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// DIDs that are remembered, one a second at most.
+const KNOWN_MAX: usize = 120;
+/// A mirror should know a DID after this, nanoseconds.
+const SETTLED_NS: i64 = 60 * SECOND;
+
+/// The latest DIDs, shared by everyone who asks hosts.
+#[derive(Clone, Debug, Default)]
+pub struct KnownDids(Arc<Mutex<VecDeque<(Tau, Did)>>>);
+
+impl KnownDids {
+    /// Notes an operation of the primary.
+    pub fn note(&self, op: &Op, at: Tau) {
+        if op.kind == Kind::Tombstone {
+            return;
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.back().is_some_and(|last| at.since(last.0) < SECOND) {
+            return;
+        }
+        if known.len() == KNOWN_MAX {
+            known.pop_front();
+        }
+        known.push_back((at, op.key.did));
+    }
+
+    /// The newest one that every mirror should know by now, or the oldest one, and whether a mirror should know it.
+    #[must_use]
+    pub fn pick(&self, now: Tau) -> Option<(Did, bool)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let settled = known.iter().rev().find(|d| now.since(d.0) >= SETTLED_NS).map(|d| (d.1, true));
+        settled.or_else(|| known.front().map(|d| (d.1, false)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cid::Cid;
+    use crate::domain::op::OpKey;
+
+    #[test]
+    fn the_newest_that_every_mirror_should_know_is_picked() {
+        let known = KnownDids::default();
+        assert_eq!(known.pick(Tau(0)), None);
+        for n in 0..200_u8 {
+            let kind = if n == 9 { Kind::Tombstone } else { Kind::Update };
+            let key = OpKey { did: Did([n; 15]), cid: Cid([n; 32]) };
+            known.note(&Op { key, kind, created_ms: 0, seq: None, prev: None }, Tau(i64::from(n) * SECOND));
+            if n == 5 {
+                assert_eq!(known.pick(Tau(5 * SECOND)), Some((Did([0; 15]), false)));
+            }
+        }
+        assert_eq!(known.pick(Tau(199 * SECOND)), Some((Did([139; 15]), true)));
+    }
+}

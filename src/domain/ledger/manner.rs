@@ -1,0 +1,216 @@
+//! Sources that are observed otherwise than by a live stream alone: a replay at connect, polls, and samples.
+//!
+//! What such a way of observing cannot tell is never held against the mirror: an operation that was replayed has no timing,
+//! one whose poll cannot tell on time from late has none either, and one that was not sampled is not judged there at all.
+
+use super::Ledger;
+use crate::domain::op::OpKey;
+use crate::domain::ring::Row;
+use crate::domain::rtt::Correction;
+use crate::domain::sampling::{Sampling, Sought};
+use crate::domain::source::SourceIx;
+use crate::domain::time::{Tau, US};
+use crate::domain::verdict::{Mode, Reason, Verdict};
+
+/// Sampled operations that wait to be taken; what comes beyond them is not judged at that mirror.
+const SAMPLED_MAX: usize = 10_000;
+/// Operations that are looked at for the first one that a sampled mirror lacks.
+const HEAD_LOOK_MAX: u64 = 10_000;
+
+/// What a source sends again when it is connected to.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) struct Replay {
+    /// When it was connected to.
+    since: Tau,
+    /// The latest arrival of an operation that was published before that.
+    through: Tau,
+}
+
+impl Ledger {
+    /// The source was connected to at `since`, and begins with what it published before. An operation is live from now on
+    /// only when the primary published it after the last one of those had come.
+    pub fn replaying(&mut self, source: SourceIx, since: Tau) {
+        if let Some(s) = self.source_mut(source) {
+            s.replay = Some(Replay { since, through: Tau::MIN });
+        }
+    }
+
+    /// What arrives at `at` may have been visible earlier by this many nanoseconds; none where arrivals have instants of
+    /// their own from then on.
+    pub fn resolution(&mut self, source: SourceIx, at: Tau, resolution_ns: Option<i64>) {
+        if let Some(s) = self.source_mut(source) {
+            s.resolutions.set(at, resolution_ns);
+        }
+    }
+
+    /// From now on only these operations of the primary are looked for at the mirror; none: all of them.
+    pub fn sample_by(&mut self, source: SourceIx, sampling: Option<Sampling>) {
+        if let Some(mirror) = source.mirror_index().and_then(|m| self.mirrors.get_mut(m)) {
+            mirror.sampling = sampling;
+        }
+    }
+
+    /// Operations that are to be looked for and were not taken before.
+    pub fn take_sampled(&mut self) -> Vec<(SourceIx, Sought)> {
+        std::mem::take(&mut self.sampled)
+    }
+
+    /// Whether the operation's verdict at the mirror is still open, and it may yet be delivered in time.
+    #[must_use]
+    pub fn is_pending(&self, source: SourceIx, key: &OpKey) -> bool {
+        let cell =
+            source.mirror_index().zip(self.ring.find(&key.cid)).and_then(|(m, number)| self.ring.cell(number, m));
+        cell.is_some_and(|cell| cell.verdict() == Verdict::Pending)
+    }
+
+    /// The operation is not looked for at the mirror after all: it is not judged there.
+    pub fn skip(&mut self, source: SourceIx, key: &OpKey) {
+        let Some(m) = source.mirror_index() else { return };
+        let Some(number) = self.ring.find(&key.cid) else { return };
+        if let Some(cell) = self.ring.cell(number, m)
+            && cell.verdict() == Verdict::Pending
+            && cell.delivery().is_none()
+        {
+            self.set_cell(number, m, cell.with_verdict(Verdict::NotEligible, Reason::None));
+        }
+    }
+
+    /// Whether a new operation is looked for at the mirror: all are, but where a sample is.
+    pub(super) fn is_looked_for(&self, row: &Row, m: usize) -> bool {
+        let sampling = self.mirrors.get(m).and_then(|mirror| mirror.sampling);
+        sampling.is_none_or(|s| !row.is_filled && s.takes(&row.key().cid) && self.sampled.len() < SAMPLED_MAX)
+    }
+
+    /// Whether the order of a mirror's arrivals is its own: what is looked up comes in the order of the questions.
+    pub(super) fn is_ordered(&self, m: usize) -> bool {
+        self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_none())
+    }
+
+    /// Notes a new operation that is to be looked for.
+    pub(super) fn note_sampled(&mut self, row: &Row, m: usize) {
+        if self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some()) {
+            self.sampled.push((
+                SourceIx::mirror(m),
+                Sought { key: row.key(), kind: row.kind, p: row.p, created_ms: row.created_ms },
+            ));
+        }
+    }
+
+    /// What the instant of an arrival at mirror `m` is worth once the primary's is known.
+    pub(super) fn mode_of(&mut self, row: &Row, m: usize, at: Tau, mode: Mode) -> Mode {
+        let Some(mirror) = self.mirrors.get_mut(m).filter(|_| mode == Mode::Live) else { return mode };
+        if let Some(replay) = mirror.source.replay.as_mut().filter(|_| !row.is_filled) {
+            if row.p < replay.since {
+                replay.through = replay.through.max(at);
+                return Mode::Filled;
+            }
+            if row.p <= replay.through {
+                return Mode::Filled;
+            }
+        }
+        let resolution_ns = mirror.source.resolutions.at(at).unwrap_or(0);
+        let (lag_ns, on_time_ns) = (at.since(row.p), mirror.params.on_time_ns);
+        let is_told = lag_ns <= on_time_ns || lag_ns - resolution_ns > on_time_ns;
+        if is_told { Mode::Live } else { Mode::Filled }
+    }
+
+    /// The correction of an arrival at `at`, less sure by what polling cannot tell.
+    pub(super) fn widened(&self, m: usize, at: Tau, correction: Correction) -> Correction {
+        let resolution_ns = self.mirrors.get(m).and_then(|mirror| mirror.source.resolutions.at(at)).unwrap_or(0);
+        Correction { uncertainty_us: correction.uncertainty_us + resolution_ns / US, ..correction }
+    }
+
+    /// From number `first` on, how many operations a mirror lacks and the primary's arrival of the first of them: all that
+    /// are newer than its newest, or those of the sample.
+    pub(super) fn lacking(&self, m: usize, first: u64) -> (u64, Option<Tau>) {
+        let is_sampled = self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some());
+        let first = first.max(self.ring.base());
+        if !is_sampled {
+            return (self.ring.next().saturating_sub(first), self.ring.row(first).map(|row| row.p));
+        }
+        let is_lacking = |n: &u64| self.ring.cell(*n, m).is_some_and(|c| c.verdict() != Verdict::NotEligible);
+        let mut lacking = (first..self.ring.next()).take(HEAD_LOOK_MAX as usize).filter(is_lacking);
+        let oldest = lacking.next();
+        let count = u64::from(oldest.is_some()) + lacking.count() as u64;
+        (count, oldest.and_then(|n| self.ring.row(n)).map(|row| row.p))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{M, at, ledger, op, ticks, verdict};
+    use super::*;
+
+    #[test]
+    fn what_was_replayed_at_connect_has_no_timing_nor_has_what_queued_behind_it() {
+        let mut l = ledger(1);
+        l.replaying(M, at(5_000));
+        for (i, p, q) in [(1, 2_000, 5_100), (2, 4_900, 5_900), (3, 5_800, 6_000), (4, 6_500, 6_600)] {
+            l.arrive(SourceIx::PRIMARY, &op(i, at(p)), at(p), Mode::Live);
+            l.arrive(M, &op(i, at(p)), at(q), Mode::Live);
+        }
+        ticks(&mut l, 60_000);
+        let verdicts: Vec<_> = (0..4).map(|n| verdict(&l, n, 0)).collect();
+        assert_eq!(verdicts, [Verdict::Present, Verdict::Present, Verdict::Present, Verdict::OnTime]);
+    }
+
+    #[test]
+    fn a_poll_that_cannot_tell_on_time_from_late_says_nothing_of_timing() {
+        let mut l = ledger(1);
+        // On time is up to 10 s: 11 s are late by the poll of half a second, and may be on time by the one of two seconds.
+        for (i, resolution_ms) in [(1, 500), (2, 2_000)] {
+            let (p, q) = (at(1_000 + i as i64), at(12_000 + i as i64));
+            l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+            l.resolution(M, q, Some(resolution_ms * 1_000_000));
+            l.arrive(M, &op(i, p), q, Mode::Live);
+        }
+        ticks(&mut l, 60_000);
+        assert_eq!([verdict(&l, 0, 0), verdict(&l, 1, 0)], [Verdict::Late, Verdict::Present]);
+        let c = Correction { correction_us: 1, uncertainty_us: 10 };
+        assert_eq!(l.widened(0, at(12_001), c), Correction { uncertainty_us: 500_010, ..c });
+    }
+
+    #[test]
+    fn what_is_not_sampled_is_not_judged_and_the_rest_is() {
+        let mut l = ledger(2);
+        let sampling = Sampling::new(5, 0.5);
+        l.sample_by(M, Some(sampling));
+        for i in 0..40 {
+            let p = at(1_000 + i as i64 * 10);
+            l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+        }
+        let taken = l.take_sampled();
+        assert!(l.take_sampled().is_empty());
+        let expected: Vec<_> = (0..40).filter(|&i| sampling.takes(&op(i, at(0)).key.cid)).collect();
+        assert_eq!(
+            taken.iter().map(|t| t.1.key).collect::<Vec<_>>(),
+            expected.iter().map(|&i| op(i, at(0)).key).collect::<Vec<_>>()
+        );
+        let (skipped, delivered) = (taken[0].1.key, taken[1].1.key);
+        l.skip(M, &skipped);
+        let seen = *expected.get(1).unwrap();
+        l.arrive(M, &op(seen, at(1_000 + seen as i64 * 10)), at(2_000), Mode::Live);
+        assert_eq!(l.mirrors[0].source.received, 1, "{delivered:?}");
+        for m in [M, SourceIx::mirror(1)] {
+            l.prove(m, at(200_000));
+        }
+        ticks(&mut l, 200_000);
+        let count = |m: usize, v: Verdict| (0..40).filter(|&n| verdict(&l, n, m) == v).count();
+        assert_eq!(count(0, Verdict::Missed), expected.len() - 2);
+        assert_eq!(count(0, Verdict::NotEligible), 40 - expected.len() + 1);
+        assert_eq!(count(1, Verdict::Missed), 40, "the other mirror is judged as ever");
+        let lacking = l.capture(true).mirrors.iter().map(|m| m.head_lag_ops).collect::<Vec<_>>();
+        assert_eq!(lacking[1], 40);
+        assert_eq!(lacking[0], expected.iter().filter(|&&i| i > seen).count() as u64);
+    }
+
+    #[test]
+    fn a_sampled_mirror_is_as_old_as_the_first_of_the_sample_that_it_lacks() {
+        let mut l = ledger(1);
+        l.sample_by(M, Some(Sampling::new(1, 0.0)));
+        l.arrive(SourceIx::PRIMARY, &op(1, at(1_000)), at(1_000), Mode::Live);
+        assert_eq!(l.lacking(0, 0), (0, None), "it lacks nothing that is looked for");
+        l.sample_by(M, None);
+        assert_eq!(l.lacking(0, 0), (1, Some(at(1_000))));
+    }
+}
