@@ -1,5 +1,6 @@
 //! The simulator seen from a client: real sockets on the loopback address, each wait under one guard.
 
+mod liar;
 mod lies;
 mod misbehaviour;
 mod software;

@@ -23,6 +23,7 @@ mod mirrors;
 mod primary;
 mod quirks;
 mod restart;
+mod software;
 mod tidy;
 mod turbulence;
 mod usage;

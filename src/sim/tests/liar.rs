@@ -55,6 +55,8 @@ struct Scene {
     forms: FormCache,
     now: Tau,
     counted: u64,
+    /// Whether the liar keeps the directory's numbers; else it counts for itself.
+    keeps_numbers: bool,
     liar_seq: u64,
     maker: OpMaker,
     /// What must be found at the liar, as it named the operations.
@@ -65,7 +67,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Scene {
+    fn new(keeps_numbers: bool) -> Scene {
         let params = Params { look_back_ns: 0, horizon_ns: 86_400 * SECOND, settle_ns: 0, interval_ms: 300_000 };
         let limits = Limits { held_ops: 100_000, unknown_keys_per_mirror: 100_000, listed_per_mirror: 100 };
         let mirror = MirrorParams { on_time_ns: 10 * SECOND, grace_ns: 60 * SECOND };
@@ -78,6 +80,7 @@ impl Scene {
             forms: FormCache::new(64, [1, 2]),
             now: Tau(0),
             counted: 0,
+            keeps_numbers,
             liar_seq: 0,
             maker: OpMaker::new(11),
             told: HashMap::new(),
@@ -111,7 +114,8 @@ impl Scene {
     /// The liar sends this under its next number.
     fn say(&mut self, op: &SimOp) {
         self.liar_seq += 1;
-        let text = op.stream_text(self.liar_seq, Style::default());
+        let seq = if self.keeps_numbers { op.seq } else { self.liar_seq };
+        let text = op.stream_text(seq, Style::default());
         self.send(SourceIx::mirror(LIAR), &text);
     }
 
@@ -164,13 +168,21 @@ impl Scene {
 
 #[test]
 fn ten_thousand_lies_are_found_and_laid_on_the_liar_alone() {
-    let mut scene = Scene::new();
+    all_are_found(Scene::new(false), LIES);
+}
+
+#[test]
+fn lies_under_the_directorys_own_numbers_are_found_too() {
+    all_are_found(Scene::new(true), LIES / 10);
+}
+
+fn all_are_found(mut scene: Scene, lies: usize) {
     for _ in 0..DIDS {
         let op = scene.maker.of_kind(Kind::Genesis, scene.created_ms());
         scene.publish(&op);
         scene.say(&op);
     }
-    for n in 0..LIES {
+    for n in 0..lies {
         scene.lie(Lie::ALL[n % Lie::ALL.len()]);
         if n % 50 == 0 {
             scene.decide();
@@ -180,7 +192,7 @@ fn ten_thousand_lies_are_found_and_laid_on_the_liar_alone() {
     scene.decide();
     scene.decide();
 
-    assert_eq!(scene.told.len(), LIES);
+    assert_eq!(scene.told.len(), lies);
     let content = |source| scene.ledger.source(source).unwrap().content.clone();
     let liar = content(SourceIx::mirror(LIAR));
     for lie in Lie::ALL {

@@ -16,6 +16,8 @@ pub struct Counts {
     pub extra: u64,
     pub extra_pending: u64,
     pub extra_unknown: u64,
+    /// Extras that are no fault of the mirror.
+    pub extra_explained: u64,
     /// Withdrawn and disputed.
     pub others: u64,
 }
@@ -37,6 +39,7 @@ impl Counts {
             extra: n("extra"),
             extra_pending: n("extra_pending"),
             extra_unknown: n("extra_unknown"),
+            extra_explained: n("extra_explained"),
             others: n("withdrawn") + n("disputed"),
         }
     }
@@ -54,7 +57,10 @@ impl Counts {
     /// Whether these are the expected counts, `eligible` and `not_eligible` aside. When the machine froze the program,
     /// timing may be unknown: then what was on time or late may be called present, and nothing else may differ.
     pub fn matches(&self, expected: &Counts, frozen: bool) -> bool {
-        let fixed = |c: &Counts| (c.missed, c.pending, c.unknown, c.extra, c.extra_pending, c.extra_unknown, c.others);
+        let fixed = |c: &Counts| {
+            let extras = (c.extra, c.extra_pending, c.extra_unknown, c.extra_explained);
+            (c.missed, c.pending, c.unknown, c.others, extras)
+        };
         let timing = |c: &Counts| (c.on_time, c.late, c.present);
         fixed(self) == fixed(expected)
             && if frozen {

@@ -19,9 +19,7 @@ impl World {
     /// Has the primary and every mirror take this operation; whether it counts as published says the caller.
     pub fn hand_out(&self, op: &Arc<SimOp>) {
         self.primary.publish(op);
-        for (_, server) in &self.mirrors {
-            server.publish(op);
-        }
+        self.mirrors.iter().for_each(|(_, server)| drop(server.publish(op)));
     }
 
     /// The place of a mirror by its id.
@@ -41,7 +39,7 @@ pub fn keys(picture: &Picture, mirror: usize, verdict: Verdict) -> Vec<OpKey> {
 }
 
 /// How many misses and extras of a mirror were explained in which way.
-pub fn explained(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, usize> {
+pub fn explained(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     for ((source, _), finding) in picture.capture.found.iter() {
         if *source == SourceIx::mirror(mirror) {
@@ -49,4 +47,17 @@ pub fn explained(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, usi
         }
     }
     counts
+}
+
+/// What was found about content and order at a mirror, and how often.
+pub fn noticed(picture: &Picture, mirror: usize) -> BTreeMap<&'static str, u64> {
+    let content = &picture.capture.mirrors[mirror].source.content;
+    let counts = Finding::ALL.map(|finding| (finding.name(), content.count(finding)));
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// Misses of a mirror that follow from another one.
+pub fn followers(picture: &Picture, mirror: usize) -> u64 {
+    let numbers = picture.capture.held.base..picture.capture.held.end();
+    numbers.filter(|number| picture.capture.follows(mirror, *number).is_some()).count() as u64
 }
