@@ -80,7 +80,7 @@ impl History {
         cid.chunks_mut(8).zip(1..).for_each(|(to, n)| to.copy_from_slice(&spread(i * 5 + n).to_be_bytes()));
         cid.iter_mut().skip(24).zip(i.to_be_bytes()).for_each(|(to, from)| *to = from);
         let kind = if i.is_multiple_of(4) { Kind::Genesis } else { Kind::Update };
-        Op { key: OpKey { did: Did(did), cid: Cid(cid) }, kind, created_ms: BEGIN_MS + i as i64, seq: Some(i + 1) }
+        Op { key: OpKey { did: Did(did), cid: Cid(cid) }, kind, created_ms: BEGIN_MS + i as i64, seq: Some(i + 1), prev: None }
     }
 
     /// A lag as they are between continents: 30 ms more for each mirror, and a long tail.

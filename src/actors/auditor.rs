@@ -311,3 +311,56 @@ impl Handler<Stop> for Auditor {
         ctx.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::confirm::Page;
+    use crate::domain::time::Tau;
+    use crate::ports::export_error::ExportError;
+    use bytes::Bytes;
+
+    fn look_up(status: Option<u16>, body: Option<&'static str>, class: Option<ExportClass>) -> LookUp {
+        LookUp {
+            url: "https://m.example.org/x".to_owned(),
+            received_at: Tau(7_000_000),
+            status,
+            retry_after_s: None,
+            body: body.map(|b| Bytes::from_static(b.as_bytes())),
+            error: class.map(|class| ExportError { class, text: "why".to_owned() }),
+        }
+    }
+
+    fn read_it(found: &LookUp) -> Read {
+        let labels = Labels { anchor_tau: Tau(0), anchor_utc_ms: 1_000 };
+        let ask = Ask { host: SourceIx(1), did: Did([3; 15]), page: Page::Audit, check: Vec::new() };
+        read(&ask, "m".to_owned(), found, &labels, |_, _, _| true)
+    }
+
+    #[test]
+    fn an_answer_becomes_evidence_that_its_host_can_check() {
+        let read = read_it(&look_up(Some(200), Some("[]"), None));
+        assert_eq!(read.reply, Reply::Log(Vec::new()));
+        let probe = read.probe;
+        assert_eq!((probe.host.as_str(), probe.at_ms, probe.status, probe.error), ("m", 1_007, Some(200), None));
+        // The well-known digest of two brackets.
+        let digest = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945";
+        assert_eq!(probe.body_sha256.as_deref(), Some(digest));
+        let read = read_it(&look_up(Some(200), Some("[1]"), None));
+        assert!(read.reply == Reply::Damaged && read.probe.error.unwrap().starts_with("entry 0: "));
+    }
+
+    #[test]
+    fn what_did_not_come_is_no_answer_of_the_host() {
+        let paused = ExportClass::Paused { retry_after_s: 9 };
+        for (status, class, reply) in [
+            (None, ExportClass::Timeout, Reply::Failed),
+            (Some(200), ExportClass::Broken, Reply::Failed),
+            (Some(200), ExportClass::TooLarge { limit: 1 }, Reply::Unusable),
+            (None, paused, Reply::Busy { retry_after_s: Some(9) }),
+        ] {
+            let read = read_it(&look_up(status, None, Some(class)));
+            assert_eq!((read.reply, read.probe.body_sha256, read.probe.error.as_deref()), (reply, None, Some("why")));
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod audit;
 mod events;
+mod miss_rows;
 mod picture;
 mod save;
 
@@ -190,7 +191,12 @@ impl Collector {
     fn apply(&mut self, source: SourceIx, event: SourceEvent) {
         match event {
             SourceEvent::Arrived(op, at, mode) => self.ledger.arrive(source, &op, at, mode),
-            SourceEvent::Rejected(reason, text, at) => self.rejected(source, reason, text, at),
+            SourceEvent::Rejected(reason, text, at, claim) => {
+                if let Some(claim) = claim {
+                    self.ledger.lied(source, &claim, at);
+                }
+                self.rejected(source, reason, text, at);
+            }
             SourceEvent::Opened(at) => self.ledger.open(source, at),
             SourceEvent::Proved(through) => self.ledger.prove(source, through),
             SourceEvent::Closed => self.ledger.close(source),

@@ -5,6 +5,7 @@ pub use crate::domain::finding::About as CheckAbout;
 use crate::domain::confirm::{Explained, Load, SurveyReport};
 use crate::domain::did::Did;
 use crate::domain::fill::Anchor;
+use crate::domain::frame::Claim;
 use crate::domain::ledger::ChainOutcome;
 use crate::domain::link::Link;
 use crate::domain::op::{Op, OpKey};
@@ -23,8 +24,8 @@ use std::sync::Arc;
 pub enum SourceEvent {
     /// An operation came.
     Arrived(Op, Tau, Mode),
-    /// A frame was refused: the stable word, and a line for people.
-    Rejected(&'static str, String, Tau),
+    /// A frame was refused: the stable word, a line for people, and what it claimed where its content contradicts that.
+    Rejected(&'static str, String, Tau, Option<Box<Claim>>),
     /// The stream is open since then.
     Opened(Tau),
     /// Everything published until then has reached us.

@@ -2,14 +2,14 @@
 
 use super::reader::Reader;
 
-/// Requests to `/{did}/log/audit`.
+/// Requests about single DIDs: `/{did}/log/audit` and `/{did}/log/last`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audit {
     /// Requests to one host per second, at most. 0.01–10; default 1.
     pub requests_per_second: f64,
-    /// Operations checked without a suspicion, per minute. 0–60; default 1.
+    /// DIDs whose history is compared at every mirror without a suspicion, per minute. 0–60; default 1.
     pub sample_per_minute: u32,
-    /// Whether a visitor may ask for a check. Default false.
+    /// Whether a visitor may have every host asked about a DID. Default false.
     pub allow_recheck: bool,
 }
 

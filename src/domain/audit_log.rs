@@ -179,7 +179,7 @@ pub fn parse_last(bytes: &[u8]) -> Option<(Cid, Option<Cid>)> {
 /// The operation as a source would deliver it that has no numbers of its own.
 impl From<&LogEntry> for Op {
     fn from(entry: &LogEntry) -> Op {
-        Op { key: entry.key(), kind: entry.kind, created_ms: entry.created_ms, seq: None }
+        Op { key: entry.key(), kind: entry.kind, created_ms: entry.created_ms, seq: None, prev: entry.prev }
     }
 }
 

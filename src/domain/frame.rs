@@ -111,7 +111,8 @@ fn checked<'a>(
     if matches!(form.kind, Kind::Genesis | Kind::LegacyCreate) && Did::of_genesis(form.cid) != did {
         return Err(Reject::GenesisMismatch(claim()));
     }
-    Ok(Frame { op: Op { key: OpKey { did, cid: claimed }, kind: form.kind, created_ms, seq }, operation })
+    let op = Op { key: OpKey { did, cid: claimed }, kind: form.kind, created_ms, seq, prev: form.prev };
+    Ok(Frame { op, operation })
 }
 
 fn required<'a>(field: Option<&'a RawValue>, name: &'static str) -> Result<&'a RawValue, Reject> {

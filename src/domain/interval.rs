@@ -22,6 +22,15 @@ pub enum ExtraState {
     Extra = 1,
     /// It cannot be told.
     Unknown = 2,
+    /// The primary does not have it, for a reason that is no fault of the mirror: it was nullified or withdrawn, or breaks
+    /// the rules.
+    Explained = 3,
+}
+
+impl ExtraState {
+    /// Every state, in the order of its number.
+    pub const ALL: [ExtraState; 4] =
+        [ExtraState::Pending, ExtraState::Extra, ExtraState::Unknown, ExtraState::Explained];
 }
 
 /// What happened at one mirror to the operations of one span.
@@ -30,9 +39,12 @@ pub struct Acc {
     /// Operations by verdict, indexed by the verdict's number.
     #[serde(rename = "v")]
     verdicts: [u32; 9],
-    /// Operations that only the mirror has, by [`ExtraState`].
+    /// Operations that only the mirror has, by the first three of [`ExtraState`].
     #[serde(rename = "x")]
     extras: [u32; 3],
+    /// Those of the fourth, which older intervals do not have.
+    #[serde(rename = "xe", default)]
+    explained: u32,
     /// Flags: early, healed, credited.
     #[serde(rename = "f")]
     flags: [u32; 3],
@@ -69,7 +81,7 @@ impl Acc {
     /// Number of operations that only the mirror has, in this state.
     #[must_use]
     pub fn extra(&self, state: ExtraState) -> u64 {
-        self.extras.get(state as usize).copied().map_or(0, u64::from)
+        u64::from(self.extras.get(state as usize).copied().unwrap_or(self.explained))
     }
 
     /// Numbers of the flags early, healed and credited.
@@ -142,9 +154,9 @@ impl Acc {
     /// Counts an operation that only the mirror has; `from` is its state before, if it had one.
     pub fn change_extra(&mut self, from: Option<ExtraState>, to: Option<ExtraState>) {
         for (state, by) in [(from, -1), (to, 1)] {
-            if let Some(n) = state.and_then(|s| self.extras.get_mut(s as usize)) {
-                *n = n.wrapping_add_signed(by);
-            }
+            let Some(state) = state else { continue };
+            let n = self.extras.get_mut(state as usize).unwrap_or(&mut self.explained);
+            *n = n.wrapping_add_signed(by);
         }
     }
 
@@ -159,6 +171,7 @@ impl Acc {
     pub fn merge_counts(&mut self, other: &Acc) {
         self.verdicts.iter_mut().zip(other.verdicts).for_each(|(a, b)| *a += b);
         self.extras.iter_mut().zip(other.extras).for_each(|(a, b)| *a += b);
+        self.explained += other.explained;
         self.flags.iter_mut().zip(other.flags).for_each(|(a, b)| *a += b);
         for (a, b) in self.kinds.iter_mut().zip(other.kinds) {
             *a = (a.0 + b.0, a.1 + b.1);

@@ -6,14 +6,21 @@
 //! the same ledger. `measurement.md` §1–3 of the design gives the rules; each function names the one that it follows.
 
 pub mod capture;
+pub mod chains;
+pub mod content;
 mod count;
 mod deliver;
 mod extra;
 pub mod findings;
+pub mod forks;
 pub mod journal;
 mod judge;
 mod mutant;
+mod numbers;
+mod order;
 pub mod persist;
+pub mod prevs;
+mod primary;
 mod range;
 mod recount;
 pub mod restore;
@@ -21,6 +28,8 @@ pub mod series;
 mod state;
 
 pub use capture::{Capture, MirrorCapture, SourceCapture};
+pub use chains::ChainCounts;
+pub use content::{Content, Noticed};
 pub use extra::{ChainOutcome, ExtraRow};
 pub use persist::Persist;
 pub use restore::Saved;
@@ -29,7 +38,7 @@ pub use state::{MirrorState, SourceState};
 use super::address::Peer;
 use super::impair::{LateReader, PrimaryDelay};
 use super::interval::Interval;
-use super::op::Op;
+use super::op::{Op, OpKey};
 use super::ring::Ring;
 use super::rollup::Rollups;
 use super::source::SourceIx;
@@ -37,9 +46,10 @@ use super::time::{Labels, Tau};
 use super::verdict::{Mode, Reason};
 use super::window::GapState;
 use extra::Foreigns;
-use findings::Findings;
+use findings::{Findings, StreamGaps};
 use journal::Journal;
 use mutant::Mutant;
+use prevs::Prevs;
 use range::CreatedRanges;
 use series::Series;
 use std::collections::BTreeSet;
@@ -93,11 +103,20 @@ pub struct Ledger {
     primary: SourceState,
     mirrors: Vec<MirrorState>,
     ring: Ring,
+    prevs: Prevs,
     deadline_cursor: u64,
     /// Numbers of operations that `/export` brought and the primary's stream has not come to.
     ahead: Vec<u64>,
     foreigns: Foreigns,
     findings: Findings,
+    /// Numbers of held operations that break the rules.
+    disputed: BTreeSet<u64>,
+    /// The newest `createdAt` of a live arrival of the primary, milliseconds since 1970.
+    newest_created_ms: i64,
+    /// Comparisons that are left for arrivals out of order until the next tick.
+    order_budget: u64,
+    /// Operations that the primary's log lists and its stream did not send us.
+    stream_gaps: StreamGaps,
     ranges: CreatedRanges,
     late: LateReader,
     delay: PrimaryDelay,
@@ -126,10 +145,15 @@ impl Ledger {
             primary: SourceState::default(),
             mirrors: mirrors.iter().map(|&p| MirrorState::new(p)).collect(),
             ring: Ring::new(mirrors.len(), 0),
+            prevs: Prevs::default(),
             deadline_cursor: 0,
             ahead: Vec::new(),
             foreigns: Foreigns::default(),
             findings: Findings::default(),
+            disputed: BTreeSet::new(),
+            newest_created_ms: i64::MIN,
+            order_budget: order::BUDGET,
+            stream_gaps: StreamGaps::default(),
             ranges: CreatedRanges::default(),
             late: LateReader::default(),
             delay: PrimaryDelay::default(),
@@ -164,10 +188,19 @@ impl Ledger {
 
     /// A source delivered an operation; `at` is the instant of the read that completed its frame.
     pub fn arrive(&mut self, source: SourceIx, op: &Op, at: Tau, mode: Mode) {
+        let odd = op.seq.filter(|_| mode == Mode::Live).filter(|&seq| self.is_odd_number(source, seq, &op.key));
+        let odd = odd.map(|seq| (seq, self.has(source, &op.key)));
         match source.mirror_index() {
             None => self.primary_delivers(op, at, mode),
             Some(m) => self.mirror_delivers(m, op, at, mode),
         }
+        if let Some((seq, is_repeat)) = odd {
+            self.odd_number(source, seq, op.key, at, is_repeat);
+        }
+    }
+
+    fn is_odd_number(&mut self, source: SourceIx, seq: u64, key: &OpKey) -> bool {
+        self.source_mut(source).is_some_and(|s| !s.numbers.is_next(seq, key))
     }
 
     /// A frame of the source was refused; it is neither a delivery nor an extra.
@@ -189,6 +222,7 @@ impl Ledger {
         s.windows.drop_between(from, at);
         s.windows_version += 1;
         s.dropped += 1;
+        s.fence = s.fence.max(at.plus(1));
         if source == SourceIx::PRIMARY && !self.is_mutant(Mutant::LaggingAfterHole) {
             self.ranges.part(from, at.plus(1));
         }
@@ -199,6 +233,8 @@ impl Ledger {
         if let Some(s) = self.source_mut(source) {
             s.windows.open(at);
             s.windows_version += 1;
+            s.fence = s.fence.max(at);
+            s.numbers.reconnected();
         }
         if source == SourceIx::PRIMARY {
             self.ranges.open(at);
@@ -286,6 +322,7 @@ impl Ledger {
     pub fn tick(&mut self, now: Tau) {
         self.before = self.now;
         self.now = self.now.max(now);
+        self.order_budget = order::BUDGET;
         for s in std::iter::once(&mut self.primary).chain(self.mirrors.iter_mut().map(|m| &mut m.source)) {
             s.forget_rtt(now);
         }

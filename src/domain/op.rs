@@ -67,4 +67,6 @@ pub struct Op {
     pub created_ms: i64,
     /// The source's own sequence number, where it has one: used only to resume that source.
     pub seq: Option<u64>,
+    /// The operation that this one follows; none for the first of a DID, and where `prev` is no CID.
+    pub prev: Option<Cid>,
 }

@@ -92,7 +92,7 @@ async fn next_frame(client: &mut Client) -> Result<Op, Reject> {
 async fn expect(client: &mut Client, ops: &[Arc<SimOp>]) {
     for op in ops {
         let got = next_frame(client).await.unwrap();
-        let expected = Op { key: op.key, kind: op.kind, created_ms: op.created_ms, seq: Some(op.seq) };
+        let expected = Op { key: op.key, kind: op.kind, created_ms: op.created_ms, seq: Some(op.seq), prev: got.prev };
         assert_eq!(got, expected);
     }
 }

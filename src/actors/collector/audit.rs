@@ -85,17 +85,30 @@ impl Collector {
     }
 
     fn checked(&mut self, checked: &Checked, now: Tau) {
+        Arc::make_mut(&mut self.audit.evidence).explained(checked, now);
         let is_news = self.ledger.finding(checked.source, &checked.key) != Some(checked.finding);
-        self.ledger.found(checked.source, &checked.key, checked.finding);
         match (checked.finding, checked.about, &checked.listed) {
             (Finding::Withdrawn, CheckAbout::Miss, _) => self.ledger.withdraw(&checked.key),
-            (Finding::PrimaryStreamGap, CheckAbout::Extra, Some(op)) => self.ledger.credit(op, now),
+            (Finding::PrimaryStreamGap, CheckAbout::Extra, Some(op)) => {
+                // The answer for one mirror settles it for all.
+                let is_settled = self.is_gap_known(checked);
+                if !is_settled && !self.ledger.credit(op, now) {
+                    // The primary has it from before we watched: its stream owes us nothing.
+                    return;
+                }
+            }
             _ => {}
         }
-        Arc::make_mut(&mut self.audit.evidence).explained(checked, now);
+        self.ledger.found(checked.source, &checked.key, checked.finding);
         if is_news {
             self.audit.news.entry((checked.source, checked.finding)).or_default().untold += 1;
         }
+    }
+
+    /// Whether the operation was credited to another mirror before.
+    fn is_gap_known(&self, checked: &Checked) -> bool {
+        let mirrors = (0..self.sources.len().saturating_sub(1)).map(SourceIx::mirror);
+        mirrors.filter_map(|m| self.ledger.finding(m, &checked.key)).any(|f| f == Finding::PrimaryStreamGap)
     }
 
     fn sampled(&mut self, report: &Arc<SurveyReport>) {

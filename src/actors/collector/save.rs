@@ -12,11 +12,8 @@ use crate::domain::op::OpKey;
 use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
-use crate::domain::verdict::Verdict;
 use crate::domain::window::Windows;
-use crate::ports::store::{
-    Commit, EventRow, Heartbeat, IntervalRow, Loaded, MissRow, Segment, SessionRow, SourceRow, Tier,
-};
+use crate::ports::store::{Commit, EventRow, Heartbeat, IntervalRow, Loaded, Segment, SessionRow, SourceRow, Tier};
 use actix::Recipient;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -228,41 +225,6 @@ impl Collector {
             }
         }
         versions
-    }
-
-    fn miss_rows(&self, prepared: &Prepared, now: Tau) -> Vec<MissRow> {
-        let utc_ms = self.labels.utc_ms(now);
-        let of = |m: u16| self.sources.get(usize::from(m) + 1).map_or_else(String::new, |k| k.who.id.clone());
-        let found = |m: u16, key: &OpKey| {
-            self.ledger.finding(SourceIx::mirror(usize::from(m)), key).map(|f| f.name().to_owned())
-        };
-        let misses = prepared.misses.iter().map(|(m, row, cell)| MissRow {
-            source: of(*m),
-            did: row.did.0,
-            cid: row.cid.0,
-            seq: row.seq().map(|s| s as i64),
-            kind: row.kind as u8,
-            verdict: cell.verdict().name().to_owned(),
-            confirmation: found(*m, &row.key()),
-            created_ms: row.created_ms,
-            primary_at_ms: self.labels.utc_ms(row.p),
-            updated_ms: utc_ms,
-            healed: cell.verdict() != Verdict::Missed,
-        });
-        let extras = prepared.extras.iter().map(|s| MissRow {
-            source: of(s.mirror),
-            did: s.key.did.0,
-            cid: s.key.cid.0,
-            seq: None,
-            kind: s.kind as u8,
-            verdict: "extra".to_owned(),
-            confirmation: found(s.mirror, &s.key),
-            created_ms: s.created_ms,
-            primary_at_ms: self.labels.utc_ms(s.q),
-            updated_ms: utc_ms,
-            healed: false,
-        });
-        misses.chain(extras).collect()
     }
 
     /// Takes note of how a transaction ended.

@@ -109,5 +109,5 @@ pub(super) fn rejected(reject: &Reject, at: Tau) -> SourceEvent {
     if let Some((cut, _)) = text.char_indices().nth(REJECT_TEXT_MAX) {
         text.truncate(cut);
     }
-    SourceEvent::Rejected(reject.name(), text, at)
+    SourceEvent::Rejected(reject.name(), text, at, reject.claim().copied().map(Box::new))
 }

@@ -24,6 +24,8 @@ pub struct Form {
     pub cid: Cid,
     /// What the operation does; a genesis or a legacy create is the one whose `prev` is null.
     pub kind: Kind,
+    /// What its `prev` names; none for null and for what is no CID.
+    pub prev: Option<Cid>,
 }
 
 impl Form {
@@ -53,7 +55,11 @@ impl Form {
             }
             (other, _) => return Err(Reject::unknown_type(other)),
         };
-        Ok(Form { cid: Cid::of_cbor(&cbor), kind })
+        let prev = match content.get("prev") {
+            Some(Content::Text(prev)) => Cid::parse(prev),
+            _ => None,
+        };
+        Ok(Form { cid: Cid::of_cbor(&cbor), kind, prev })
     }
 }
 
@@ -73,7 +79,7 @@ pub struct FormCache {
 }
 
 impl FormCache {
-    /// A memory of at most twice `forms_per_generation` forms, about 60 bytes each; `seeds` must be random and secret.
+    /// A memory of at most twice `forms_per_generation` forms, about 90 bytes each; `seeds` must be random and secret.
     #[must_use]
     pub fn new(forms_per_generation: usize, seeds: [u64; 2]) -> FormCache {
         FormCache {

@@ -4,12 +4,15 @@
 //! reader still holds them.
 
 use super::Ledger;
+use super::chains::Chains;
+use super::content::Content;
 use super::extra::ExtraRow;
 use super::findings::Found;
 use super::series::Series;
 use super::state::{MirrorState, SourceState};
 use super::{MirrorParams, Params, SLOT_S};
 use crate::domain::address::Peer;
+use crate::domain::cid::Cid;
 use crate::domain::finding::Finding;
 use crate::domain::interval::Interval;
 use crate::domain::op::OpKey;
@@ -20,7 +23,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
 use crate::domain::window::{Gap, GapState};
 use crate::domain::window_kind::WindowKind;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Late spans that a capture lists, newest.
 const LATE_MAX: usize = 256;
@@ -73,6 +76,8 @@ pub struct SourceCapture {
     pub rtt: RttCapture,
     /// Round trip of the live socket.
     pub tcp_info_rtt: RttCapture,
+    /// What was wrong with content and order.
+    pub content: Arc<Content>,
 }
 
 /// A mirror in a capture.
@@ -92,6 +97,8 @@ pub struct MirrorCapture {
     pub dids_affected: usize,
     /// Exact number of open misses.
     pub open_misses: u64,
+    /// Misses and extras that were left unexplained, and findings that are not held any more, for lack of room.
+    pub findings_let_go: u64,
     /// Numbers of operations that are missed or late; only with operations.
     pub listed: Vec<u64>,
     /// Whether some are not listed.
@@ -126,6 +133,8 @@ pub struct Capture {
     pub is_extras_cut: bool,
     /// What was found about misses and extras, by mirror and key.
     pub found: Found,
+    /// Made when somebody asks.
+    chains: OnceLock<Arc<Chains>>,
     /// Newest spans in which our reader was late.
     pub late: Vec<Span>,
     /// Since when our reader is late now.
@@ -134,6 +143,8 @@ pub struct Capture {
     pub is_primary_delayed: bool,
     /// Whether extras rest on the primary's stream alone.
     pub primary_has_no_export: bool,
+    /// Operations that the primary's own log lists and that its stream did not send us, as mirrors made known.
+    pub primary_stream_gaps: u64,
     /// Operations held.
     pub held_ops: usize,
     /// Keys held that only mirrors have.
@@ -158,10 +169,24 @@ impl Capture {
         self.found.get(&(source, *key)).copied()
     }
 
-    /// The earlier miss of the DID that this miss at the mirror follows from.
+    /// The earlier miss of the DID that this miss at the mirror follows from; none for a root.
     #[must_use]
-    pub fn follows(&self, _mirror: usize, _number: u64) -> Option<crate::domain::cid::Cid> {
-        None
+    pub fn follows(&self, mirror: usize, number: u64) -> Option<Cid> {
+        let (chunk, place) = self.held.find(self.chains().root(mirror, number)?)?;
+        chunk.rows().get(place).map(|row| row.cid)
+    }
+
+    /// What was wrong with content and order at a source.
+    #[must_use]
+    pub fn content(&self, source: SourceIx) -> Option<&Content> {
+        let mirror = |m: usize| self.mirrors.get(m).map(|mirror| &*mirror.source.content);
+        source.mirror_index().map_or(Some(&*self.primary.content), mirror)
+    }
+
+    /// How the misses of all mirrors hang together, among the operations of this capture.
+    #[must_use]
+    pub fn chains(&self) -> &Chains {
+        self.chains.get_or_init(|| Arc::new(Chains::of(&self.held, self.mirrors.len())))
     }
 
     /// Number of the interval that is open now.
@@ -269,7 +294,7 @@ impl Ledger {
             labels: self.labels,
             params: self.params,
             primary: capture_source(&self.primary, self.now),
-            mirrors: self.mirrors.iter().map(|m| self.capture_mirror(m, with_ops)).collect(),
+            mirrors: (0..).zip(&self.mirrors).map(|(i, m)| self.capture_mirror(i, m, with_ops)).collect(),
             intervals: self.intervals.clone(),
             slots: self.slots.clone(),
             rollups: Arc::clone(&self.rollups),
@@ -277,16 +302,18 @@ impl Ledger {
             extras: if with_ops { self.capture_extras() } else { Vec::new() },
             is_extras_cut: self.foreigns.is_list_cut(),
             found: Found::clone(self.findings.found()),
+            chains: OnceLock::new(),
             late: newest(self.late.spans().copied().collect(), LATE_MAX),
             late_since: self.late.since(),
             is_primary_delayed: self.is_primary_delayed(),
             primary_has_no_export: self.foreigns.has_no_export(),
+            primary_stream_gaps: self.stream_gaps.count,
             held_ops: self.ring.len(),
             unknown_keys: self.foreigns.len(),
         }
     }
 
-    fn capture_mirror(&self, m: &MirrorState, with_ops: bool) -> MirrorCapture {
+    fn capture_mirror(&self, i: usize, m: &MirrorState, with_ops: bool) -> MirrorCapture {
         let newest_op = self.ring.next();
         let first_newer = m.head.map_or(self.ring.base(), |h| h + 1);
         MirrorCapture {
@@ -297,6 +324,7 @@ impl Ledger {
             head_since: self.ring.row(first_newer.max(self.ring.base())).map(|r| r.p),
             dids_affected: m.open_misses.len(),
             open_misses: m.open_misses.values().map(|&n| u64::from(n)).sum(),
+            findings_let_go: self.findings.let_go(i),
             listed: if with_ops { m.listed.iter().copied().collect() } else { Vec::new() },
             is_list_cut: m.is_list_cut,
         }
@@ -333,14 +361,15 @@ fn capture_source(s: &SourceState, now: Tau) -> SourceCapture {
         holes,
         has_open_gap: s.windows.open_gap().is_some(),
         received: s.received,
-        duplicates: s.duplicates,
+        duplicates: s.content.count(Finding::Duplicate),
         rejected: s.rejected,
         dropped: s.dropped,
-        altered: s.altered,
+        altered: s.content.count(Finding::Altered),
         last_op_at: s.last_op_at,
         rate_per_s: s.rate_per_s(now),
         rtt: rtt(&s.rtt),
         tcp_info_rtt: rtt(&s.tcp_info_rtt),
+        content: Arc::clone(&s.content),
     }
 }
 

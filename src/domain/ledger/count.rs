@@ -171,7 +171,10 @@ impl Ledger {
             mirror.unlist(number, &row, self.ring.cell(number, m).map(Cell::verdict));
         }
         self.ranges.let_go(row.created_ms, row.seq(), row.p);
+        self.disputed.remove(&number);
+        self.stream_gaps.forget(number);
         self.ring.pop();
+        self.prevs.pop();
         self.journal.evicted(self.ring.base());
     }
 

@@ -3,11 +3,13 @@
 use super::Ledger;
 use super::extra::{Foreign, Sighting};
 use super::mutant::Mutant;
-use crate::domain::impair::DELAY_MIN_MS;
+use super::prevs::Prev;
+use crate::domain::finding::Finding;
 use crate::domain::interval::ExtraState;
-use crate::domain::op::Op;
+use crate::domain::op::{Op, OpKey};
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
+use crate::domain::source::SourceIx;
 use crate::domain::time::{MS, SECOND, Span, Tau, US};
 use crate::domain::verdict::{Cell, Mode, Reason, Verdict};
 
@@ -21,16 +23,16 @@ impl Ledger {
             }
         }
         let Some(number) = self.ring.find(&op.key.cid) else {
-            if self.ranges.was_let_go(op.created_ms, op.seq) {
-                self.primary.duplicates += u64::from(mode == Mode::Live);
-            } else {
+            if !self.ranges.was_let_go(op.created_ms, op.seq) {
                 self.primary_is_new(op, at, mode);
+            } else if mode == Mode::Live {
+                self.notice(SourceIx::PRIMARY, op.key, Finding::Duplicate, at);
             }
             return;
         };
         let Some(row) = self.ring.row(number).copied() else { return };
         if row.did != op.key.did || row.created_ms != op.created_ms {
-            self.primary.altered += 1;
+            self.notice_once(SourceIx::PRIMARY, op.key, Finding::Altered, at);
         }
         if mode == Mode::Filled || row.did != op.key.did {
             return;
@@ -38,7 +40,7 @@ impl Ledger {
         if row.is_filled {
             self.primary_is_live_after_all(number, &row, at);
         } else {
-            self.primary.duplicates += 1;
+            self.notice(SourceIx::PRIMARY, op.key, Finding::Duplicate, at);
             if self.is_mutant(Mutant::DuplicateCountsAgain) {
                 self.count_new(&row, number);
             }
@@ -47,6 +49,9 @@ impl Ledger {
 
     fn primary_is_new(&mut self, op: &Op, at: Tau, mode: Mode) {
         self.primary.received += 1;
+        if mode == Mode::Live {
+            self.watch_primary_order(op, at);
+        }
         let foreign = self.foreigns.take(&op.key.cid, &mut self.mirrors);
         let is_filled = mode == Mode::Filled && !self.is_mutant(Mutant::FilledIsLive);
         let (p, delay_ms) =
@@ -69,7 +74,9 @@ impl Ledger {
             })
             .collect();
         let number = self.ring.push(row, cells.iter().copied());
-        self.journal.op(number, &row);
+        let prev = Prev::of(op.prev.as_ref());
+        self.prevs.push(prev);
+        self.journal.op(number, &row, prev);
         self.count_new(&row, number);
         if self.is_ahead_of_stream(&row) {
             self.ahead.push(number);
@@ -91,36 +98,6 @@ impl Ledger {
         }
         while self.ring.len() > self.limits.held_ops {
             self.evict_one();
-        }
-    }
-
-    /// By how many milliseconds the primary's stream sent an operation later than usual. While too few came to tell what is
-    /// usual, as after a start, the one that came soonest stands for it: a mirror may have had this one before we looked.
-    fn held_back_ms(&mut self, at: Tau, created_ms: i64) -> i64 {
-        let soonest = self.ranges.instant_of(created_ms);
-        let excess_ms = self.delay.add(at, created_ms);
-        let is_usual_known = self.delay.excess_ms(at, created_ms).is_some();
-        let behind_ms = soonest.filter(|_| !is_usual_known).map_or(0, |soonest| at.since(soonest) / MS);
-        if behind_ms > DELAY_MIN_MS { behind_ms } else { excess_ms }
-    }
-
-    /// The primary's stream came to operations behind some that only `/export` has brought: from now on mirrors that follow
-    /// the stream are expected to have those too.
-    fn stream_passes(&mut self, at: Tau) {
-        for number in std::mem::take(&mut self.ahead) {
-            let Some(row) = self.ring.row(number).copied().filter(|row| row.is_filled) else { continue };
-            if row.seq() > self.primary.live_seq {
-                self.ahead.push(number);
-                continue;
-            }
-            let mut passed = row;
-            passed.known_after_ms = u32::try_from(at.since(row.p) / MS + 1).unwrap_or(u32::MAX);
-            if row.seq() != self.primary.live_seq
-                && let Some(row) = self.ring.row_mut(number)
-            {
-                *row = passed;
-                self.journal.moved(number, &passed);
-            }
         }
     }
 
@@ -153,47 +130,6 @@ impl Ledger {
         }
     }
 
-    /// The instant that stands for a filled arrival of the primary, and by how many milliseconds the operation may have been
-    /// there earlier. Within a gap it is the gap's start. An operation that `/export` has and the stream never sent has no
-    /// gap: there it is the instant at which we learned of it. Only the primary's own data say how long it was held back.
-    fn instant_of_filled(&self, op: &Op, at: Tau) -> (Tau, i64) {
-        let gap = self.primary.windows.open_gap().map(|g| g.start);
-        let p = gap.unwrap_or(at);
-        let since = self.ranges.instant_of(op.created_ms).or(self.primary.windows.first()).unwrap_or(at);
-        let unknown = if gap.is_some() { 0 } else { at.since(since).max(0) / MS };
-        (p, self.delay.excess_ms(p, op.created_ms).unwrap_or(unknown))
-    }
-
-    /// The primary's stream sends an operation that a fill brought first: it takes the live stamp, as long as nothing
-    /// that is decided about it rests on the other one.
-    fn primary_is_live_after_all(&mut self, number: u64, row: &Row, at: Tau) {
-        let stays = |v: Verdict| matches!(v, Verdict::Pending | Verdict::NotEligible | Verdict::Present);
-        if !(0..self.mirrors.len()).all(|m| self.ring.cell(number, m).is_some_and(|c| stays(c.verdict()))) {
-            return;
-        }
-        self.uncount(row, number);
-        let moved_us = at.since(row.p) / US;
-        let mut moved = *row;
-        (moved.p, moved.is_filled, moved.interval) = (at, false, self.interval_of(at));
-        moved.known_after_ms = 0;
-        moved.delay_ms = u32::try_from(self.held_back_ms(at, row.created_ms)).unwrap_or(u32::MAX);
-        self.ranges.add(at, row.created_ms);
-        if let Some(row) = self.ring.row_mut(number) {
-            *row = moved;
-        }
-        self.journal.moved(number, &moved);
-        for m in 0..self.mirrors.len() {
-            if let Some(cell) = self.ring.cell(number, m)
-                && let Some(mode) = cell.delivery()
-            {
-                let cell = cell.with_delivery(mode, cell.raw_us() - moved_us);
-                self.ring.set_cell(number, m, cell);
-                self.journal.cell(number, m, cell);
-            }
-        }
-        self.count_new(&moved, number);
-    }
-
     pub(super) fn mirror_delivers(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) {
         if mode == Mode::Live
             && let Some(mirror) = self.mirrors.get_mut(m)
@@ -211,28 +147,36 @@ impl Ledger {
         };
         let Some(row) = self.ring.row(number).copied() else { return };
         if row.did != op.key.did || row.created_ms != op.created_ms {
-            self.note_altered(number, m);
+            self.note_altered(number, m, op.key, at);
         }
         if row.did == op.key.did {
-            self.deliver(number, m, at, mode, false);
+            self.deliver(number, m, at, mode, None);
         }
     }
 
     /// The mirror sent the operation under another DID or with another `createdAt`: a finding, counted once.
-    fn note_altered(&mut self, number: u64, m: usize) {
-        let Some(cell) = self.ring.cell(number, m).filter(|c| !c.is_altered()) else { return };
-        self.set_cell(number, m, cell.altered());
-        if let Some(mirror) = self.mirrors.get_mut(m) {
-            mirror.source.altered += 1;
+    pub(super) fn note_altered(&mut self, number: u64, m: usize, key: OpKey, at: Tau) {
+        if self.mark_altered(number, m) {
+            self.notice(SourceIx::mirror(m), key, Finding::Altered, at);
         }
+    }
+
+    fn mark_altered(&mut self, number: u64, m: usize) -> bool {
+        let Some(cell) = self.ring.cell(number, m).filter(|c| !c.is_altered()) else { return false };
+        self.set_cell(number, m, cell.altered());
+        true
     }
 
     /// The primary delivered what was sighted at a mirror before: it becomes a delivery of that mirror.
     fn promote(&mut self, number: u64, row: &Row, sighting: &Sighting) {
         let m = usize::from(sighting.mirror);
         self.uncount_extra(sighting);
-        if sighting.key.did != row.did || sighting.created_ms != row.created_ms {
-            self.note_altered(number, m);
+        self.is_no_fork(SourceIx::mirror(m), &sighting.key, sighting.fork);
+        if sighting.is_altered {
+            // Counted when it was seen.
+            self.mark_altered(number, m);
+        } else if sighting.key.did != row.did || sighting.created_ms != row.created_ms {
+            self.note_altered(number, m, sighting.key, sighting.q);
         }
         if let Some(mirror) = self.mirrors.get_mut(m) {
             // The sighting was counted as received; the delivery counts it again.
@@ -240,22 +184,26 @@ impl Ledger {
         }
         if sighting.key.did == row.did {
             let q = if self.is_mutant(Mutant::OrderLeaks) { row.p } else { sighting.q };
-            self.deliver(number, m, q, sighting.mode, sighting.state != ExtraState::Pending);
+            self.deliver(number, m, q, sighting.mode, Some(sighting));
         }
     }
 
     /// Mirror `m` has the operation of this number since `at`. The first arrival counts; what was missed or unknown stays so
-    /// until its timing is settled, like that of every other pair.
-    fn deliver(&mut self, number: u64, m: usize, at: Tau, mode: Mode, credited: bool) {
+    /// until its timing is settled, like that of every other pair. `seen` is what was known of it before the primary had it.
+    fn deliver(&mut self, number: u64, m: usize, at: Tau, mode: Mode, seen: Option<&Sighting>) {
         let (Some(row), Some(cell)) = (self.ring.row(number).copied(), self.ring.cell(number, m)) else { return };
+        let (is_live, credited) = (mode == Mode::Live, seen.is_some_and(|s| s.state != ExtraState::Pending));
         let mode = if self.is_mutant(Mutant::FilledIsLive) { Mode::Live } else { mode };
         if let Some(first) = cell.delivery()
             && !self.is_mutant(Mutant::RepeatIsNews)
         {
-            if let (Mode::Live, Mode::Live, Some(mirror)) = (first, mode, self.mirrors.get_mut(m)) {
-                mirror.source.duplicates += 1;
+            if (first, mode) == (Mode::Live, Mode::Live) {
+                self.notice(SourceIx::mirror(m), row.key(), Finding::Duplicate, at);
             }
             return;
+        }
+        if is_live {
+            self.watch_order(number, m, at, seen.map(|s| s.order));
         }
         let mut next = cell.with_delivery(mode, at.since(row.p).div_euclid(US));
         if credited {

@@ -1,27 +1,25 @@
 //! Operations that only mirrors have: from first sight to extra, unknown, or the primary's after all.
 
+mod judge;
 mod list;
 
 use super::Ledger;
+use super::forks::Fork;
 use super::journal::Journal;
 use super::mutant::Mutant;
-use super::range::Place;
+use super::prevs::Prev;
 use super::state::MirrorState;
 use crate::domain::cid::Cid;
-use crate::domain::finding::About;
+use crate::domain::finding::Finding;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::source::SourceIx;
-use crate::domain::time::{MS, SECOND, Span, Tau};
+use crate::domain::time::Tau;
 use crate::domain::verdict::{Mode, Reason};
-use crate::domain::window::{Cover, GAP_LIMIT_NS};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// Undecided keys above which they are judged once a second and not at each tick.
-const OFTEN_MAX: usize = 10_000;
-
-/// The least margin around a `createdAt`, milliseconds: the usual delay between it and the arrival lies within.
-const MARGIN_MIN_MS: i64 = 1_000;
+/// DIDs under which one mirror's copies of one content are told apart; of more it is not known whether one was right.
+const DIDS_OF_CID_MAX: usize = 16;
 
 /// One key at one mirror that the primary has not delivered.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -36,8 +34,16 @@ pub struct Sighting {
     pub state: ExtraState,
     /// Why it cannot be told.
     pub reason: Reason,
-    /// Nothing but the primary delivering it changes this any more.
+    /// Nothing but the primary delivering it, or what asking comes to, changes this any more.
     pub is_closed: bool,
+    /// The mirror sent its content under two DIDs or with two `createdAt`.
+    pub is_altered: bool,
+    /// Whether it contradicts another operation.
+    pub fork: Fork,
+    /// What it names as its `prev`.
+    pub prev: Prev,
+    /// Its place among the live arrivals of its mirror since the start; 0 when that is not known.
+    pub order: u64,
     /// Which mirror.
     pub mirror: u16,
     /// The mirror's arrival.
@@ -117,6 +123,10 @@ impl Foreigns {
 
     pub(super) fn get(&self, key: &OpKey, mirror: u16) -> Option<&Sighting> {
         self.keys.get(&key.cid)?.iter().find(|s| s.mirror == mirror && s.key == *key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &OpKey, mirror: u16) -> Option<&mut Sighting> {
+        self.keys.get_mut(&key.cid)?.iter_mut().find(|s| s.mirror == mirror && s.key == *key)
     }
 
     /// What is known of a content at every mirror.
@@ -209,24 +219,11 @@ impl Ledger {
 
     /// A mirror delivered a key that the primary has not delivered. The first arrival counts.
     pub(super) fn sight(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) {
-        let published = self.ranges.instant_of(op.created_ms);
-        let sighting = Sighting {
-            key: op.key,
-            kind: op.kind,
-            mode,
-            state: ExtraState::Pending,
-            reason: Reason::None,
-            is_closed: false,
-            mirror: m as u16,
-            q: at,
-            created_ms: op.created_ms,
-            since: published.map_or(at, |p| p.min(at)),
-            interval: self.interval_of(at),
-        };
-        if let Some(first) = self.foreigns.get(&op.key, sighting.mirror) {
-            let is_repeated = first.mode == Mode::Live && mode == Mode::Live;
-            if let Some(mirror) = self.mirrors.get_mut(m).filter(|_| is_repeated) {
-                mirror.source.duplicates += 1;
+        let mirror = m as u16;
+        let is_altered = self.foreigns.of_cid(&op.key.cid).any(|s| s.mirror == mirror) && self.is_altered(m, op, at);
+        if let Some(first) = self.foreigns.get(&op.key, mirror) {
+            if (first.mode, mode) == (Mode::Live, Mode::Live) {
+                self.notice(SourceIx::mirror(m), op.key, Finding::Duplicate, at);
             }
             return;
         }
@@ -235,17 +232,58 @@ impl Ledger {
         } else {
             self.mirrors.get(m).map_or(0, |s| s.unknown_keys)
         };
-        if held >= self.limits.unknown_keys_per_mirror && !self.is_mutant(Mutant::UnboundedKeys) {
+        let same = self.foreigns.of_cid(&op.key.cid).filter(|s| s.mirror == mirror).count();
+        let is_full = held >= self.limits.unknown_keys_per_mirror || same >= DIDS_OF_CID_MAX;
+        if is_full && !self.is_mutant(Mutant::UnboundedKeys) {
             self.let_key_go(m, at, mode);
             return;
         }
+        let published = self.ranges.instant_of(op.created_ms);
+        let mut sighting = Sighting {
+            key: op.key,
+            kind: op.kind,
+            mode,
+            state: ExtraState::Pending,
+            reason: Reason::None,
+            is_closed: false,
+            is_altered,
+            fork: Fork::None,
+            prev: Prev::of(op.prev.as_ref()),
+            order: 0,
+            mirror,
+            q: at,
+            created_ms: op.created_ms,
+            since: published.map_or(at, |p| p.min(at)),
+            interval: self.interval_of(at),
+        };
         if let Some(mirror) = self.mirrors.get_mut(m) {
             mirror.unknown_keys += 1;
             mirror.source.received += 1;
+            sighting.order = mirror.source.arrivals;
         }
         self.journal.sighting(&sighting);
         self.foreigns.put(sighting);
         self.count_extra(&sighting, None, Some(ExtraState::Pending));
+    }
+
+    /// A mirror sent a content again that only mirrors have. Whether it altered it, with what it sent before as the measure:
+    /// then that is counted, once, and remembered for when the primary has it.
+    fn is_altered(&mut self, m: usize, op: &Op, at: Tau) -> bool {
+        let (mut differs, mut is_counted, mut same) = (false, false, None);
+        for s in self.foreigns.of_cid(&op.key.cid).filter(|s| usize::from(s.mirror) == m) {
+            differs |= s.key.did != op.key.did || s.created_ms != op.created_ms;
+            is_counted |= s.is_altered;
+            same = same.or((s.key == op.key).then_some(s.key));
+        }
+        if differs && !is_counted {
+            self.notice(SourceIx::mirror(m), op.key, Finding::Altered, at);
+            if let Some(sighting) = same.and_then(|key| self.foreigns.get_mut(&key, m as u16)) {
+                sighting.is_altered = true;
+                let marked = *sighting;
+                self.journal.sighting(&marked);
+            }
+        }
+        differs
     }
 
     /// There is no room for a key of the mirror: whether it published what the primary sends within the grace is not known
@@ -275,105 +313,5 @@ impl Ledger {
     pub(super) fn uncount_extra(&mut self, s: &Sighting) {
         let counted = s.reason != Reason::TooOld;
         self.count_extra(s, counted.then_some(s.state), None);
-    }
-
-    /// Decides what is due among the operations that only mirrors have.
-    pub(super) fn judge_extras(&mut self) {
-        let is_early = self.foreigns.judged_at.is_some_and(|at| self.now.since(at) < SECOND);
-        if self.foreigns.open.len() > OFTEN_MAX && is_early {
-            return;
-        }
-        self.foreigns.judged_at = Some(self.now);
-        let grace_ns = self.mirrors.iter().map(|m| m.params.grace_ns).min().unwrap_or(0);
-        let due_before = self.now.plus(-grace_ns).plus(1);
-        let due: Vec<(Tau, u16, OpKey)> = self.foreigns.open.iter().take_while(|o| o.0 < due_before).copied().collect();
-        self.foreigns.chain_wanted = None;
-        for (_, mirror, key) in due {
-            let Some(s) = self.foreigns.get(&key, mirror).copied() else { continue };
-            let (state, reason, is_closed) = self.judge_extra(&s);
-            if (state, reason, is_closed) == (s.state, s.reason, s.is_closed) {
-                continue;
-            }
-            let next = Sighting { state, reason, is_closed, ..s };
-            self.foreigns.put(next);
-            self.journal.sighting(&next);
-            let counted = (reason != Reason::TooOld).then_some(state);
-            if counted != Some(s.state) {
-                self.count_extra(&next, Some(s.state), counted);
-            }
-            self.foreigns.list(&next);
-            if state == ExtraState::Extra {
-                self.persist.extra(next);
-            }
-            if state == ExtraState::Extra || reason == Reason::TooOld {
-                self.findings.want(SourceIx::mirror(usize::from(mirror)), key, About::Extra);
-            }
-        }
-    }
-
-    /// What is to be said of a sighting now: its state, the reason, and whether it stays so.
-    fn judge_extra(&mut self, s: &Sighting) -> (ExtraState, Reason, bool) {
-        let wait = (s.state, s.reason, false);
-        let Some(grace_ns) = self.mirrors.get(usize::from(s.mirror)).map(|m| m.params.grace_ns) else { return wait };
-        let (from, base) = (s.q.plus(-grace_ns), s.q.plus(grace_ns));
-        let mut due = self.late.after(s.q, grace_ns);
-        if let Some(filled) = self.primary.windows.filled_at(from, base) {
-            due = due.max(filled.plus(grace_ns));
-        }
-        if self.before < due {
-            return wait;
-        }
-        if self.is_mutant(Mutant::IgnorePrimaryWindow) {
-            return (ExtraState::Extra, Reason::None, true);
-        }
-        let unknown = |reason, is_closed| (ExtraState::Unknown, reason, is_closed);
-        let place = self.place_of(s);
-        let forgets = self.is_mutant(Mutant::KeysDroppedEarly);
-        if place == Place::TooOld && !forgets {
-            return unknown(Reason::TooOld, true);
-        }
-        let is_past_limit = self.before > due.plus(GAP_LIMIT_NS);
-        match self.primary.windows.cover(from, due) {
-            Cover::Proved => {}
-            Cover::NotYet if !is_past_limit => return wait,
-            Cover::Gap(_) if self.before <= base.plus(GAP_LIMIT_NS) => return wait,
-            // Still open: a late fill proves it after all.
-            Cover::Gap(reason) => return unknown(reason, self.is_beyond_horizon(s)),
-            Cover::Hole(reason) => return unknown(reason, true),
-            Cover::NotYet | Cover::Before => return unknown(Reason::PrimaryDown, true),
-        }
-        match place {
-            // A mirror that alters `createdAt` may have it from a key that was let go at the bound of what is held.
-            Place::Inside if !self.ranges.holds_since(s.q.plus(-GAP_LIMIT_NS)) && !forgets => {
-                return unknown(Reason::NoRange, true);
-            }
-            Place::Inside => {}
-            Place::TooOld if forgets => {}
-            Place::NotYet if !is_past_limit => return wait,
-            Place::NoRange => return unknown(Reason::NoRange, is_past_limit),
-            Place::NotYet | Place::Outside | Place::TooOld => return unknown(Reason::NoRange, true),
-        }
-        // A chain lists everything from its beginning on; one that began later than this was published says nothing of it.
-        let is_listed = |(asked_at, since): (Tau, Tau)| asked_at > due && since <= s.since;
-        if self.foreigns.has_no_export
-            || self.foreigns.chain_done.is_some_and(is_listed)
-            || self.is_mutant(Mutant::StalledPrimaryIsSilence)
-        {
-            return (ExtraState::Extra, Reason::None, true);
-        }
-        self.foreigns.chain_wanted = Some(self.foreigns.chain_wanted.map_or(s.since, |since| since.min(s.since)));
-        if self.before > base.plus(GAP_LIMIT_NS) { unknown(Reason::NoChain, self.is_beyond_horizon(s)) } else { wait }
-    }
-
-    fn is_beyond_horizon(&self, s: &Sighting) -> bool {
-        self.now.since(s.q) > self.params.horizon_ns
-    }
-
-    /// Where its `createdAt` lies among those for which the primary's keys are complete.
-    fn place_of(&self, s: &Sighting) -> Place {
-        let margin_ms = (self.params.look_back_ns / MS).max(MARGIN_MIN_MS);
-        let windows = &self.primary.windows;
-        let open = windows.open_gaps().map(|g| Span { from: g.start, to: g.end() });
-        self.ranges.place(s.created_ms, margin_ms, windows.proved(), open)
     }
 }

@@ -6,26 +6,28 @@
 //! records a second, and each byte is copied and checked several times on its way to the disk.
 
 mod error;
+mod reader;
 mod segment;
 
 pub use error::JournalError;
+pub use reader::read;
 pub use segment::Segment;
 
-use super::super::cid::Cid;
-use super::super::did::Did;
-use super::super::interval::ExtraState;
-use super::super::op::{Kind, OpKey};
-use super::super::ring::Row;
-use super::super::rtt::Correction;
-use super::super::time::Tau;
-use super::super::verdict::{Cell, Mode, Reason};
+use super::content::Noticed;
 use super::extra::Sighting;
+use super::prevs::Prev;
+use crate::domain::cid::Cid;
+use crate::domain::finding::Finding;
+use crate::domain::op::OpKey;
+use crate::domain::ring::Row;
+use crate::domain::rtt::Correction;
+use crate::domain::verdict::Cell;
 
 /// A record of the journal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Record {
-    /// An operation of the primary got this number.
-    Op(u64, Row),
+    /// An operation of the primary got this number; with what its `prev` names.
+    Op(u64, Row, Prev),
     /// The primary's arrival of this operation changed.
     Moved(u64, Row),
     /// A cell changed.
@@ -38,6 +40,12 @@ pub enum Record {
     Gone(Cid),
     /// Operations below this number are not held any more.
     Evicted(u64),
+    /// What asking about a miss or an extra of this mirror came to.
+    Found(u16, OpKey, Finding),
+    /// The operation of this number breaks the rules.
+    Disputed(u64),
+    /// Something was wrong with content or order; the source as its number, 0 the primary and then the mirrors.
+    Noticed(Noticed),
 }
 
 /// Writes records; drained once a transaction.
@@ -61,6 +69,18 @@ const GONE: u8 = 7;
 const EVICTED: u8 = 8;
 /// No record: what follows counts its differences from nothing.
 const RESTART: u8 = 9;
+/// The same as [`OP`], and 8 bytes more for what it names as its `prev`.
+const OP_AFTER: u8 = 10;
+const FOUND: u8 = 11;
+const DISPUTED: u8 = 12;
+const NOTICED: u8 = 13;
+/// The same as [`SIGHTING`], and 8 bytes more for what it names as its `prev`.
+const SIGHTING_AFTER: u8 = 14;
+
+/// Bits of the byte that says what else is known of a sighting; the next two are its [`super::forks::Fork`].
+const IS_CLOSED: u8 = 1;
+const IS_ALTERED: u8 = 2;
+const FORK_SHIFT: u8 = 2;
 
 /// Memory that an empty journal keeps at most, bytes.
 const KEPT_MAX: usize = 8 << 20;
@@ -85,8 +105,13 @@ const fn unzigzag(n: u64) -> u64 {
 }
 
 impl Journal {
-    pub(super) fn op(&mut self, number: u64, row: &Row) {
-        self.row(OP, number, row);
+    pub(super) fn op(&mut self, number: u64, row: &Row, prev: Prev) {
+        if prev.is_none() {
+            self.row(OP, number, row);
+        } else {
+            self.row(OP_AFTER, number, row);
+            self.put(&prev.0.to_be_bytes());
+        }
     }
 
     pub(super) fn moved(&mut self, number: u64, row: &Row) {
@@ -127,15 +152,19 @@ impl Journal {
     }
 
     pub(super) fn sighting(&mut self, s: &Sighting) {
-        self.bytes.push(SIGHTING);
-        self.put(&s.key.did.0);
-        self.put(&s.key.cid.0);
-        self.bytes.extend([s.kind as u8, s.mode as u8, s.state as u8, s.reason as u8, u8::from(s.is_closed)]);
+        self.bytes.push(if s.prev.is_none() { SIGHTING } else { SIGHTING_AFTER });
+        self.key(&s.key);
+        let closed = if s.is_closed { IS_CLOSED } else { 0 };
+        let known = closed | if s.is_altered { IS_ALTERED } else { 0 } | (s.fork as u8) << FORK_SHIFT;
+        self.bytes.extend([s.kind as u8, s.mode as u8, s.state as u8, s.reason as u8, known]);
         self.put(&s.mirror.to_be_bytes());
         self.put(&s.q.0.to_be_bytes());
         self.put(&s.created_ms.to_be_bytes());
         self.put(&s.since.0.to_be_bytes());
         self.put(&s.interval.to_be_bytes());
+        if !s.prev.is_none() {
+            self.put(&s.prev.0.to_be_bytes());
+        }
     }
 
     pub(super) fn gone(&mut self, cid: &Cid) {
@@ -146,6 +175,30 @@ impl Journal {
     pub(super) fn evicted(&mut self, base: u64) {
         self.bytes.push(EVICTED);
         self.put(&base.to_be_bytes());
+    }
+
+    pub(super) fn found(&mut self, mirror: usize, key: &OpKey, finding: Finding) {
+        self.bytes.push(FOUND);
+        self.number(mirror as u64);
+        self.key(key);
+        self.bytes.push(finding as u8);
+    }
+
+    pub(super) fn disputed(&mut self, number: u64) {
+        self.name(DISPUTED, number);
+    }
+
+    pub(super) fn noticed(&mut self, n: &Noticed) {
+        self.bytes.push(NOTICED);
+        self.number(u64::from(n.source.0));
+        self.key(&n.key);
+        self.bytes.push(n.finding as u8);
+        self.put(&n.at.0.to_be_bytes());
+    }
+
+    fn key(&mut self, key: &OpKey) {
+        self.put(&key.did.0);
+        self.put(&key.cid.0);
     }
 
     /// Takes what was written since the last call, behind the ids of the mirrors; none when nothing was.
@@ -212,191 +265,16 @@ impl Journal {
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    last: Last,
-}
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], JournalError> {
-        let slice = self.bytes.get(self.at..self.at + N).ok_or(JournalError::Short(self.at))?;
-        self.at += N;
-        slice.try_into().map_err(|_| JournalError::Short(self.at))
-    }
-
-    fn u8(&mut self) -> Result<u8, JournalError> {
-        Ok(u8::from_be_bytes(self.take()?))
-    }
-
-    fn u16(&mut self) -> Result<u16, JournalError> {
-        Ok(u16::from_be_bytes(self.take()?))
-    }
-
-    fn u32(&mut self) -> Result<u32, JournalError> {
-        Ok(u32::from_be_bytes(self.take()?))
-    }
-
-    fn u64(&mut self) -> Result<u64, JournalError> {
-        Ok(u64::from_be_bytes(self.take()?))
-    }
-
-    fn i64(&mut self) -> Result<i64, JournalError> {
-        Ok(i64::from_be_bytes(self.take()?))
-    }
-
-    fn kind(&mut self) -> Result<Kind, JournalError> {
-        let at = self.at;
-        Kind::from_number(self.u8()?).ok_or(JournalError::Unknown(at))
-    }
-
-    fn number(&mut self) -> Result<u64, JournalError> {
-        let at = self.at;
-        let mut n = 0_u64;
-        for shift in (0..u64::BITS).step_by(7) {
-            let byte = self.u8()?;
-            n |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(n);
-            }
-        }
-        Err(JournalError::Unknown(at))
-    }
-
-    fn difference(&mut self, old: u64) -> Result<u64, JournalError> {
-        Ok(old.wrapping_add(unzigzag(self.number()?)))
-    }
-
-    /// The number of an operation, and of the mirror behind it.
-    fn pair(&mut self) -> Result<(u64, u16), JournalError> {
-        let number = self.name()?;
-        Ok((number, self.small()?))
-    }
-
-    fn name(&mut self) -> Result<u64, JournalError> {
-        self.last.number = self.difference(self.last.number)?;
-        Ok(self.last.number)
-    }
-
-    /// A number that must fit.
-    fn small<T: TryFrom<u64>>(&mut self) -> Result<T, JournalError> {
-        let at = self.at;
-        T::try_from(self.number()?).map_err(|_| JournalError::Unknown(at))
-    }
-
-    fn row(&mut self) -> Result<(u64, Row), JournalError> {
-        let number = self.name()?;
-        let did = Did(self.take()?);
-        let kind = self.kind()?;
-        let is_filled = self.u8()? != 0;
-        let cid = Cid(self.take()?);
-        let at = self.at;
-        let last = Last {
-            number,
-            p: self.difference(self.last.p)?,
-            created_ms: self.difference(self.last.created_ms)?,
-            seq: self.difference(self.last.seq)?,
-            interval: self.difference(self.last.interval)?,
-        };
-        self.last = last;
-        let seq = (last.seq != u64::MAX).then_some(last.seq);
-        let mut row = Row::new(OpKey { did, cid }, kind, Tau(last.p as i64), last.created_ms as i64, seq);
-        row.interval = u32::try_from(last.interval).map_err(|_| JournalError::Unknown(at))?;
-        (row.delay_ms, row.known_after_ms) = (self.small()?, self.small()?);
-        row.is_filled = is_filled;
-        Ok((number, row))
-    }
-
-    fn cell(&mut self) -> Result<Record, JournalError> {
-        let (number, mirror) = self.pair()?;
-        let known = u64::from(self.u16()?);
-        Ok(Record::Cell(number, mirror, Cell(self.difference(0)? << 16 | known)))
-    }
-
-    fn sighting(&mut self) -> Result<Sighting, JournalError> {
-        let key = OpKey { did: Did(self.take()?), cid: Cid(self.take()?) };
-        let kind = self.kind()?;
-        let at = self.at;
-        let mode = if self.u8()? == Mode::Live as u8 { Mode::Live } else { Mode::Filled };
-        let state = match self.u8()? {
-            0 => ExtraState::Pending,
-            1 => ExtraState::Extra,
-            2 => ExtraState::Unknown,
-            _ => return Err(JournalError::Unknown(at)),
-        };
-        let reason = Reason::from_number(self.u8()?);
-        let is_closed = self.u8()? != 0;
-        let mirror = self.u16()?;
-        Ok(Sighting {
-            key,
-            kind,
-            mode,
-            state,
-            reason,
-            is_closed,
-            mirror,
-            q: Tau(self.i64()?),
-            created_ms: self.i64()?,
-            since: Tau(self.i64()?),
-            interval: self.u32()?,
-        })
-    }
-
-    fn record(&mut self) -> Result<Record, JournalError> {
-        let at = self.at;
-        Ok(match self.u8()? {
-            OP => {
-                let (number, row) = self.row()?;
-                Record::Op(number, row)
-            }
-            MOVED => {
-                let (number, row) = self.row()?;
-                Record::Moved(number, row)
-            }
-            CELL => self.cell()?,
-            SAMPLE => {
-                let (number, mirror) = self.pair()?;
-                let correction = Correction {
-                    correction_us: self.difference(0)? as i64,
-                    uncertainty_us: self.difference(0)? as i64,
-                };
-                Record::Sample(number, mirror, Some(correction))
-            }
-            SAMPLE_PLAIN => {
-                let (number, mirror) = self.pair()?;
-                Record::Sample(number, mirror, None)
-            }
-            SIGHTING => Record::Sighting(self.sighting()?),
-            GONE => Record::Gone(Cid(self.take()?)),
-            EVICTED => Record::Evicted(self.u64()?),
-            _ => return Err(JournalError::Unknown(at)),
-        })
-    }
-}
-
-/// Reads a segment: the ids of the mirrors, then each record in order.
-pub fn read(bytes: &[u8], mut each: impl FnMut(&[&str], Record)) -> Result<(), JournalError> {
-    let mut reader = Reader { bytes, at: 0, last: Last::default() };
-    let length = reader.u32()? as usize;
-    let roster = bytes.get(4..4 + length).ok_or(JournalError::Short(4))?;
-    let roster = std::str::from_utf8(roster).map_err(|_| JournalError::Unknown(4))?;
-    let ids: Vec<&str> = roster.split('\n').collect();
-    reader.at = 4 + length;
-    while let Some(&tag) = bytes.get(reader.at) {
-        if tag == RESTART {
-            (reader.at, reader.last) = (reader.at + 1, Last::default());
-            continue;
-        }
-        let record = reader.record()?;
-        each(&ids, record);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::verdict::Verdict;
+    use crate::domain::did::Did;
+    use crate::domain::interval::ExtraState;
+    use crate::domain::ledger::forks::Fork;
+    use crate::domain::op::Kind;
+    use crate::domain::source::SourceIx;
+    use crate::domain::time::Tau;
+    use crate::domain::verdict::{Mode, Reason, Verdict};
 
     fn sample_records() -> (Journal, Vec<Record>) {
         let key = OpKey { did: Did([3; 15]), cid: Cid([9; 32]) };
@@ -411,30 +289,45 @@ mod tests {
             state: ExtraState::Extra,
             reason: Reason::NoRange,
             is_closed: true,
+            is_altered: true,
+            fork: Fork::ByPrev,
+            prev: Prev(8),
+            order: 0,
             mirror: 4,
             q: Tau(77),
             created_ms: 5,
             since: Tau(70),
             interval: 6,
         };
+        let noticed = Noticed { source: SourceIx(3), key, finding: Finding::Altered, at: Tau(-9) };
         let mut j = Journal::default();
-        j.op(41, &row);
+        j.op(41, &row, Prev(77));
+        j.op(41, &row, Prev::NONE);
         j.moved(41, &row);
         j.cell(42, 2, cell);
         j.sample(42, 2, Some(correction));
         j.sample(43, 1, None);
         j.sighting(&sighting);
+        j.sighting(&Sighting { prev: Prev::NONE, ..sighting });
         j.gone(&key.cid);
         j.evicted(40);
+        j.found(2, &key, Finding::DataLoss);
+        j.disputed(42);
+        j.noticed(&noticed);
         let records = vec![
-            Record::Op(41, row),
+            Record::Op(41, row, Prev(77)),
+            Record::Op(41, row, Prev::NONE),
             Record::Moved(41, row),
             Record::Cell(42, 2, cell),
             Record::Sample(42, 2, Some(correction)),
             Record::Sample(43, 1, None),
             Record::Sighting(sighting),
+            Record::Sighting(Sighting { prev: Prev::NONE, ..sighting }),
             Record::Gone(key.cid),
             Record::Evicted(40),
+            Record::Found(2, key, Finding::DataLoss),
+            Record::Disputed(42),
+            Record::Noticed(noticed),
         ];
         (j, records)
     }
@@ -491,12 +384,12 @@ mod tests {
             let key = OpKey { did: Did([1; 15]), cid: Cid([2; 32]) };
             let mut row = Row::new(key, Kind::Update, Tau(n as i64), n as i64, Some(n));
             (row.interval, row.delay_ms) = (n as u32, n as u32);
-            journal.op(n, &row);
+            journal.op(n, &row, Prev(n));
             let cell = Cell(n);
             journal.cell(n, n as usize & 0xffff, cell);
             let correction = Correction { correction_us: n as i64, uncertainty_us: (n as i64).wrapping_neg() };
             journal.sample(n, 3, Some(correction));
-            records.push(Record::Op(n, row));
+            records.push(Record::Op(n, row, Prev(n)));
             records.push(Record::Cell(n, n as u16, cell));
             records.push(Record::Sample(n, 3, Some(correction)));
         }

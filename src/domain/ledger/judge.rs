@@ -75,7 +75,11 @@ impl Ledger {
         }
         match self.judge(&row, m) {
             Judgement::Wait => return true,
-            Judgement::Missed => self.set_cell(number, m, cell.with_verdict(Verdict::Missed, Reason::None)),
+            Judgement::Missed => {
+                let is_disputed = self.disputed.contains(&number) && !self.is_mutant(Mutant::DisputeForgotten);
+                let verdict = if is_disputed { Verdict::Disputed } else { Verdict::Missed };
+                self.set_cell(number, m, cell.with_verdict(verdict, Reason::None));
+            }
             Judgement::Unknown(reason) => {
                 if cell.verdict() == Verdict::Pending {
                     self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, reason));

@@ -37,6 +37,11 @@ pub(in crate::domain) enum Mutant {
     ForbiddenEdge,
     FinalBeforeCommit,
     EveryFlagBlocksMissed,
+    UncountedWithdrawal,
+    DisputeBlamesDeliverers,
+    DisputeForgotten,
+    SharedFindings,
+    OrderAcrossLinks,
 }
 
 impl Ledger {

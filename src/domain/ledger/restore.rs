@@ -4,8 +4,10 @@
 //! them, the others are taken as they were kept in the same transaction. So nothing is counted twice and nothing lost.
 
 use super::Ledger;
+use super::content::{KINDS, Noticed};
 use super::journal::{self, JournalError, Record};
 use super::range::CreatedRanges;
+use crate::domain::finding::Finding;
 use crate::domain::interval::{Acc, Interval, Status};
 use crate::domain::ring::{Ring, Row};
 use crate::domain::rtt::Correction;
@@ -31,6 +33,8 @@ pub struct LedgerState {
     /// Spans in which our reader was late, as far as something undecided can still ask for them.
     #[serde(default)]
     late: Vec<Span>,
+    #[serde(default)]
+    stream_gaps: u64,
 }
 
 /// The counters of a source that every transaction keeps.
@@ -44,6 +48,28 @@ pub struct Counters {
     dropped: u64,
     altered: u64,
     last_op_at: Option<Tau>,
+    #[serde(default)]
+    corrupt: u64,
+    #[serde(default)]
+    order_violations: u64,
+    #[serde(default)]
+    equivocations: u64,
+    #[serde(default)]
+    seq_regresses: u64,
+}
+
+impl Counters {
+    /// Of each finding of content and order its count.
+    fn of_content(&self) -> [(Finding, u64); KINDS.len()] {
+        [
+            (Finding::Corrupt, self.corrupt),
+            (Finding::Altered, self.altered),
+            (Finding::OrderViolation, self.order_violations),
+            (Finding::Equivocation, self.equivocations),
+            (Finding::Duplicate, self.duplicates),
+            (Finding::SeqRegress, self.seq_regresses),
+        ]
+    }
 }
 
 /// The header of a kept interval; its mirrors are kept apart, by id.
@@ -122,6 +148,7 @@ impl Ledger {
             next_op: self.ring.next(),
             ranges: self.ranges.clone(),
             late,
+            stream_gaps: self.stream_gaps.count,
         }
     }
 
@@ -132,10 +159,14 @@ impl Ledger {
             proved: s.windows.proved(),
             is_open: s.windows.is_open(),
             received: s.received,
-            duplicates: s.duplicates,
+            duplicates: s.content.count(Finding::Duplicate),
             rejected: s.rejected,
             dropped: s.dropped,
-            altered: s.altered,
+            altered: s.content.count(Finding::Altered),
+            corrupt: s.content.count(Finding::Corrupt),
+            order_violations: s.content.count(Finding::OrderViolation),
+            equivocations: s.content.count(Finding::Equivocation),
+            seq_regresses: s.content.count(Finding::SeqRegress),
             last_op_at: s.last_op_at,
         })
     }
@@ -147,6 +178,7 @@ impl Ledger {
         let same_intervals = saved.state.as_ref().is_none_or(|s| s.interval_ms == self.params.interval_ms);
         if let Some(state) = &saved.state {
             self.ranges = state.ranges.clone();
+            self.stream_gaps.count = state.stream_gaps;
             for span in state.late.iter().rev() {
                 self.late_reader(span.from, Some(span.to));
             }
@@ -173,6 +205,7 @@ impl Ledger {
         self.restore_sources(saved, primary, ids);
         self.journal = journal::Journal::default();
         self.restore_lists(saved.is_rebooted);
+        self.want_unexplained();
         report.ops = self.ring.len();
         report
     }
@@ -207,10 +240,11 @@ impl Ledger {
         started: &mut bool,
     ) {
         match record {
-            Record::Op(number, row) => {
+            Record::Op(number, row, prev) => {
                 if !*started || number != self.ring.next() {
                     // Numbers are dense; a jump means that a segment is missing, and what was before it is not continuous.
                     self.ring = Ring::new(self.mirrors.len(), number);
+                    self.prevs.clear();
                     *started = true;
                 }
                 // A mirror that was not configured then has no cell in the journal: it is not eligible.
@@ -221,6 +255,7 @@ impl Ledger {
                     }
                 }
                 self.ring.push(row, cells.into_iter());
+                self.prevs.push(prev);
             }
             Record::Moved(number, row) => {
                 if let Some(r) = self.ring.row_mut(number) {
@@ -246,9 +281,32 @@ impl Ledger {
             Record::Gone(cid) => self.foreigns.drop_key(&cid),
             Record::Evicted(base) => {
                 while self.ring.base() < base && !self.ring.is_empty() {
+                    self.disputed.remove(&self.ring.base());
                     self.ring.pop();
+                    self.prevs.pop();
                 }
             }
+            Record::Found(m, key, finding) => {
+                if let Some(m) = index(m) {
+                    self.hold_finding(m, key, finding);
+                }
+            }
+            Record::Disputed(number) => {
+                self.disputed.extend(self.ring.row(number).map(|_| number));
+            }
+            Record::Noticed(noticed) => self.restore_noticed(noticed, index),
+        }
+    }
+
+    /// Puts what was wrong at a source back on its list; the counts are kept apart.
+    fn restore_noticed(&mut self, noticed: Noticed, index: &dyn Fn(u16) -> Option<usize>) {
+        let source = match noticed.source.mirror_index() {
+            None => Some(SourceIx::PRIMARY),
+            Some(m) => index(m as u16).map(SourceIx::mirror),
+        };
+        let Some(source) = source else { return };
+        if let Some(state) = self.source_mut(source) {
+            Arc::make_mut(&mut state.content).list(Noticed { source, ..noticed });
         }
     }
 
@@ -276,8 +334,10 @@ impl Ledger {
                 s.windows = windows;
                 s.windows_version += 1;
             }
-            (s.received, s.duplicates, s.rejected) = (counters.received, counters.duplicates, counters.rejected);
-            (s.dropped, s.altered, s.last_op_at) = (counters.dropped, counters.altered, counters.last_op_at);
+            (s.received, s.rejected) = (counters.received, counters.rejected);
+            (s.dropped, s.last_op_at) = (counters.dropped, counters.last_op_at);
+            let content = Arc::make_mut(&mut s.content);
+            counters.of_content().into_iter().for_each(|(finding, count)| content.set_count(finding, count));
         }
     }
 

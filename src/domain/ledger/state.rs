@@ -1,6 +1,8 @@
 //! What the ledger knows of each source beside the operations.
 
 use super::MirrorParams;
+use super::content::Content;
+use super::numbers::Numbers;
 use crate::domain::did::Did;
 use crate::domain::ring::Row;
 use crate::domain::rtt::{Estimator, HORIZON_NS, History};
@@ -8,6 +10,7 @@ use crate::domain::time::Tau;
 use crate::domain::verdict::Verdict;
 use crate::domain::window::Windows;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 /// One source: its window, its counters, its round trips.
 #[derive(Clone, Debug, Default)]
@@ -18,14 +21,18 @@ pub struct SourceState {
     pub windows_version: u64,
     /// Distinct operations that it delivered.
     pub received: u64,
-    /// Operations that it delivered live more than once.
-    pub duplicates: u64,
+    /// Live arrivals since the start, repeats too.
+    pub arrivals: u64,
     /// Frames of it that were refused.
     pub rejected: u64,
     /// Frames or keys of it that we let go.
     pub dropped: u64,
-    /// Operations under a known CID with another DID or `createdAt`.
-    pub altered: u64,
+    /// What was wrong with content and order.
+    pub content: Arc<Content>,
+    /// Its own numbers of its latest live arrivals.
+    pub(super) numbers: Numbers,
+    /// Since when its stream brings everything in its own order: the open, or a frame that we let go.
+    pub(super) fence: Tau,
     /// The largest number of its own that its stream sent; the primary's alone is kept.
     pub live_seq: Option<u64>,
     /// Its newest arrival.
@@ -46,6 +53,7 @@ const RATE_S: usize = 60;
 impl SourceState {
     /// Notes a live arrival for the rate.
     pub fn note_arrival(&mut self, at: Tau) {
+        self.arrivals += 1;
         self.last_op_at = self.last_op_at.max(Some(at));
         let second = Tau(at.0 - at.0.rem_euclid(crate::domain::time::SECOND));
         match self.recent.back_mut() {
@@ -95,6 +103,8 @@ pub struct MirrorState {
     pub(super) settling: VecDeque<(u64, Tau)>,
     /// Number of the newest operation that it delivered.
     pub head: Option<u64>,
+    /// The latest of its live arrivals that the primary has, by their place among them.
+    pub(super) latest_order: u64,
     /// Numbers of operations that are missed or late, newest kept.
     pub listed: BTreeSet<u64>,
     /// Whether some that are missed or late are not listed any more.
@@ -115,6 +125,7 @@ impl MirrorState {
             unbegun: VecDeque::new(),
             settling: VecDeque::new(),
             head: None,
+            latest_order: 0,
             listed: BTreeSet::new(),
             is_list_cut: false,
             open_misses: HashMap::new(),

@@ -20,6 +20,7 @@ pub(in crate::domain) fn op(i: u64, at: Tau) -> Op {
         kind: Kind::Update,
         created_ms: UTC0 + at.0 / 1_000_000 - 80,
         seq: Some(i),
+        prev: None,
     }
 }
 

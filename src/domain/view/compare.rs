@@ -173,7 +173,7 @@ impl Comparison<'_> {
             let Some(sighting) = seen.into_iter().flatten().next() else { continue };
             let lack = [0, 1].map(|side| match self.sides.get(side) {
                 Some(&SourceIx::PRIMARY) => match sighting.state {
-                    ExtraState::Extra => Lack::Proved,
+                    ExtraState::Extra | ExtraState::Explained => Lack::Proved,
                     ExtraState::Pending => Lack::Pending,
                     ExtraState::Unknown => Lack::Unknown,
                 },

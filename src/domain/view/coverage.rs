@@ -21,6 +21,7 @@ pub fn counts(acc: &Acc) -> Value {
     map.insert("extra".into(), acc.extra(ExtraState::Extra).into());
     map.insert("extra_pending".into(), acc.extra(ExtraState::Pending).into());
     map.insert("extra_unknown".into(), acc.extra(ExtraState::Unknown).into());
+    map.insert("extra_explained".into(), acc.extra(ExtraState::Explained).into());
     let [early, healed, credited] = acc.flags();
     map.insert("early".into(), early.into());
     map.insert("healed".into(), healed.into());

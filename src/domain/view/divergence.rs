@@ -42,7 +42,8 @@ pub fn page(picture: &Picture) -> Value {
         .iter()
         .enumerate()
         .map(|(m, info)| {
-            let extras = c.extras.iter().filter(|s| usize::from(s.mirror) == m && s.state != ExtraState::Unknown);
+            let is_extra = |s: ExtraState| matches!(s, ExtraState::Pending | ExtraState::Extra);
+            let extras = c.extras.iter().filter(|s| usize::from(s.mirror) == m && is_extra(s.state));
             let altered = c.mirrors.get(m).map_or(0, |x| x.source.altered);
             json!({
                 "id": info.id,

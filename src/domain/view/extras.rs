@@ -16,6 +16,7 @@ pub const fn name(state: ExtraState) -> &'static str {
         ExtraState::Pending => "extra_pending",
         ExtraState::Extra => "extra",
         ExtraState::Unknown => "extra_unknown",
+        ExtraState::Explained => "extra_explained",
     }
 }
 

@@ -44,13 +44,10 @@ pub enum Link {
     Of(Cid),
 }
 
-/// Every state of an operation that only a mirror has.
-const EXTRA_STATES: [ExtraState; 3] = [ExtraState::Extra, ExtraState::Pending, ExtraState::Unknown];
-
 impl Outcome {
     /// Every outcome.
     pub fn all() -> impl Iterator<Item = Outcome> {
-        Verdict::ALL.into_iter().map(Outcome::Verdict).chain(EXTRA_STATES.map(Outcome::Extra))
+        Verdict::ALL.into_iter().map(Outcome::Verdict).chain(ExtraState::ALL.map(Outcome::Extra))
     }
 
     /// The word in the API.

@@ -89,7 +89,7 @@ impl<'a> Witness<'a> {
 
     fn record(&mut self, ledger: &Ledger, record: Record) -> Checked {
         match record {
-            Record::Op(number, row) => {
+            Record::Op(number, row, _) => {
                 let Some(&i) = self.world.by_cid.get(&row.cid) else {
                     return ensure(false, "I5", || "an operation that nobody published".to_owned());
                 };
@@ -105,6 +105,7 @@ impl<'a> Witness<'a> {
                 self.rows.insert(number, row);
                 Ok(())
             }
+            Record::Found(..) | Record::Disputed(_) | Record::Noticed(_) => Ok(()),
             Record::Gone(_) | Record::Evicted(_) => ensure(ledger.ring.base() <= ledger.ring.next(), "I5", String::new),
         }
     }

@@ -167,6 +167,7 @@ fn publish(plan: &Plan, dice: &mut Dice) -> Vec<TrueOp> {
             kind: dice.pick(&Kind::ALL),
             created_ms: primary_clock_ms(plan.seed, accepted),
             seq: Some(1_000 + 3 * i as u64),
+            prev: None,
         };
         ops.push(TrueOp { op, accepted, sent, listed: accepted.plus(dice.ms(0, 4_000)) });
     }
@@ -227,6 +228,7 @@ fn invent(plan: &Plan, near: &TrueOp, dice: &mut Dice) -> Item {
         kind: Kind::Update,
         created_ms: primary_clock_ms(plan.seed, sent) - age_ms,
         seq: Some(7),
+        prev: None,
     };
     Item { sent, listed: sent, op, form: Form::Invented }
 }
