@@ -2,7 +2,7 @@ import * as format from "../format";
 import { paths } from "../route";
 import type { OpHost, OpPage } from "../shapes";
 import { axisEnd, marks, place } from "../strip";
-import { outcome, reasonText } from "../words";
+import { outcome } from "../words";
 import { Shape } from "./Shape";
 
 const WIDTH = 1000;
@@ -106,9 +106,7 @@ function Words({ host }: { host: OpHost }) {
   return (
     <>
       <Shape state={outcome(host.verdict)} />{" "}
-      {host.offset_ms === null ? (
-        <span class="null">{reasonText("not_delivered")}</span>
-      ) : (
+      {host.offset_ms === null ? null : (
         <span>
           {host.offset_ms === 0 ? "first" : format.signed(host.offset_ms)}
           {host.delivery === "filled" ? ", in a fill" : ""}
