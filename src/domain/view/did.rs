@@ -93,7 +93,7 @@ fn host(picture: &Picture, source: SourceIx, evidence: Option<&DidEvidence>) -> 
 /// Every host's log as it was when all were asked last.
 fn survey(picture: &Picture, report: &SurveyReport) -> Value {
     let id = |s: SourceIx| picture.source(s).map(|(info, _)| info.id.clone());
-    let hosts: Vec<Value> = report.hosts.iter().map(|h| log(id(h.source), h)).collect();
+    let hosts: Vec<Value> = report.hosts.iter().map(|h| log(id(h.source).as_deref(), h)).collect();
     let judged = report.hosts.iter().filter_map(|h| h.agreement);
     let is_identical = judged
         .clone()
@@ -111,7 +111,7 @@ fn survey(picture: &Picture, report: &SurveyReport) -> Value {
     })
 }
 
-fn log(id: Option<String>, h: &HostLog) -> Value {
+fn log(id: Option<&str>, h: &HostLog) -> Value {
     let entries: Vec<Value> = h
         .lines
         .iter()

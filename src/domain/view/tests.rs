@@ -53,12 +53,16 @@ fn ledger() -> Ledger {
     let limits = Limits { held_ops: 10_000, unknown_keys_per_mirror: 100, listed_per_mirror: 100 };
     let mirror = MirrorParams { on_time_ns: 10 * SECOND, grace_ns: 60 * SECOND };
     let mut l = Ledger::new(params, limits, Labels { anchor_tau: Tau(0), anchor_utc_ms: UTC0 }, &[mirror; 2]);
-    [SourceIx::PRIMARY, A, B].into_iter().for_each(|s| l.open(s, at(0)));
+    for s in [SourceIx::PRIMARY, A, B] {
+        l.open(s, at(0));
+    }
     for i in 0..OPS {
         let p = at(1_000 * i as i64);
         let op = op_at(i, p);
         l.arrive(SourceIx::PRIMARY, &op, p, Mode::Live);
-        [SourceIx::PRIMARY, A, B].into_iter().for_each(|s| l.prove(s, p));
+        for s in [SourceIx::PRIMARY, A, B] {
+            l.prove(s, p);
+        }
         if !LOST.contains(&i) {
             l.arrive(A, &op, p.plus(40 * MS), Mode::Live);
         }
