@@ -4,6 +4,7 @@
 
 pub mod chain;
 pub mod compare;
+pub mod content;
 pub mod coverage;
 pub mod did;
 pub mod divergence;

@@ -3,52 +3,10 @@
  * (or the environment variables of these names; CHROMIUM names the browser). Fails on any console error, breach of the
  * page's policy, or number that differs from the API's at the same revision. Writes screenshots to OUT_DIR. Exit 0 or 1.
  */
-import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { expectedFigures, expectedRow } from "./expected.mjs";
+import { BASE_URL, brightness, check, close, comes, fits, open, picture, run, WAIT_MS } from "./harness.mjs";
 
-const require = createRequire(new URL("../../web/package.json", import.meta.url));
-const { chromium } = require("playwright-core");
-
-const BASE_URL = process.argv[2] ?? process.env.BASE_URL ?? "http://127.0.0.1:7331/";
-const OUT_DIR = process.argv[3] ?? process.env.OUT_DIR ?? ".";
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const WAIT_MS = 20_000;
 const HISTORY = "/api/v1/analytics/history?window=6h";
-
-const problems = [];
-
-function check(holds, text) {
-  if (!holds) problems.push(text);
-  console.log(`${holds ? "ok  " : "FAIL"} ${text}`);
-}
-
-/** A page whose console errors, exceptions and policy breaches are failures of the test. */
-async function open(browser, { width, height, colorScheme = "light" }) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
-  const page = await context.newPage();
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning")
-      problems.push(`console ${message.type()}: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
-  await page.addInitScript(() => {
-    window.breaches = [];
-    document.addEventListener("securitypolicyviolation", (event) =>
-      window.breaches.push(`${event.violatedDirective} ${event.blockedURI}`),
-    );
-  });
-  await page.goto(BASE_URL);
-  await page.waitForSelector("main[data-revision] h1", { timeout: WAIT_MS });
-  return page;
-}
-
-async function close(page, name) {
-  const breaches = await page.evaluate(() => window.breaches);
-  check(breaches.length === 0, `${name}: no breach of the policy ${breaches.join("; ")}`);
-  await page.context().close();
-}
 
 /** The API's page at `url`, and what the document shows of that very revision. Retries while the two pass each other by. */
 async function atOneRevision(page, url, selector, attribute, read) {
@@ -159,14 +117,11 @@ async function updatesLive(page) {
     return Number(document.querySelector("main").dataset.revision);
   });
   await page.waitForSelector("[data-live=live]", { timeout: WAIT_MS });
-  const moved = await page
-    .waitForFunction((rev) => Number(document.querySelector("main").dataset.revision) > rev, before, {
-      timeout: WAIT_MS,
-    })
-    .then(
-      () => true,
-      () => false,
-    );
+  const moved = await comes(
+    page,
+    (rev) => Number(document.querySelector("main").dataset.revision) > rev,
+    before,
+  );
   check(
     moved && (await page.evaluate(() => window.sameDocument === true)),
     "a new revision arrives without a reload",
@@ -198,107 +153,49 @@ async function keyboardMoves(page) {
   check((await page.locator(".tip").count()) === 0, "Escape closes the explanation");
 }
 
-async function fits(page, name) {
-  const [wide, view] = await page.evaluate(() => [
-    document.documentElement.scrollWidth,
-    document.documentElement.clientWidth,
-  ]);
-  check(wide <= view, `${name}: no sideways scrolling of the page (${wide} of ${view} px)`);
-}
-
-function luminance(rgb) {
-  const [r, g, b] = rgb.match(/\d+/g).map(Number);
-  return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
-}
-
-const ground = (page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-
 async function losesTheSocket(browser) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
   await page.routeWebSocket(/\/api\/v1\/live$/, (socket) => void socket.close({ code: 1013 }));
   await page.goto(BASE_URL);
-  const said = await page
-    .waitForFunction(
-      () =>
-        /Last update .* ago — reconnecting \(\d+\)/.test(
-          document.querySelector("[data-age]")?.textContent ?? "",
-        ),
-      null,
-      { timeout: WAIT_MS },
-    )
-    .then(
-      () => true,
-      () => false,
-    );
+  const said = await comes(page, () =>
+    /Last update .* ago — reconnecting \(\d+\)/.test(document.querySelector("[data-age]")?.textContent ?? ""),
+  );
   check(said, "without a live socket the page says that it is reconnecting");
   const revision = () => page.evaluate(() => Number(document.querySelector("main")?.dataset.revision));
   const before = await revision();
-  const polled = await page
-    .waitForFunction((rev) => Number(document.querySelector("main").dataset.revision) > rev, before, {
-      timeout: WAIT_MS,
-    })
-    .then(
-      () => true,
-      () => false,
-    );
+  const polled = await comes(
+    page,
+    (rev) => Number(document.querySelector("main").dataset.revision) > rev,
+    before,
+  );
   check(polled, "without a live socket the page polls");
   await context.close();
 }
 
-async function main() {
-  mkdirSync(OUT_DIR, { recursive: true });
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  try {
-    const light = await open(browser, { width: 1440, height: 1000 });
-    await numbersEqual(light);
-    await updatesLive(light);
-    check(luminance(await ground(light)) > 0.8, "light where the system is light");
-    await fits(light, "1440 px");
-    await light.screenshot({ path: join(OUT_DIR, "overview-light-1440.png"), fullPage: true });
-    await keyboardMoves(light);
-    await light.keyboard.press("t");
-    check(luminance(await ground(light)) < 0.2, "the key t switches to dark");
-    await close(light, "light");
+await run("overview", async (browser) => {
+  const light = await open(browser, { width: 1440, height: 1000 });
+  await numbersEqual(light);
+  await updatesLive(light);
+  check((await brightness(light)) > 0.8, "light where the system is light");
+  await fits(light, "1440 px");
+  await picture(light, "overview-light-1440");
+  await keyboardMoves(light);
+  await light.keyboard.press("t");
+  check((await brightness(light)) < 0.2, "the key t switches to dark");
+  await close(light, "light");
 
-    const dark = await open(browser, { width: 1440, height: 1000, colorScheme: "dark" });
-    await dark.waitForSelector(".matrix", { timeout: WAIT_MS });
-    check(luminance(await ground(dark)) < 0.2, "dark where the system is dark");
-    await dark.screenshot({ path: join(OUT_DIR, "overview-dark-1440.png"), fullPage: true });
-    await close(dark, "dark");
+  const dark = await open(browser, { width: 1440, height: 1000, colorScheme: "dark" });
+  await dark.waitForSelector(".matrix", { timeout: WAIT_MS });
+  check((await brightness(dark)) < 0.2, "dark where the system is dark");
+  await picture(dark, "overview-dark-1440");
+  await close(dark, "dark");
 
-    const narrow = await open(browser, { width: 320, height: 800 });
-    await narrow.waitForSelector(".matrix", { timeout: WAIT_MS });
-    await fits(narrow, "320 px");
-    await narrow.screenshot({ path: join(OUT_DIR, "overview-320.png"), fullPage: true });
-    await close(narrow, "narrow");
+  const narrow = await open(browser, { width: 320, height: 800 });
+  await narrow.waitForSelector(".matrix", { timeout: WAIT_MS });
+  await fits(narrow, "320 px");
+  await picture(narrow, "overview-320");
+  await close(narrow, "narrow");
 
-    await losesTheSocket(browser);
-  } finally {
-    await browser.close();
-  }
-}
-
-try {
-  await main();
-} catch (error) {
-  problems.push(error instanceof Error ? error.message : String(error));
-}
-console.log(
-  problems.length === 0
-    ? "overview: all checks hold"
-    : `overview: ${problems.length} problems\n  ${problems.join("\n  ")}`,
-);
-process.exit(problems.length === 0 ? 0 : 1);
+  await losesTheSocket(browser);
+});

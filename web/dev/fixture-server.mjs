@@ -46,7 +46,8 @@ function answer(response, status, headers, body) {
 }
 
 async function asset(path, response) {
-  const name = path === "/" ? "index.html" : normalize(path).replace(/^(\.\.[/\\])+/, "");
+  const isPage = /^\/($|misses$|did\/|op\/|mirrors\/)/.test(path);
+  const name = isPage ? "index.html" : normalize(path).replace(/^(\.\.[/\\])+/, "");
   try {
     let body = await readFile(join(DIST, name));
     if (name === "index.html") {

@@ -134,6 +134,7 @@ export interface MirrorDetail extends Mirror {
   rejects: { by_reason: Record<string, number>; last: { text: string; at: string } | null };
   limits: { on_time_s: number; grace_s: number };
   observed_since_at: string | null;
+  findings?: Noticed[];
   sample_differences?: { did: string; agreement: string; at: string }[];
 }
 
@@ -220,6 +221,15 @@ export interface DidOp {
   mirrors: Record<string, OpRow>;
 }
 
+/** Something wrong with content or order. */
+export interface Noticed {
+  host: string;
+  finding: string;
+  did: string;
+  cid: string;
+  at: string;
+}
+
 export interface DidPage {
   did: string;
   hosts: DidHost[];
@@ -227,6 +237,7 @@ export interface DidPage {
   total_ops: number;
   truncated: boolean;
   extras: OpRow[];
+  findings?: Noticed[];
   survey: Survey | null;
   is_recheck_allowed?: boolean;
 }
@@ -252,6 +263,7 @@ export interface OpPage {
   is_published: boolean;
   first_at: string | null;
   hosts: OpHost[];
+  findings?: Noticed[];
 }
 
 export interface Observer {

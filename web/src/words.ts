@@ -110,6 +110,18 @@ const FINDINGS = new Map<string, [string, string]>([
     "primary_denies",
     ["the primary denies it", "It keeps the rules, and the primary's log does not list it."],
   ],
+  ["corrupt", ["corrupt", "It was sent under a CID that is not that of its content; the frame is refused."]],
+  ["altered", ["altered", "It was sent under another DID, or with another createdAt, than the primary's."]],
+  ["order_violation", ["out of order", "It came before the operation that it names as its prev."]],
+  ["equivocation", ["equivocation", "The same seq, or the same prev, came with two contents."]],
+  ["duplicate", ["duplicate", "It came live more than once."]],
+  [
+    "seq_regress",
+    [
+      "numbers went back",
+      "The source's own numbers went back: a new epoch of its server, no fault by itself.",
+    ],
+  ],
   ["none", ["not asked yet", "No host has been asked about it yet."]],
 ]);
 
@@ -172,7 +184,19 @@ export const OUTCOME_WORDS = [
   "on_time",
   "not_eligible",
 ] as const;
-export const FINDING_WORDS = [...FINDINGS.keys()];
+/** Findings that explain a miss or an extra, and `none` for those that nobody explained yet. */
+export const FINDING_WORDS = [
+  "stream_loss",
+  "data_loss",
+  "did_unknown",
+  "unverifiable",
+  "primary_stream_gap",
+  "nullified",
+  "withdrawn",
+  "known_invalid",
+  "primary_denies",
+  "none",
+] as const;
 
 const REASONS = new Map<string, string>([
   ["no_data", "no data yet"],

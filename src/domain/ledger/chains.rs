@@ -70,6 +70,12 @@ impl Chains {
         self.counts.get(mirror).copied().unwrap_or_default()
     }
 
+    /// The misses of a mirror that follow from others: number of the follower and of its root, in the order of the followers.
+    #[must_use]
+    pub fn followers(&self, mirror: usize) -> &[(u64, u64)] {
+        self.followers.get(mirror).map_or(&[], Vec::as_slice)
+    }
+
     /// The number of the miss that this miss follows from.
     #[must_use]
     pub fn root(&self, mirror: usize, number: u64) -> Option<u64> {

@@ -1,10 +1,10 @@
-//! Chains of misses: which misses of a mirror only follow from an earlier one of the same DID.
+//! Chains of misses as they are shown: which misses of a mirror only follow from an earlier one of the same DID, and what
+//! was found about each.
 //!
 //! A mirror that lost one operation refuses everything that builds on it. The first loss is the root; the rest follow, and
 //! a reader is shown one fault and not twenty.
 
 use super::Picture;
-use crate::domain::cid::Cid;
 use crate::domain::finding::Finding;
 use crate::domain::source::SourceIx;
 use crate::domain::verdict::Verdict;
@@ -15,37 +15,22 @@ use std::collections::HashMap;
 pub const OF_A_MISS: [Finding; 4] =
     [Finding::StreamLoss, Finding::DataLoss, Finding::DidUnknown, Finding::Unverifiable];
 
-/// The misses of one mirror that follow from others, by the root that they follow from.
-#[derive(Clone, Debug, Default)]
-pub struct Chains {
-    followers: HashMap<Cid, u32>,
-}
+/// How many misses follow from each root, by mirror; made when it is first wanted.
+#[derive(Debug, Default)]
+pub struct Followers(HashMap<usize, HashMap<u64, u32>>);
 
-impl Chains {
-    /// The chains among the misses that are listed of mirror `m`.
-    #[must_use]
-    pub fn of(picture: &Picture, m: usize) -> Chains {
-        let mut chains = Chains::default();
-        for &number in picture.capture.mirrors.get(m).map_or(&[][..], |c| &c.listed) {
-            if is_missed(picture, m, number)
-                && let Some(root) = picture.capture.follows(m, number)
-            {
-                *chains.followers.entry(root).or_default() += 1;
+impl Followers {
+    /// How many misses at mirror `m` follow from the miss of this number.
+    pub fn of(&mut self, picture: &Picture, m: usize, root: u64) -> u32 {
+        let by_root = self.0.entry(m).or_insert_with(|| {
+            let mut by_root: HashMap<u64, u32> = HashMap::new();
+            for &(_, root) in picture.capture.chains().followers(m) {
+                *by_root.entry(root).or_default() += 1;
             }
-        }
-        chains
+            by_root
+        });
+        by_root.get(&root).copied().unwrap_or(0)
     }
-
-    /// How many misses follow from this one.
-    #[must_use]
-    pub fn followers(&self, root: &Cid) -> u32 {
-        self.followers.get(root).copied().unwrap_or(0)
-    }
-}
-
-fn is_missed(picture: &Picture, m: usize, number: u64) -> bool {
-    let cell = picture.capture.held.find(number).and_then(|(chunk, place)| chunk.cells(m).get(place).copied());
-    cell.is_some_and(|cell| cell.verdict() == Verdict::Missed)
 }
 
 /// The open misses among `numbers` by what is found about them: roots and followers, and each by its finding.
@@ -54,10 +39,13 @@ pub fn split(picture: &Picture, m: usize, numbers: impl Iterator<Item = u64>) ->
     let (mut roots, mut followers) = (0_u64, 0_u64);
     let mut found = [0_u64; OF_A_MISS.len()];
     let mut unexplained = 0_u64;
-    for number in numbers.filter(|&n| is_missed(picture, m, n)) {
+    for number in numbers {
         let Some((chunk, place)) = picture.capture.held.find(number) else { continue };
-        let Some(row) = chunk.rows().get(place) else { continue };
-        if picture.capture.follows(m, number).is_some() {
+        let (Some(row), Some(cell)) = (chunk.rows().get(place), chunk.cells(m).get(place)) else { continue };
+        if cell.verdict() != Verdict::Missed {
+            continue;
+        }
+        if picture.capture.chains().root(m, number).is_some() {
             followers += 1;
         } else {
             roots += 1;

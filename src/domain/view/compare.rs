@@ -16,6 +16,7 @@ use crate::domain::time::{Tau, US};
 use crate::domain::verdict::{Cell, Mode, Verdict};
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Operations listed of each side, newest.
@@ -53,7 +54,7 @@ impl Only {
     }
 
     fn cut(&mut self) {
-        self.listed.sort_unstable_by_key(|x| std::cmp::Reverse((x.0, x.1)));
+        self.listed.sort_unstable_by_key(|x| Reverse((x.0, x.1)));
         self.listed.truncate(LISTED_MAX);
     }
 }

@@ -1,7 +1,8 @@
 //! One DID: every host's log of it side by side, as it was delivered and as hosts answered when they were asked.
 
-use super::ops::{ChainsByMirror, at_mirror};
-use super::{Picture, extras, op};
+use super::chain::Followers;
+use super::ops::at_mirror;
+use super::{Picture, content, extras, op};
 use crate::domain::confirm::{HostLog, SurveyReport, Why};
 use crate::domain::did::Did;
 use crate::domain::evidence::DidEvidence;
@@ -30,6 +31,7 @@ pub fn page(picture: &Picture, did: Did) -> Value {
         "total_ops": total,
         "truncated": total > OPS_MAX,
         "extras": extras,
+        "findings": content::about(picture, |n| n.key.did == did),
         "survey": survey.map(|report| self::survey(picture, report)),
     })
 }
@@ -37,7 +39,7 @@ pub fn page(picture: &Picture, did: Did) -> Value {
 /// Its operations that are held, oldest first, and how many there are.
 fn ops(picture: &Picture, did: Did) -> (Vec<Value>, usize) {
     let held = &picture.capture.held;
-    let mut chains = ChainsByMirror::default();
+    let mut followers = Followers::default();
     let (mut rows, mut total) = (Vec::new(), 0_usize);
     for (i, chunk) in held.chunks.iter().enumerate().rev() {
         let first = held.chunk_base + (i * crate::domain::ring::CHUNK) as u64;
@@ -53,7 +55,7 @@ fn ops(picture: &Picture, did: Did) -> (Vec<Value>, usize) {
             let mut mirrors = Map::new();
             for (m, info) in picture.mirrors.iter().enumerate() {
                 if let Some(&cell) = chunk.cells(m).get(place) {
-                    mirrors.insert(info.id.clone(), at_mirror(picture, m, number, (row, cell), &mut chains));
+                    mirrors.insert(info.id.clone(), at_mirror(picture, m, number, (row, cell), &mut followers));
                 }
             }
             rows.push(json!({

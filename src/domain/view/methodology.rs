@@ -4,7 +4,7 @@ use super::Picture;
 use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
-const FORMULAS: [(&str, &str, &str); 14] = [
+const FORMULAS: [(&str, &str, &str); 18] = [
     (
         "coverage",
         "(on_time + late + present) / (on_time + late + present + missed)",
@@ -59,6 +59,26 @@ const FORMULAS: [(&str, &str, &str); 14] = [
         "Next to any hole it is extra_unknown.",
     ),
     ("divergence", "operations on one side only for at least 1 s … 6 h of proved observation", "Both directions."),
+    (
+        "chain",
+        "root = the earliest of an unbroken run of misses of one DID at one mirror; the others of the run follow",
+        "One operation lost, and all that builds on it refused, reads as one fault.",
+    ),
+    (
+        "compare",
+        "only_a = a has it, b has it not, and b's observation window covers [arrival − look-back, arrival + grace]",
+        "Two hosts beside each other without the primary as their judge; what may still come is pending, what we did not see is unknown.",
+    ),
+    (
+        "lead",
+        "arrival at b − arrival at a, of operations that both brought live",
+        "Positive where a is ahead; corrected_median_ms takes half the difference of the round trips off.",
+    ),
+    (
+        "sample_agreement",
+        "logs that are the primary's / logs that were compared, last 24 h",
+        "Whole logs of DIDs drawn at random: coverage may be perfect and a history another. With its Wilson interval.",
+    ),
 ];
 
 /// The page, with the parameters in force.

@@ -1,6 +1,7 @@
 //! The list of mirrors and one mirror's own page.
 
-use super::{Picture, overview, sample};
+use super::{Picture, content, overview, sample};
+use crate::domain::source::SourceIx;
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Value, json};
 
@@ -29,6 +30,7 @@ pub fn detail(picture: &Picture, index: usize, overview: &Value, windows: &[(Win
     let last = info.last_reject.as_ref().map(|(text, at)| json!({ "text": text, "at": picture.at(*at) }));
     object.insert("rejects".into(), json!({ "by_reason": info.rejects, "last": last }));
     object.insert("sample_differences".into(), sample::differences(picture, index));
+    object.insert("findings".into(), content::latest(picture, SourceIx::mirror(index)).into());
     let correction = m.correction.map(|c| {
         json!({ "correction_ms": crate::domain::lag::ms(c.correction_us as f64), "uncertainty_ms": crate::domain::lag::ms(c.uncertainty_us as f64) })
     });

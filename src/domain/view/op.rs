@@ -1,7 +1,8 @@
 //! One operation: when it arrived from every host, how it is judged there, and what was found.
 
-use super::ops::{ChainsByMirror, at_mirror, mode};
-use super::{Picture, extras, put};
+use super::chain::Followers;
+use super::ops::{at_mirror, mode};
+use super::{Picture, content, extras, put};
 use crate::domain::evidence::CheckEvidence;
 use crate::domain::finding::ProbeEvidence;
 use crate::domain::lag::ms;
@@ -64,8 +65,8 @@ pub fn page(picture: &Picture, key: OpKey) -> Option<Value> {
     let found = find(picture, key)?;
     let kind = found.row.as_ref().map(|r| r.1.kind).or(found.extras.first().map(|s| s.kind))?;
     let created_ms = found.row.as_ref().map(|r| r.1.created_ms).or(found.extras.first().map(|s| s.created_ms))?;
-    let mut chains = ChainsByMirror::default();
-    let hosts: Vec<Value> = picture.sources().filter_map(|s| host(picture, s, key, &found, &mut chains)).collect();
+    let mut followers = Followers::default();
+    let hosts: Vec<Value> = picture.sources().filter_map(|s| host(picture, s, key, &found, &mut followers)).collect();
     Some(json!({
         "did": key.did.to_string(),
         "cid": key.cid.to_string(),
@@ -75,6 +76,7 @@ pub fn page(picture: &Picture, key: OpKey) -> Option<Value> {
         "is_published": found.row.is_some(),
         "first_at": found.first().map(|at| picture.at(at)),
         "hosts": hosts,
+        "findings": content::about(picture, |n| n.key == key),
     }))
 }
 
@@ -83,7 +85,7 @@ fn host(
     source: SourceIx,
     key: OpKey,
     found: &Found<'_>,
-    chains: &mut ChainsByMirror,
+    followers: &mut Followers,
 ) -> Option<Value> {
     let (info, _) = picture.source(source)?;
     let first = found.first()?;
@@ -93,7 +95,7 @@ fn host(
     map.insert("role".into(), if source == SourceIx::PRIMARY { "primary" } else { "mirror" }.into());
     let state = match source.mirror_index() {
         None => of_primary(picture, found),
-        Some(m) => of_mirror(picture, m, found, chains),
+        Some(m) => of_mirror(picture, m, found, followers),
     };
     let (arrival, state) = state;
     let offset = arrival.map(|at| ms(at.since(first) as f64 / US as f64));
@@ -118,14 +120,14 @@ fn of_mirror(
     picture: &Picture,
     m: usize,
     found: &Found<'_>,
-    chains: &mut ChainsByMirror,
+    followers: &mut Followers,
 ) -> (Option<Tau>, Map<String, Value>) {
     let cell = found.row.as_ref().and_then(|(n, row, cells)| Some((*n, *row, *cells.get(m)?)));
     let extra = found.extras.iter().find(|s| usize::from(s.mirror) == m);
     let (arrival, value) = match (cell, extra) {
         (Some((number, row, cell)), _) => {
             let at = cell.delivery().map(|_| cell.arrival(row.p));
-            (at, at_mirror(picture, m, number, (row, cell), chains))
+            (at, at_mirror(picture, m, number, (row, cell), followers))
         }
         (None, Some(s)) => (Some(s.q), extras::row(picture, s)),
         (None, None) => (None, json!({ "verdict": "not_delivered" })),

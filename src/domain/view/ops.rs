@@ -1,7 +1,7 @@
 //! Operations at one mirror or at all of them, filtered and paged: the primary's by their numbers, then those that only
 //! mirrors have, each newest first.
 
-use super::chain::Chains;
+use super::chain::Followers;
 use super::{Picture, extras, misses};
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
@@ -13,7 +13,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{Tau, rfc3339_ms};
 use crate::domain::verdict::{Cell, Mode, Verdict};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Where an operation stands at a mirror.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -138,19 +138,9 @@ pub struct OpsPage {
     pub next: Option<Position>,
 }
 
-/// Chains by mirror, made when they are first wanted.
-#[derive(Debug, Default)]
-pub struct ChainsByMirror(HashMap<usize, Chains>);
-
-impl ChainsByMirror {
-    fn followers(&mut self, picture: &Picture, m: usize, root: &Cid) -> u32 {
-        self.0.entry(m).or_insert_with(|| Chains::of(picture, m)).followers(root)
-    }
-}
-
 /// What is known of one operation of the primary at one mirror, as the API shows it.
 #[must_use]
-pub fn at_mirror(picture: &Picture, m: usize, number: u64, entry: (&Row, Cell), chains: &mut ChainsByMirror) -> Value {
+pub fn at_mirror(picture: &Picture, m: usize, number: u64, entry: (&Row, Cell), followers: &mut Followers) -> Value {
     let (row, cell) = entry;
     let mut value = misses::op(picture, m, number, row, cell);
     if let Some(object) = value.as_object_mut() {
@@ -165,8 +155,8 @@ pub fn at_mirror(picture: &Picture, m: usize, number: u64, entry: (&Row, Cell), 
         object.insert("raw_lag_ms".into(), timed.then(|| crate::domain::lag::ms(cell.raw_us() as f64)).into());
         object.insert("created_at".into(), rfc3339_ms(row.created_ms).into());
         let is_missed = cell.verdict() == Verdict::Missed;
-        let followers = is_missed.then(|| chains.followers(picture, m, &row.cid));
-        object.insert("followers".into(), followers.into());
+        let following = is_missed.then(|| followers.of(picture, m, number));
+        object.insert("followers".into(), following.into());
         object.insert("is_early".into(), cell.is_early().into());
         object.insert("is_healed".into(), cell.is_healed().into());
         object.insert("is_credited".into(), cell.is_credited().into());
@@ -215,7 +205,7 @@ fn of_primary(
 ) -> Option<Position> {
     let held = &picture.capture.held;
     let lacking = lacking(picture, mirrors, filter);
-    let mut chains = ChainsByMirror::default();
+    let mut followers = Followers::default();
     for (i, chunk) in held.chunks.iter().enumerate().rev() {
         let first = held.chunk_base + (i * CHUNK) as u64;
         if first > from.0 || lacking.as_ref().is_some_and(|l| !l.contains(&first)) {
@@ -235,7 +225,7 @@ fn of_primary(
                 if rows.len() == filter.limit {
                     return Some(Position::Row { number, mirror: m });
                 }
-                rows.push(at_mirror(picture, m, number, (row, cell), &mut chains));
+                rows.push(at_mirror(picture, m, number, (row, cell), &mut followers));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The overview: one sentence, the observer, the primary, and every mirror worst first.
 
-use super::{Picture, SourceInfo, chain, coverage, lag, link, put, round6, rtt, sample};
+use super::{Picture, SourceInfo, chain, content, coverage, lag, link, put, round6, rtt, sample};
 use crate::domain::interval::{Acc, Interval};
 use crate::domain::ledger::capture::FRESH_NS;
 use crate::domain::ledger::{MirrorCapture, SourceCapture};
@@ -148,7 +148,7 @@ fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value
     map.insert("dids_affected".into(), m.dids_affected.into());
     map.insert("open_misses".into(), m.open_misses.into());
     map.insert("misses".into(), misses(picture, i, m));
-    map.insert("content".into(), content(info, &m.source));
+    map.insert("content".into(), content::counts(&m.source.content));
     map.insert("samples".into(), sample::figures(picture, i));
     map.insert("state".into(), state.name().into());
     map.insert("headline".into(), mirror_headline(picture, info, m, six, state).into());
@@ -159,19 +159,14 @@ fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value
 fn misses(picture: &Picture, i: usize, m: &MirrorCapture) -> Value {
     let mut value = chain::split(picture, i, m.listed.iter().copied());
     if let Some(object) = value.as_object_mut() {
+        // All that are held, though not all may be listed.
+        let chains = picture.capture.chains().counts(i);
+        object.insert("roots".into(), chains.roots.into());
+        object.insert("followers".into(), chains.followers.into());
         object.insert("open".into(), m.open_misses.into());
         object.insert("truncated".into(), m.is_list_cut.into());
     }
     value
-}
-
-/// What was found wrong with the content and the order of what a source sent, since it is observed.
-fn content(info: &SourceInfo, source: &SourceCapture) -> Value {
-    json!({
-        "corrupt": info.rejects.get("cid_mismatch").copied().unwrap_or(0),
-        "altered": source.altered,
-        "duplicate": source.duplicates,
-    })
 }
 
 fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc: &Acc, state: State) -> String {

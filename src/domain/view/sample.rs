@@ -2,6 +2,7 @@
 
 use super::{Picture, put, round6};
 use crate::domain::audit_log::LogAgreement;
+use crate::domain::sample::Samples;
 use serde_json::{Map, Value, json};
 
 /// The figures of the last 24 hours of mirror `m`.
@@ -28,7 +29,7 @@ pub fn differences(picture: &Picture, m: usize) -> Value {
     let of_mirror = picture.samples.get(m);
     let rows = of_mirror
         .into_iter()
-        .flat_map(super::super::sample::Samples::differences)
+        .flat_map(Samples::differences)
         .map(|d| json!({ "did": d.did().to_string(), "agreement": d.agreement.name(), "at": picture.at(d.at) }));
     rows.collect()
 }

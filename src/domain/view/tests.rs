@@ -1,13 +1,14 @@
 //! Views of a small world whose every operation is known: two mirrors, one that loses and one that invents.
 
 use super::compare;
-use super::ops::{Confirmation, OpsFilter, OpsPage, Outcome, Position};
+use super::ops::{Confirmation, Link, OpsFilter, OpsPage, Outcome, Position};
 use super::{Picture, SourceInfo, did, divergence, evidence, op, ops, overview};
 use crate::domain::cid::Cid;
 use crate::domain::confirm::{Explained, HostLog, LogLine, Standing, SurveyReport, Why};
 use crate::domain::did::Did;
 use crate::domain::evidence::Evidence;
 use crate::domain::finding::{About, Finding, ProbeEvidence};
+use crate::domain::frame::Claim;
 use crate::domain::interval::ExtraState;
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
 use crate::domain::op::{Kind, Op, OpKey};
@@ -105,6 +106,8 @@ fn probe(host: &str, at_ms: i64) -> ProbeEvidence {
 /// The world's picture: A was asked about one miss, and every host about its DID.
 fn picture() -> Picture {
     let mut ledger = ledger();
+    let claim = Claim { key: key(47), seq: None, computed: Cid([9; 32]) };
+    ledger.lied(A, &claim, at(150_000));
     ledger.found(A, &key(40), Finding::DataLoss);
     let mut held = Evidence::default();
     let explained = Explained {
@@ -201,6 +204,19 @@ fn operations_are_found_by_every_filter() {
 }
 
 #[test]
+fn misses_that_follow_are_folded_under_their_root() {
+    let p = picture();
+    let linked = |link| list(&p, &[0, 1], OpsFilter { link: Some(link), ..OpsFilter::default() });
+    let roots = linked(Link::Root);
+    assert_eq!(cids(&roots), [cid(50), cid(40)]);
+    assert_eq!([&roots[0]["followers"], &roots[1]["followers"]], [&json!(0), &json!(1)]);
+    let followers = linked(Link::Follower);
+    assert_eq!((cids(&followers), &followers[0]["follows"]), (vec![cid(47)], &json!(cid(40))));
+    assert_eq!(cids(&linked(Link::Of(key(40).cid))), [cid(47)]);
+    assert_eq!(linked(Link::Of(key(50).cid)), Vec::<Value>::new());
+}
+
+#[test]
 fn what_only_mirrors_have_is_listed_before_it_is_decided_too() {
     let p = picture();
     let extra = |state| OpsFilter { outcome: Some(Outcome::Extra(state)), ..OpsFilter::default() };
@@ -252,6 +268,9 @@ fn an_operation_is_shown_at_every_host() {
     assert_eq!(invented["hosts"][1]["verdict"], "not_delivered");
     assert_eq!((&invented["hosts"][2]["verdict"], &invented["hosts"][2]["offset_ms"]), (&json!("extra"), &json!(0.0)));
     assert_eq!(op::page(&p, key(123_456)), None);
+    let corrupt = op::page(&p, key(47)).unwrap();
+    assert_eq!((&corrupt["findings"][0]["host"], &corrupt["findings"][0]["finding"]), (&json!("a"), &json!("corrupt")));
+    assert_eq!(page["findings"], json!([]), "nothing was wrong with the content of this one");
     let other = OpKey { did: Did([9; 15]), ..key(40) };
     assert_eq!(op::page(&p, other), None, "a CID under another DID is another operation");
 }
@@ -294,6 +313,7 @@ fn a_did_is_shown_side_by_side() {
     assert_eq!(hosts[2]["latest_probe"], Value::Null);
     assert_eq!((&page["survey"]["is_identical"], &page["survey"]["asked_as"]), (&json!(false), &json!("request")));
     assert_eq!(page["survey"]["hosts"][1]["entries"][1]["is_nullified"], true);
+    assert_eq!(page["findings"][0]["cid"], cid(47));
     let invented = did::page(&p, key(INVENTED).did);
     assert_eq!(invented["extras"][0]["cid"], cid(INVENTED));
     let nobody = did::page(&p, Did([9; 15]));
@@ -344,7 +364,7 @@ fn the_overview_splits_misses_by_what_was_found() {
     let a = rows.iter().find(|r| r["id"] == "a").unwrap();
     assert_eq!(
         (&a["misses"]["open"], &a["misses"]["roots"], &a["misses"]["followers"]),
-        (&json!(3), &json!(3), &json!(0))
+        (&json!(3), &json!(2), &json!(1))
     );
     let by = &a["misses"]["by_confirmation"];
     assert_eq!((&by["data_loss"], &by["none"], &by["stream_loss"]), (&json!(1), &json!(2), &json!(0)));
@@ -352,5 +372,5 @@ fn the_overview_splits_misses_by_what_was_found() {
         (&a["samples"]["judged"], &a["samples"]["sample_agreement_ratio_reason"]),
         (&json!(0), &json!("no_data"))
     );
-    assert_eq!(a["content"]["altered"], 0);
+    assert_eq!((&a["content"]["altered"], &a["content"]["corrupt"]), (&json!(0), &json!(1)));
 }

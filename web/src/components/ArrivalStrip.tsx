@@ -2,7 +2,7 @@ import * as format from "../format";
 import { paths } from "../route";
 import type { OpHost, OpPage } from "../shapes";
 import { axisEnd, marks, place } from "../strip";
-import { outcome, reasonText } from "../words";
+import { outcome } from "../words";
 import { Shape } from "./Shape";
 
 const WIDTH = 1000;
@@ -19,7 +19,7 @@ export function ArrivalStrip({ op }: { op: OpPage }) {
           <th scope="col">Host</th>
           <th scope="col" class="axis">
             <span class="visually-hidden">Milliseconds behind the first arrival</span>
-            <Axis end={end} x={x} />
+            <Axis end={end} />
           </th>
           <th scope="col">Behind the first</th>
         </tr>
@@ -49,21 +49,22 @@ export function ArrivalStrip({ op }: { op: OpPage }) {
   );
 }
 
-function Axis({ end, x }: { end: number; x: (ms: number) => number }) {
+/** The marks in text, which keeps its size where the axis is short; every second mark gives way there. */
+function Axis({ end }: { end: number }) {
   const all = marks(end);
   return (
-    <svg viewBox={`0 0 ${WIDTH} 18`} aria-hidden="true" focusable="false" class="axis-labels">
+    <span class="axis-labels" aria-hidden="true">
       {all.map((mark, index) => (
-        <text
+        <span
           key={mark}
-          x={x(mark)}
-          y="13"
-          text-anchor={index === 0 ? "start" : index === all.length - 1 ? "end" : "middle"}
+          class={mark === 1 || mark === 100 || mark === 10_000 ? "minor" : undefined}
+          data-end={index === 0 ? "first" : index === all.length - 1 ? "last" : undefined}
+          style={{ left: `${(place(mark, end) * 100).toFixed(2)}%` }}
         >
           {mark === 0 ? "0" : format.duration(mark).replace(/\.0+(?=\D)/, "")}
-        </text>
+        </span>
       ))}
-    </svg>
+    </span>
   );
 }
 
@@ -105,9 +106,7 @@ function Words({ host }: { host: OpHost }) {
   return (
     <>
       <Shape state={outcome(host.verdict)} />{" "}
-      {host.offset_ms === null ? (
-        <span class="null">{reasonText("not_delivered")}</span>
-      ) : (
+      {host.offset_ms === null ? null : (
         <span>
           {host.offset_ms === 0 ? "first" : format.signed(host.offset_ms)}
           {host.delivery === "filled" ? ", in a fill" : ""}

@@ -5,6 +5,7 @@ import * as format from "../format";
 import { paths } from "../route";
 import type { DidHost, DidPage as Page, Survey } from "../shapes";
 import { agreement, findingWord, outcome, standing, words } from "../words";
+import { Findings } from "./Findings";
 import { At, MirrorLink, OpLink } from "./Ids";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
@@ -45,6 +46,7 @@ export function DidPage({ did }: { did: string }) {
           <Agreement survey={page.data.survey} />
           {page.data.is_recheck_allowed ? <Recheck did={did} done={() => askAgain((n) => n + 1)} /> : null}
           <Logs page={page.data} />
+          <Findings findings={page.data.findings ?? []} />
           <Probes hosts={page.data.hosts} />
         </>
       )}
@@ -228,10 +230,10 @@ function Probes({ hosts }: { hosts: readonly DidHost[] }) {
         <h2 id="asked-title">What hosts answered last</h2>
       </div>
       <ul class="probes">
-        {asked.map(({ id, name, latest_probe: probe }) =>
+        {asked.map(({ id, name, agreement: agrees, latest_probe: probe }) =>
           probe === null ? null : (
             <li key={id}>
-              <b>{format.visible(name)}</b>{" "}
+              <b>{format.visible(name)}</b> {agrees === null ? null : <Shape state={agreement(agrees)} />}{" "}
               {probe.status === null ? (probe.error ?? "no answer") : `HTTP ${probe.status}`} at{" "}
               <At at={probe.at} /> UTC
               <code>curl -s {probe.url} | sha256sum</code>

@@ -3,6 +3,7 @@ import * as format from "../format";
 import { paths } from "../route";
 import type { MirrorDetail, Samples } from "../shapes";
 import { agreement, findingWord, linkState, mirrorState, transportText, words } from "../words";
+import { Findings } from "./Findings";
 import { At, DidLink } from "./Ids";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
@@ -55,6 +56,7 @@ function Body({ mirror }: { mirror: MirrorDetail }) {
           <Operations mirror={mirror} />
         </dl>
       </section>
+      <Findings findings={mirror.findings ?? []} />
       {mirror.samples === undefined ? null : (
         <History samples={mirror.samples} differences={mirror.sample_differences ?? []} />
       )}
@@ -134,7 +136,7 @@ function Operations({ mirror }: { mirror: MirrorDetail }) {
         {found.map(([finding, n]) => (
           <span class="sub" key={finding}>
             <a href={to({ confirmation: finding, chain: "any" })}>
-              {format.count(n)} {findingWord(finding)}
+              {findingWord(finding)}: {format.count(n)}
             </a>
           </span>
         ))}
@@ -148,7 +150,8 @@ function Operations({ mirror }: { mirror: MirrorDetail }) {
       <dt>Content and order</dt>
       <dd>
         {Object.entries(content ?? {})
-          .map(([name, n]) => `${format.count(n)} ${words(name)}`)
+          .filter(([, n]) => n > 0)
+          .map(([name, n]) => `${findingWord(name)}: ${format.count(n)}`)
           .join(" · ") || "nothing found"}
         {mirror.rejects.last === null ? null : (
           <span class="sub">

@@ -93,7 +93,7 @@ function Totals({ mirrors, filters }: { mirrors: readonly Mirror[]; filters: Mis
           : <b>{format.count(roots)}</b> lost, <b>{format.count(followers)}</b> follow from those
         </>
       ) : null}
-      {open === 0 ? "." : ". Explained: "}
+      {open === 0 ? "." : ". By explanation: "}
       {open === 0
         ? null
         : found
@@ -102,7 +102,7 @@ function Totals({ mirrors, filters }: { mirrors: readonly Mirror[]; filters: Mis
               <span key={finding}>
                 {index === 0 ? "" : ", "}
                 <a href={link(finding)}>
-                  {format.count(n)} {findingWord(finding)}
+                  {findingWord(finding)}: {format.count(n)}
                 </a>
               </span>
             ))}

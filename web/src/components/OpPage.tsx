@@ -4,6 +4,7 @@ import { paths } from "../route";
 import type { OpHost, OpPage as Page } from "../shapes";
 import { findingText, outcome, reasonText, words } from "../words";
 import { ArrivalStrip } from "./ArrivalStrip";
+import { Findings } from "./Findings";
 import { At, DidLink, OpLink } from "./Ids";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
@@ -18,7 +19,8 @@ export function OpPage({ did, cid }: { did: string; cid: string }) {
     <main data-page="op">
       <div class="verdict">
         <h1 tabIndex={-1}>
-          {page === null ? "Operation" : `${words(page.data.kind)} operation`} of <DidLink did={did} />
+          {page === null ? "Operation" : `${capital(words(page.data.kind))} operation`} of{" "}
+          <DidLink did={did} />
         </h1>
         <p class="chips">
           <a href={`${url}/evidence`} download={`mirrorwatch-evidence-${cid}.json`} data-evidence>
@@ -58,10 +60,15 @@ export function OpPage({ did, cid }: { did: string; cid: string }) {
               ))}
             </ul>
           </section>
+          <Findings findings={page.data.findings ?? []} />
         </>
       )}
     </main>
   );
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function Facts({ op }: { op: Page }) {
