@@ -85,14 +85,13 @@ impl Watched {
                 self.was_shown = true;
                 None
             }
-            // What is shown may follow it, or not.
-            Shown::Last(_) => Some(Sight::Untold(key)),
             // A tombstone makes a DID disappear that was there.
             Shown::Absent if is_tombstone && self.was_shown => Some(self.visible(asked_at)),
             Shown::Absent if is_tombstone => Some(Sight::Untold(key)),
             Shown::Absent => None,
             Shown::Gone if is_tombstone => Some(self.visible(asked_at)),
-            Shown::Gone => Some(Sight::Untold(key)),
+            // What is shown last may follow it, or not; what is gone shows nothing of what was there.
+            Shown::Last(_) | Shown::Gone => Some(Sight::Untold(key)),
         }
     }
 }

@@ -221,8 +221,11 @@ fn each_quirk_of_a_stream_has_its_name() {
     });
 }
 
+/// A name, what the mirror serves for an operation's DID, and what is found.
+type History = (&'static str, fn(&mut OpMaker, &SimOp) -> Lie, LogAgreement);
+
 /// The table of what histories tell otherwise, by the operation that it is told of.
-fn histories() -> Vec<(&'static str, fn(&mut OpMaker, &SimOp) -> Lie, LogAgreement)> {
+fn histories() -> Vec<History> {
     vec![
         ("truthful", |_, op| Lie::Instead(op.key.cid, Arc::new(op.clone())), LogAgreement::Same),
         ("never-nullifying", |_, _| Lie::NeverNullified, LogAgreement::NullifiedDiffers),

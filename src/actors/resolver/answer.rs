@@ -56,6 +56,10 @@ fn shown(page: Page, body: &[u8]) -> Result<Shown, String> {
         }
         Page::Last => {
             let text = std::str::from_utf8(body).map_err(|_| "http: /log/last: not UTF-8".to_owned())?;
+            // Any JSON value has a CID; only an object is an operation.
+            if !text.trim_start().starts_with('{') {
+                return Err("http: /log/last: not an object".to_owned());
+            }
             let (cid, _) = Cid::of_operation(text).map_err(|e| format!("http: /log/last: {e}"))?;
             Ok(Shown::Last(cid))
         }

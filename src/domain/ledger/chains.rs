@@ -138,7 +138,9 @@ fn fill(held: &Held, orders: &mut Orders) {
             }
         }
     }
-    orders.values_mut().for_each(|order| order.sort_unstable());
+    for order in orders.values_mut() {
+        order.sort_unstable();
+    }
 }
 
 /// The followers among the operations of one DID, each with its root.

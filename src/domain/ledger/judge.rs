@@ -157,10 +157,11 @@ impl Ledger {
     }
 
     /// Whether the primary lists the operation in `/export` and its stream has not come to it: a mirror that follows the stream
-    /// cannot have it yet. What it published before its stream was open again may lie in the gap and never come.
+    /// cannot have it yet. What it published before its stream was open again may lie in a gap and never come.
     pub(super) fn is_ahead_of_stream(&self, row: &Row) -> bool {
         let published = self.ranges.instant_of(row.created_ms).unwrap_or(Tau::MIN);
-        let may_hold = |g: &Gap| g.start <= row.p && published <= g.end().plus(PATHS_NS);
+        let learned = row.p.plus(i64::from(row.known_after_ms) * MS);
+        let may_hold = |g: &Gap| g.start <= learned && published <= g.end().plus(PATHS_NS);
         let is_in_gap = || self.primary.windows.reaching(row.p).any(may_hold);
         row.is_filled && row.seq().is_some_and(|seq| Some(seq) > self.primary.live_seq) && !is_in_gap()
     }

@@ -19,7 +19,9 @@ impl World {
     /// Has the primary and every mirror take this operation; whether it counts as published says the caller.
     pub fn hand_out(&self, op: &Arc<SimOp>) {
         self.primary.publish(op);
-        self.mirrors.iter().for_each(|(_, server)| drop(server.publish(op)));
+        for (_, server) in &self.mirrors {
+            server.publish(op);
+        }
     }
 
     /// The place of a mirror by its id.

@@ -405,8 +405,12 @@ fn numbers_that_go_back_are_told_and_no_fault() {
 fn counts_and_latest_of_content_outlast_a_restart() {
     let mut l = ledger(1);
     let (a, b) = (linked(1, 1, None, at(1_000)), linked(1, 2, Some(1), at(1_010)));
-    [&a, &b].into_iter().for_each(|op| live(&mut l, P, op, 1_100));
-    [&b, &a, &a].into_iter().for_each(|op| live(&mut l, M, op, 1_200));
+    for op in [&a, &b] {
+        live(&mut l, P, op, 1_100);
+    }
+    for op in [&b, &a, &a] {
+        live(&mut l, M, op, 1_200);
+    }
     l.tick(at(1_300).plus(MS));
     let (again, _) = restored(&saved(&mut l));
     assert_eq!([Finding::OrderViolation, Finding::Duplicate].map(|f| count(&again, M, f)), [1, 1]);
