@@ -15,7 +15,7 @@ use crate::domain::link::{Link, LinkError, LinkState};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::{Ladder, Next, Taken, Transport};
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
 };
 use futures_util::future::LocalBoxFuture;
 use probing::Prober;
@@ -44,29 +44,19 @@ pub struct KeeperSettings {
 }
 
 /// The way in use.
-enum Running {
-    Stream(Addr<MirrorStream>),
-    Export(Addr<ExportPoller>),
-    Resolve(Addr<Resolver>),
+struct Running {
+    transport: Transport,
+    door: Recipient<Stop>,
 }
 
 impl Running {
     fn is_alive(&self) -> bool {
-        match self {
-            Running::Stream(addr) => addr.connected(),
-            Running::Export(addr) => addr.connected(),
-            Running::Resolve(addr) => addr.connected(),
-        }
+        self.door.connected()
     }
 
     fn stop(self) -> LocalBoxFuture<'static, ()> {
         Box::pin(async move {
-            let ended = match self {
-                Running::Stream(addr) => addr.send(Stop).await,
-                Running::Export(addr) => addr.send(Stop).await,
-                Running::Resolve(addr) => addr.send(Stop).await,
-            };
-            if ended.is_err() {
+            if self.door.send(Stop).await.is_err() {
                 tracing::debug!("it had ended already");
             }
         })
@@ -187,7 +177,7 @@ impl Keeper {
     /// Ends the way in use, and tells `events` behind everything that it told.
     fn ending(&mut self, events: Vec<SourceEvent>) -> LocalBoxFuture<'static, ()> {
         let Some(running) = self.running.take() else { return self.telling(events) };
-        if matches!(running, Running::Resolve(_)) {
+        if running.transport == Transport::Resolve {
             self.looker_is(None);
         }
         self.chosen = None;
@@ -226,18 +216,19 @@ impl Keeper {
         let to = StreamListeners { watcher: Some(ctx.address().recipient()), ..self.to.clone() };
         let doors = self.doors.clone();
         let taken = Taken { transport, reason: self.reason.clone(), ..Taken::default() };
-        self.running = Some(match transport {
+        let door = match transport {
             Transport::Stream | Transport::PlcBundle => {
                 ctx.wait(self.telling(vec![SourceEvent::Taken(Box::new(taken))]).into_actor(self));
-                Running::Stream(MirrorStream::new(settings, doors, to).start())
+                MirrorStream::new(settings, doors, to).start().recipient()
             }
-            Transport::Export => Running::Export(ExportPoller::new(settings, doors, to, taken).start()),
+            Transport::Export => ExportPoller::new(settings, doors, to, taken).start().recipient(),
             Transport::Resolve => {
                 let resolver = Resolver::new(settings, self.settings.look_ups.clone(), doors, to, taken).start();
                 self.looker_is(Some(resolver.clone().recipient()));
-                Running::Resolve(resolver)
+                resolver.recipient()
             }
-        });
+        };
+        self.running = Some(Running { transport, door });
     }
 
     /// Starts a way that panicked anew: what it knew is gone.
@@ -254,12 +245,7 @@ impl Keeper {
 impl Drop for Keeper {
     /// A keeper that panicked leaves nothing running.
     fn drop(&mut self) {
-        let told = match self.running.take() {
-            None => true,
-            Some(Running::Stream(addr)) => addr.try_send(Stop).is_ok(),
-            Some(Running::Export(addr)) => addr.try_send(Stop).is_ok(),
-            Some(Running::Resolve(addr)) => addr.try_send(Stop).is_ok(),
-        };
+        let told = self.running.take().is_none_or(|running| running.door.try_send(Stop).is_ok());
         if !told {
             tracing::debug!(source = %self.settings.source.id, "what it kept had ended already");
         }
