@@ -85,6 +85,12 @@ impl Finding {
         }
     }
 
+    /// Whether another look may find otherwise: a mirror may still take what it lacks, and a host be asked that could not be.
+    #[must_use]
+    pub const fn may_change(self) -> bool {
+        matches!(self, Finding::DataLoss | Finding::DidUnknown | Finding::Unverifiable)
+    }
+
     /// The finding of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Finding> {

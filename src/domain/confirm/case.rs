@@ -124,8 +124,7 @@ impl Case {
 
     /// Whether another look follows what was found, and when; none after the last.
     pub(super) fn again_at(&self, finding: Finding, first_at: Tau) -> Option<Tau> {
-        let is_open = matches!(finding, Finding::DataLoss | Finding::DidUnknown | Finding::Unverifiable);
-        AGAIN_NS.get(self.round).filter(|_| is_open).map(|ns| first_at.plus(*ns))
+        AGAIN_NS.get(self.round).filter(|_| finding.may_change()).map(|ns| first_at.plus(*ns))
     }
 
     /// What stands when this look found `finding`: a look that failed takes nothing back.

@@ -7,11 +7,13 @@
 
 use super::Ledger;
 use super::mutant::Mutant;
+use crate::domain::confirm::AGAIN_NS;
 use crate::domain::finding::{About, Finding};
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Op, OpKey};
+use crate::domain::ring::Row;
 use crate::domain::source::SourceIx;
-use crate::domain::time::Tau;
+use crate::domain::time::{SECOND, Tau};
 use crate::domain::verdict::{Mode, Reason, Verdict};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ const WAITING_MAX: usize = 20_000;
 const HELD_MAX: usize = 20_000;
 /// Misses and extras that are taken at a time, of all mirrors in turn.
 const TAKEN_MAX: usize = 1_000;
+/// How long after an operation the last look at its miss is at most due: the last of [`AGAIN_NS`], and the grace.
+const LAST_LOOK_NS: i64 = AGAIN_NS[AGAIN_NS.len() - 1] + 3_600 * SECOND;
 /// The findings that are held, by mirror and operation, shared with readers.
 pub type Found = Arc<HashMap<(SourceIx, OpKey), Finding, foldhash::fast::RandomState>>;
 
@@ -161,10 +165,13 @@ impl Ledger {
         self.ring.find(&key.cid).filter(|n| self.ring.row(*n).is_some_and(|row| row.did == key.did))
     }
 
-    /// What asking about a miss or an extra came to. It stays as history when the miss heals.
+    /// What asking about a miss or an extra came to. It stays as history when the miss heals; a look that failed takes nothing
+    /// back.
     pub fn found(&mut self, source: SourceIx, key: &OpKey, finding: Finding) {
         let Some(m) = source.mirror_index().filter(|m| *m < self.mirrors.len()) else { return };
-        if self.finding(source, key) != Some(finding) {
+        let known = self.finding(source, key);
+        let finding = known.filter(|_| finding == Finding::Unverifiable).unwrap_or(finding);
+        if known != Some(finding) {
             self.hold_finding(m, *key, finding);
             self.journal.found(m, key, finding);
         }
@@ -186,10 +193,15 @@ impl Ledger {
         self.findings.found.get(&(source, *key)).copied()
     }
 
-    /// After a restart: puts everything that is open and unexplained where it can be taken.
+    /// After a restart: puts everything that is open and unexplained where it can be taken, and what was to be looked at again:
+    /// the last look at a miss follows the first by [`LAST_LOOK_NS`].
     pub(super) fn want_unexplained(&mut self) {
         let explained = |l: &Ledger, source, key: &OpKey| {
             l.finding(source, key).is_some_and(|finding| finding != Finding::Unverifiable)
+        };
+        let is_settled = |l: &Ledger, source, row: &Row| {
+            let is_over = l.now.since(row.p) > LAST_LOOK_NS;
+            l.finding(source, &row.key()).is_some_and(|f| !f.may_change() || (is_over && f != Finding::Unverifiable))
         };
         let held = self.ring.held();
         for m in 0..self.mirrors.len() {
@@ -199,7 +211,7 @@ impl Ledger {
                     let (Some(row), Some(cell)) = (chunk.rows().get(place), chunk.cells(m).get(place)) else {
                         continue;
                     };
-                    if cell.verdict() == Verdict::Missed && !explained(self, source, &row.key()) {
+                    if cell.verdict() == Verdict::Missed && !is_settled(self, source, row) {
                         self.findings.want(source, row.key(), About::Miss);
                     }
                 }

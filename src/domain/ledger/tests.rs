@@ -220,7 +220,13 @@ fn saved(l: &mut Ledger) -> Saved {
 }
 
 fn restored(saved: &Saved) -> (Ledger, restore::RestoreReport) {
+    restored_after(saved, 0)
+}
+
+/// What is known when the restart is so much later than the anchor of the labels.
+fn restored_after(saved: &Saved, later_ns: i64) -> (Ledger, restore::RestoreReport) {
     let mut again = ledger(1);
+    again.now = again.now.plus(later_ns);
     again.primary = SourceState::default();
     again.mirrors[0].source = SourceState::default();
     let report = again.restore(saved, "p", &["m".to_owned()]);

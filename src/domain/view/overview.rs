@@ -1,6 +1,7 @@
 //! The overview: one sentence, the observer, the primary, and every mirror worst first.
 
 use super::{Picture, SourceInfo, chain, content, coverage, lag, link, put, round6, rtt, sample};
+use crate::domain::coverage::{ratio, wilson95};
 use crate::domain::interval::{Acc, Interval};
 use crate::domain::ledger::capture::FRESH_NS;
 use crate::domain::ledger::{MirrorCapture, SourceCapture};
@@ -102,7 +103,23 @@ pub fn primary(picture: &Picture) -> Value {
     map.insert("rtt".into(), rtt::rtt(picture, source));
     put(&mut map, "rate_ops_per_s", source.rate_per_s.map(|r| (r * 1e3).round() / 1e3), "no_data");
     counters(&mut map, source);
+    map.insert("completeness".into(), completeness(picture));
     map.insert("is_export_offered".into(), (!picture.capture.primary_has_no_export).into());
+    Value::Object(map)
+}
+
+/// How complete the primary's own stream is, as far as mirrors made it known: of the operations that its log is known to
+/// list since we count, the share that its stream sent, or `/export` filled where we had a gap.
+fn completeness(picture: &Picture) -> Value {
+    let (lost, received) = (picture.capture.primary_stream_gaps, picture.capture.primary.received);
+    let sent = received.saturating_sub(lost);
+    let bounds = wilson95(sent, received);
+    let mut map = Map::new();
+    put(&mut map, "stream_ratio", ratio(sent, received).map(round6), "no_data");
+    put(&mut map, "low95_ratio", bounds.map(|b| round6(b.0)), "no_data");
+    put(&mut map, "high95_ratio", bounds.map(|b| round6(b.1)), "no_data");
+    map.insert("known_ops".into(), received.into());
+    map.insert("stream_gap_ops".into(), lost.into());
     Value::Object(map)
 }
 

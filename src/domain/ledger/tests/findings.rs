@@ -234,8 +234,12 @@ fn a_restart_knows_what_was_found_and_asks_about_the_rest() {
     l.found(M, &keys[3], Finding::StreamLoss);
     live(&mut l, M, &op(4, at(1_000)), 100_100);
     ticks(&mut l, 200_000);
-    let (mut again, _) = restored(&saved(&mut l));
-    assert_eq!(again.take_checks(), [1, 2].map(|i: usize| (M, keys[i], About::Miss)));
+    let kept = saved(&mut l);
+    let (mut again, _) = restored(&kept);
+    assert_eq!(again.take_checks(), [0, 1, 2].map(|i: usize| (M, keys[i], About::Miss)), "the mirror may take it still");
+    let (mut much_later, _) = restored_after(&kept, 8 * 3_600 * SECOND);
+    assert_eq!(much_later.take_checks(), [1, 2].map(|i: usize| (M, keys[i], About::Miss)), "the last look is over");
+    again.found(M, &keys[0], Finding::Unverifiable);
     let c = again.capture(true);
     assert_eq!(
         keys.map(|key| c.finding(M, &key)),
