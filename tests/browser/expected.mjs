@@ -109,6 +109,11 @@ export function expectedFigures({ mirrors, primary }) {
   };
 }
 
+/** The figures of the primary's row. */
+export function expectedPrimary({ completeness }) {
+  return { "primary-complete": share(completeness.stream_ratio, completeness.known_ops) };
+}
+
 /** The figures of one mirror's row. */
 export function expectedRow({ coverage, lag: lags, rtt, link, freshness }) {
   const head = freshness.head_lag_ops;

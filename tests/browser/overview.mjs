@@ -3,7 +3,7 @@
  * (or the environment variables of these names; CHROMIUM names the browser). Fails on any console error, breach of the
  * page's policy, or number that differs from the API's at the same revision. Writes screenshots to OUT_DIR. Exit 0 or 1.
  */
-import { expectedFigures, expectedRow } from "./expected.mjs";
+import { expectedFigures, expectedPrimary, expectedRow } from "./expected.mjs";
 import { BASE_URL, brightness, check, close, comes, fits, open, picture, run, WAIT_MS } from "./harness.mjs";
 
 const HISTORY = "/api/v1/analytics/history?window=6h";
@@ -83,6 +83,7 @@ async function numbersEqual(page) {
       check(observer === data.observer.state, `observer is ${observer}`);
       compare("four figures", expectedFigures(data), top);
       check(rows[0]?.id === data.primary.id, "the primary is the first row");
+      compare("the primary", expectedPrimary(data.primary), rows[0]?.figures ?? {});
       check(rows.length === data.mirrors.length + 1, `${rows.length - 1} mirrors are in the table`);
       for (const mirror of data.mirrors) {
         compare(mirror.id, expectedRow(mirror), rows.find((row) => row.id === mirror.id)?.figures ?? {});

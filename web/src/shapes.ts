@@ -81,6 +81,16 @@ export interface Primary {
   rtt: Rtt;
   rate_ops_per_s: Num;
   received_ops: Num;
+  completeness: Completeness;
+}
+
+/** How much of what the primary's own log lists its stream sent, as far as mirrors made it known. */
+export interface Completeness {
+  stream_ratio: Num;
+  low95_ratio: Num;
+  high95_ratio: Num;
+  known_ops: number;
+  stream_gap_ops: number;
 }
 
 /** Open misses by what is found about them. */

@@ -11,6 +11,7 @@ export function PrimaryRow({ primary }: { primary: Primary }) {
       {format.DASH}
     </td>
   );
+  const complete = primary.completeness;
   return (
     <tr class="primary" data-source={primary.id}>
       <td data-label="State">
@@ -22,8 +23,20 @@ export function PrimaryRow({ primary }: { primary: Primary }) {
           {format.rate(primary.rate_ops_per_s)} ops/s, {format.count(primary.received_ops)} received
         </span>
       </th>
-      <td class="null" data-label="Coverage" title="mirrors are compared with the primary">
-        {format.DASH}
+      <td data-label="Coverage">
+        <Value
+          of={complete}
+          name="stream_ratio"
+          figure="primary-complete"
+          title="operations that its stream sent, of those that its log is known to list"
+        >
+          {format.percent(complete.stream_ratio, complete.known_ops)}
+        </Value>
+        <span class="sub">
+          {complete.stream_gap_ops === 0
+            ? "its stream sent all that is known"
+            : `${format.count(complete.stream_gap_ops)} of its log not on its stream`}
+        </span>
       </td>
       {["Missed", "Late", "Extra", "Behind", "Lag p50", "p95", "p99"].map(dash)}
       <td class="num" data-label="RTT">
