@@ -27,6 +27,8 @@ const MAILBOX: usize = 32;
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Between two climbs that a failing link asks for, nanoseconds.
 const CLIMB_AGAIN_NS: i64 = 20 * SECOND;
+/// Between two climbs that somebody asks for, nanoseconds.
+const ASKED_AGAIN_NS: i64 = 5 * SECOND;
 /// Handshakes in a row that hang before the ladder is climbed again.
 const HANGS_MAX: u32 = 2;
 
@@ -286,8 +288,11 @@ impl Handler<LinkIs> for Keeper {
 impl Handler<Reprobe> for Keeper {
     type Result = ();
 
+    /// What was looked at just now is not looked at again.
     fn handle(&mut self, _: Reprobe, ctx: &mut Self::Context) {
-        self.climb(ctx);
+        if self.doors.clock.now().since(self.climbed_at) >= ASKED_AGAIN_NS {
+            self.climb(ctx);
+        }
     }
 }
 

@@ -31,7 +31,12 @@ pub struct Details {
     pub allow_recheck: bool,
     /// Names this run.
     pub snapshot_id: String,
+    /// Looks again how a mirror's operations can be taken.
+    pub reprobe: Box<ReprobeFn>,
 }
+
+/// Takes a mirror's id.
+pub type ReprobeFn = dyn Fn(&str) -> Result<(), RecheckError> + Send + Sync;
 
 fn answer(
     picture: &Picture,
@@ -163,6 +168,10 @@ impl Detail for Details {
                 Ok(Err(Refused::Full | Refused::Stopping)) => Err(RecheckError::Busy),
             }
         })
+    }
+
+    fn reprobe(&self, mirror: &str) -> Result<(), RecheckError> {
+        (self.reprobe)(mirror)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Putting the parts together, and taking them apart in order.
 
 use super::auditing::{AuditDoors, Auditing, start_auditor};
-use super::details::Details;
+use super::details::{Details, ReprobeFn};
 use super::pictures::Pictures;
 use super::settings::{driver, http_options, internals, prune_plan};
 use super::sources::{Before, SourceChild, SourceParts, SourceSlot, start_pinger, start_source};
@@ -21,6 +21,7 @@ use crate::config::{Config, SourceConfig, Transport};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
 use crate::domain::source::SourceIx;
 use crate::domain::view::Picture;
+use crate::http::detail::RecheckError;
 use crate::http::{HttpParts, HttpState, page_specs};
 use crate::ports::dial::Dialer;
 use crate::ports::export::ExportClient;
@@ -29,6 +30,7 @@ use crate::publish::{Pages, UtcNow};
 use crate::recompute::{Driver, StatusBoard};
 use actix::{Actor, Addr, Arbiter};
 use actix_web::web;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -112,6 +114,7 @@ impl App {
                 auditing: assembled.auditing.clone(),
                 allow_recheck: config.audit.allow_recheck,
                 snapshot_id,
+                reprobe: assembled.reprobe(config),
             }),
             primary_id: config.primary.id.clone(),
             readiness: Arc::new(move || match &*trouble.borrow() {
@@ -132,13 +135,6 @@ impl App {
     #[must_use]
     pub fn auditing(&self) -> &Auditing {
         &self.assembled.auditing
-    }
-
-    /// Looks again now which way of taking operations serves at this mirror, by its place in the configuration; whether it
-    /// has a choice.
-    #[must_use]
-    pub fn reprobe(&self, mirror: usize) -> bool {
-        self.assembled.streams.get(mirror + 1).is_some_and(SourceSlot::reprobe)
     }
 
     /// Where pictures come from, for whoever compares them with the truth.
@@ -172,6 +168,12 @@ impl App {
 }
 
 impl Assembled {
+    fn reprobe(&self, config: &Config) -> Box<ReprobeFn> {
+        let slots: HashMap<String, SourceSlot> =
+            sources(config).map(|source| source.id.clone()).zip(self.streams.iter().cloned()).collect();
+        Box::new(move |id| slots.get(id).ok_or(RecheckError::Busy)?.reprobe())
+    }
+
     async fn stop_sources(&self) {
         self.validating.stop();
         self.watchdog.send(Stop).await.unwrap_or_default();

@@ -12,6 +12,7 @@ use crate::config::{Config, SourceConfig, Transport as Configured};
 use crate::domain::fill::Anchor;
 use crate::domain::source::SourceIx;
 use crate::domain::transport::Transport;
+use crate::http::detail::RecheckError;
 use crate::ports::clock::Clock;
 use crate::ports::probe::Probe;
 use actix::{Actor, Addr, Arbiter};
@@ -28,11 +29,15 @@ enum Running {
 
 /// Where the running actor of a source is found.
 #[derive(Clone)]
-pub(super) struct SourceSlot(Arc<Mutex<Running>>);
+pub(super) struct SourceSlot {
+    running: Arc<Mutex<Running>>,
+    /// Whether the configuration names the transport.
+    is_fixed: bool,
+}
 
 impl SourceSlot {
     fn running(&self) -> Running {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_alive(&self) -> bool {
@@ -49,11 +54,12 @@ impl SourceSlot {
         }
     }
 
-    /// Looks again now which way of taking operations serves; whether there is a choice.
-    pub(super) fn reprobe(&self) -> bool {
+    /// Looks again now which way of taking operations serves.
+    pub(super) fn reprobe(&self) -> Result<(), RecheckError> {
         match self.running() {
-            Running::Stream(_) => false,
-            Running::Keeper(addr) => addr.try_send(Reprobe).is_ok(),
+            Running::Stream(_) => Err(RecheckError::FixedTransport),
+            Running::Keeper(_) if self.is_fixed => Err(RecheckError::FixedTransport),
+            Running::Keeper(addr) => addr.try_send(Reprobe).map_err(|_| RecheckError::Busy),
         }
     }
 }
@@ -138,7 +144,7 @@ pub(super) fn start_source(
         let (made, doors, to) = (settings.clone(), doors.clone(), to.clone());
         Running::Keeper(Keeper::start_in_arbiter(&parts.arbiter.handle(), move |_| Keeper::new(made, doors, to)))
     };
-    let slot = SourceSlot(Arc::new(Mutex::new(running)));
+    let slot = SourceSlot { running: Arc::new(Mutex::new(running)), is_fixed: settings.fixed.is_some() };
     (slot.clone(), SourceChild { settings, doors, to, collector, slot })
 }
 
@@ -166,7 +172,7 @@ impl SourceChild {
                 } else {
                     Running::Keeper(Keeper::new(settings, doors, to).start())
                 };
-                *self.slot.0.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+                *self.slot.running.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
             }),
         }
     }

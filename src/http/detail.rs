@@ -101,7 +101,7 @@ pub enum DetailError {
     Internal(String),
 }
 
-/// Why no host is asked about a DID.
+/// Why a host is not asked.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecheckError {
     /// The operator does not want it.
@@ -110,6 +110,9 @@ pub enum RecheckError {
     /// Too many are under way, or none can be begun now.
     #[error("too many checks are under way; retry in 5 s")]
     Busy,
+    /// The configuration leaves nothing to choose.
+    #[error("this mirror's transport is fixed by the configuration; \"auto\" chooses it by looking")]
+    FixedTransport,
 }
 
 /// Answers questions from the truth. Implementations may take their time but must not block the runtime.
@@ -119,6 +122,12 @@ pub trait Detail: Send + Sync + 'static {
 
     /// Has every host asked about a DID; ready when that has begun.
     fn recheck(&self, did: Did) -> BoxFuture<'static, Result<(), RecheckError>>;
+
+    /// Has the way chosen anew in which the operations of this mirror are taken.
+    ///
+    /// # Errors
+    /// [`RecheckError`]: it is fixed, or cannot be begun now.
+    fn reprobe(&self, mirror: &str) -> Result<(), RecheckError>;
 }
 
 impl From<&DetailError> for Problem {
@@ -143,6 +152,7 @@ impl From<RecheckError> for Problem {
     fn from(error: RecheckError) -> Self {
         match error {
             RecheckError::NotEnabled => Problem::new(StatusCode::NOT_FOUND, "not_enabled", error.to_string()),
+            RecheckError::FixedTransport => Problem::new(StatusCode::CONFLICT, "fixed_transport", error.to_string()),
             RecheckError::Busy => Problem::unavailable("overloaded", error.to_string(), 5),
         }
     }

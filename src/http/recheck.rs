@@ -1,20 +1,21 @@
-//! The one thing a reader may have done: all hosts asked about a DID now. Off unless the operator allows it.
+//! What a reader may have done: all hosts asked about a DID now, and the way chosen anew in which a mirror's operations are
+//! taken. Off unless the operator allows it.
 //!
-//! Bounded three times: few requests of one client, no second one for a DID that was just asked about, and the auditor's
-//! own budget for each host.
+//! Bounded three times: few requests of one client, no second one for a DID or a mirror that was just asked about, and the
+//! budget for each host.
 
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ops_query;
 use super::problem::Problem;
 use super::query::Params;
+use super::routes::known_mirror;
 use super::state::HttpState;
-use crate::domain::did::Did;
 
 /// Requests of one client per second, steadily.
 pub const PER_SECOND: u32 = 1;
@@ -31,13 +32,29 @@ const LOOK_AFTER_S: u64 = 3;
 
 const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 
+/// What is asked for.
+#[derive(Copy, Clone)]
+enum Wish {
+    Recheck,
+    Reprobe,
+}
+
 /// `POST /dids/{did}/recheck`.
 pub fn recheck(state: &web::Data<HttpState>) -> Resource {
+    resource("/api/v1/dids/{did}/recheck", Wish::Recheck, state)
+}
+
+/// `POST /mirrors/{id}/reprobe`.
+pub fn reprobe(state: &web::Data<HttpState>) -> Resource {
+    resource("/api/v1/mirrors/{id}/reprobe", Wish::Reprobe, state)
+}
+
+fn resource(path: &str, wish: Wish, state: &web::Data<HttpState>) -> Resource {
     let shared = state.clone();
     let handler = move |request: HttpRequest| {
         let state = shared.clone();
         async move {
-            let answer = respond(&request, &state).await;
+            let answer = respond(&request, wish, &state).await;
             answer.unwrap_or_else(|problem| problem.respond(&request, state.now_ms()))
         }
     };
@@ -53,31 +70,39 @@ pub fn recheck(state: &web::Data<HttpState>) -> Resource {
         };
         std::future::ready(response)
     };
-    web::resource("/api/v1/dids/{did}/recheck").route(web::post().to(handler)).default_service(web::to(other))
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(other))
 }
 
-async fn respond(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
+async fn respond(request: &HttpRequest, wish: Wish, state: &HttpState) -> Result<HttpResponse, Problem> {
     if !state.options.allow_recheck {
         return Err(super::detail::RecheckError::NotEnabled.into());
     }
     check_origin(request.headers())?;
     check_body(request.headers())?;
     Params::parse(request.query_string(), &[])?;
-    let did = ops_query::did(request.match_info().query("did"))?;
-    state.recheck_limit.take(state.client(request))?;
-    if state.rechecked.get(&did).await.is_none() {
-        state.detail.recheck(did).await?;
-        state.rechecked.insert(did, ()).await;
+    match wish {
+        Wish::Recheck => {
+            let did = ops_query::did(request.match_info().query("did"))?;
+            state.recheck_limit.take(state.client(request))?;
+            if state.rechecked.get(&did).await.is_none() {
+                state.detail.recheck(did).await?;
+                state.rechecked.insert(did, ()).await;
+            }
+            let (look, html) = (format!("/api/v1/dids/{did}"), format!("/did/{did}"));
+            Ok(accepted(&look, &html, &json!({ "did": did.to_string(), "look_after_s": LOOK_AFTER_S })))
+        }
+        Wish::Reprobe => {
+            let id = known_mirror(request, state)?;
+            state.recheck_limit.take(state.client(request))?;
+            state.detail.reprobe(id)?;
+            let (look, html) = (format!("/api/v1/mirrors/{id}"), format!("/mirrors/{id}"));
+            Ok(accepted(&look, &html, &json!({ "mirror": id, "look_after_s": LOOK_AFTER_S })))
+        }
     }
-    Ok(accepted(did))
 }
 
-fn accepted(did: Did) -> HttpResponse {
-    let look = format!("/api/v1/dids/{did}");
-    let body = json!({
-        "data": { "did": did.to_string(), "look_after_s": LOOK_AFTER_S },
-        "links": { "self": look, "html": format!("/did/{did}") },
-    });
+fn accepted(look: &str, html: &str, data: &Value) -> HttpResponse {
+    let body = json!({ "data": data, "links": { "self": look, "html": html } });
     HttpResponse::Accepted()
         .insert_header((header::LOCATION, look))
         .insert_header((header::RETRY_AFTER, LOOK_AFTER_S))

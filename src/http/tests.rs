@@ -275,6 +275,25 @@ async fn a_check_on_request_is_off_unless_allowed_and_bounded_when_it_is() {
 }
 
 #[actix_web::test]
+async fn a_mirrors_transport_is_chosen_anew_on_request_where_that_is_allowed() {
+    let uri = "/api/v1/mirrors/m1/reprobe";
+    assert_problem(&ask(&world(), Method::POST, uri, &[]).await, 404, "not_enabled", uri);
+    let world = world_with(HttpOptions { allow_recheck: true, ..HttpOptions::default() }, 0, Arc::new(|| Ok(())));
+    let got = ask(&world, Method::POST, uri, &[]).await;
+    assert_eq!((got.status, got.header("location")), (202, "/api/v1/mirrors/m1"));
+    assert_eq!(got.json()["data"]["mirror"], "m1");
+    let fixed = "/api/v1/mirrors/m2/reprobe";
+    assert_problem(&ask(&world, Method::POST, fixed, &[]).await, 409, "fixed_transport", fixed);
+    let unknown = "/api/v1/mirrors/m9/reprobe";
+    assert_problem(&ask(&world, Method::POST, unknown, &[]).await, 404, "no_such_mirror", unknown);
+    assert_problem(&ask(&world, Method::GET, uri, &[]).await, 405, "method_not_allowed", uri);
+    for _ in 0..3 {
+        ask(&world, Method::POST, uri, &[]).await;
+    }
+    assert_problem(&ask(&world, Method::POST, uri, &[]).await, 429, "rate_limited", uri);
+}
+
+#[actix_web::test]
 async fn details_are_limited_per_client_and_pages_are_not() {
     let options = HttpOptions {
         detail_requests_per_second: 1,

@@ -225,6 +225,36 @@ fn auto_ends_at_the_first_rung_that_serves_and_says_why() {
     });
 }
 
+#[test]
+fn a_better_way_is_found_when_somebody_asks_to_look_again() {
+    test(async {
+        let mut world = world(vec![
+            ("growing", no_stream(), Transport::Auto),
+            ("polled", no_stream(), Transport::Export),
+        ]);
+        world.config.audit.allow_recheck = true;
+        let mut world = watched(world).await;
+        world.publish_every(5, SLOWLY, None).await;
+        assert_eq!(world.row("growing").await["transport"], "export");
+        assert_eq!(world.post("/api/v1/mirrors/polled/reprobe").await, 409, "its transport is configured");
+        world.mirror("growing").set(|b| b.upgrade = Upgrade::Stream);
+        let asked = async || (world.post("/api/v1/mirrors/growing/reprobe").await == 202).then_some(());
+        world.eventually("it may be asked for", asked).await;
+        let is_streamed = async || {
+            // What was looked at just now is not looked at again: somebody asks once more.
+            world.post("/api/v1/mirrors/growing/reprobe").await;
+            let row = world.row("growing").await;
+            (row["transport"] == "stream" && row["link"]["state"] == "synchronized").then_some(())
+        };
+        world.eventually("its stream is found", is_streamed).await;
+        world.publish_every(10, SLOWLY, None).await;
+        world.settle().await;
+        let counts = world.counts("growing").await;
+        assert_eq!((counts.missed, counts.extra), (0, 0), "a change of the way loses nothing: {counts:?}");
+        world.stop().await;
+    });
+}
+
 /// The habits of the fork that public mirrors run: keys in order, `nullified`, no pong, no answer to a close, `/export` by
 /// number alone, and 400 before the upgrade for a cursor that it does not keep.
 fn fork() -> Behaviour {

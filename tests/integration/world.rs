@@ -286,6 +286,11 @@ impl World {
         self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap().status().as_u16()
     }
 
+    /// The status that a request to do something answers with.
+    pub async fn post(&self, path: &str) -> u16 {
+        self.http.post(format!("{}{path}", self.base_url())).send().await.unwrap().status().as_u16()
+    }
+
     /// A page as it is.
     pub async fn get_bare(&self, path: &str) -> Value {
         let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();

@@ -92,7 +92,7 @@ const FINDINGS = new Map<string, [string, string]>([
   ],
   ["data_loss", ["its log lacks it", "The mirror knows the DID, and its log does not list the operation."]],
   ["did_unknown", ["it does not know the DID", "The mirror does not know the DID at all."]],
-  ["unverifiable", ["could not be asked", "The host that would know gave no usable answer."]],
+  ["unverifiable", ["could not be verified", "The host that would know gave no usable answer."]],
   [
     "primary_stream_gap",
     [

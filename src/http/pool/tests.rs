@@ -44,6 +44,10 @@ impl Detail for Arc<FakeDetail> {
     fn recheck(&self, _: Did) -> BoxFuture<'static, Result<(), RecheckError>> {
         Box::pin(async { Ok(()) })
     }
+
+    fn reprobe(&self, _: &str) -> Result<(), RecheckError> {
+        Ok(())
+    }
 }
 
 fn pool() -> (Arc<FakeDetail>, Pool) {

@@ -66,6 +66,10 @@ impl Detail for FakeDetail {
         let is_known = did.to_string() == DID;
         Box::pin(async move { if is_known { Ok(()) } else { Err(RecheckError::Busy) } })
     }
+
+    fn reprobe(&self, mirror: &str) -> Result<(), RecheckError> {
+        if mirror == "m1" { Ok(()) } else { Err(RecheckError::FixedTransport) }
+    }
 }
 
 /// A world with finished pages; the parts that a test looks at or turns.
@@ -82,6 +86,9 @@ impl Detail for Arc<FakeDetail> {
     }
     fn recheck(&self, did: Did) -> BoxFuture<'static, Result<(), RecheckError>> {
         (**self).recheck(did)
+    }
+    fn reprobe(&self, mirror: &str) -> Result<(), RecheckError> {
+        (**self).reprobe(mirror)
     }
 }
 

@@ -4,9 +4,10 @@ import { findingText, findingWord } from "../words";
 import { At, OpLink } from "./Ids";
 import { Shape } from "./Shape";
 
-/** What was wrong with content or order, one a line. */
+/** What was wrong with content or order: each kind is explained once, with its operations under it. */
 export function Findings({ findings }: { findings: readonly Noticed[] }) {
   if (findings.length === 0) return null;
+  const kinds = [...new Set(findings.map((found) => found.finding))];
   return (
     <section class="panel" aria-labelledby="findings-title">
       <div class="panel-head">
@@ -14,12 +15,22 @@ export function Findings({ findings }: { findings: readonly Noticed[] }) {
         <span class="hint">the latest of each kind</span>
       </div>
       <ul class="probes" data-findings={findings.length}>
-        {findings.map((found) => (
-          <li key={`${found.host} ${found.finding} ${found.cid} ${found.at}`}>
-            <Shape state={{ tone: "diverged", shape: "◆", word: findingWord(found.finding), rank: 1 }} />{" "}
-            <b>{format.visible(found.host)}</b> at <At at={found.at} /> UTC:{" "}
-            <OpLink did={found.did} cid={found.cid} />
-            <span class="sub">{findingText(found.finding)}</span>
+        {kinds.map((kind) => (
+          <li key={kind}>
+            <Shape state={{ tone: "diverged", shape: "◆", word: findingWord(kind), rank: 1 }} />{" "}
+            <span class="hint">{findingText(kind)}</span>
+            <ol class="found">
+              {findings
+                .filter((found) => found.finding === kind)
+                .map((found) => (
+                  <li key={`${found.host} ${found.cid} ${found.at}`}>
+                    <OpLink did={found.did} cid={found.cid} />{" "}
+                    <span class="sub-inline">
+                      <bdi>{format.visible(found.host)}</bdi> at <At at={found.at} /> UTC
+                    </span>
+                  </li>
+                ))}
+            </ol>
           </li>
         ))}
       </ul>
