@@ -24,8 +24,11 @@ const WAITING_MAX: usize = 20_000;
 const HELD_MAX: usize = 20_000;
 /// Misses and extras that are taken at a time, of all mirrors in turn.
 const TAKEN_MAX: usize = 1_000;
-/// How long after an operation the last look at its miss is at most due: the last of [`AGAIN_NS`], and the grace.
-const LAST_LOOK_NS: i64 = AGAIN_NS[AGAIN_NS.len() - 1] + 3_600 * SECOND;
+/// How long after an operation the last look at its miss is at most due: the last of [`AGAIN_NS`], and the longest grace.
+const LAST_LOOK_NS: i64 = {
+    let [.., last] = AGAIN_NS;
+    last + 3_600 * SECOND
+};
 /// The findings that are held, by mirror and operation, shared with readers.
 pub type Found = Arc<HashMap<(SourceIx, OpKey), Finding, foldhash::fast::RandomState>>;
 
