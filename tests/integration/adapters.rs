@@ -228,10 +228,8 @@ fn auto_ends_at_the_first_rung_that_serves_and_says_why() {
 #[test]
 fn a_better_way_is_found_when_somebody_asks_to_look_again() {
     test(async {
-        let mut world = world(vec![
-            ("growing", no_stream(), Transport::Auto),
-            ("polled", no_stream(), Transport::Export),
-        ]);
+        let mut world =
+            world(vec![("growing", no_stream(), Transport::Auto), ("polled", no_stream(), Transport::Export)]);
         world.config.audit.allow_recheck = true;
         let mut world = watched(world).await;
         world.publish_every(5, SLOWLY, None).await;

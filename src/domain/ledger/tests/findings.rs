@@ -236,7 +236,11 @@ fn a_restart_knows_what_was_found_and_asks_about_the_rest() {
     ticks(&mut l, 200_000);
     let kept = saved(&mut l);
     let (mut again, _) = restored(&kept);
-    assert_eq!(again.take_checks(), [0, 1, 2].map(|i: usize| (M, keys[i], About::Miss)), "the mirror may take it still");
+    assert_eq!(
+        again.take_checks(),
+        [0, 1, 2].map(|i: usize| (M, keys[i], About::Miss)),
+        "the mirror may take it still"
+    );
     let (mut much_later, _) = restored_after(&kept, 8 * 3_600 * SECOND);
     assert_eq!(much_later.take_checks(), [1, 2].map(|i: usize| (M, keys[i], About::Miss)), "the last look is over");
     again.found(M, &keys[0], Finding::Unverifiable);
