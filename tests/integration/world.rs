@@ -263,6 +263,21 @@ impl World {
         }
     }
 
+    /// The same for what is unknown, as it must be, when the machine froze the program meanwhile: none then.
+    pub async fn unless_frozen<T>(&self, what: &str, found: impl AsyncFn() -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = found().await {
+                return Some(found);
+            }
+            if Instant::now() >= deadline {
+                assert!(self.was_frozen().await, "{what}: not within {PATIENCE:?}");
+                return None;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Waits until `found` finds in the overview what it looks for.
     pub async fn until<T>(&self, what: &str, found: impl Fn(&Value) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
