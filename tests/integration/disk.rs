@@ -1,7 +1,7 @@
 //! A disk that is full while the program runs: it goes on measuring, says so, and catches up when there is room again.
 
 use crate::world::counts::Counts;
-use crate::world::{World, test};
+use crate::world::{World, skip, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,7 +44,7 @@ fn a_full_disk_is_told_and_measuring_goes_on() {
     test(async {
         let mut world = World::new(["faithful", "dropping"].map(|id| (id, Behaviour::default())).into());
         let Some(disk) = Disk::mount(&world.dir().join("disk")) else {
-            println!("skipped: no file system can be mounted here");
+            skip("a full disk: no file system can be mounted here (needs root)");
             return;
         };
         world.config.data_dir = disk.0.join("data");

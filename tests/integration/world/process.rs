@@ -60,8 +60,14 @@ pub async fn run(arguments: &[&str]) -> Output {
 impl Process {
     /// Starts the program and waits until it has said where its page is.
     pub async fn start(config_file: &Path) -> Process {
+        Process::start_under(config_file, &[]).await
+    }
+
+    /// The same with variables of its own.
+    pub async fn start_under(config_file: &Path, variables: &[(&str, PathBuf)]) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut child =
+            command.envs(variables.iter().cloned()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;
