@@ -94,7 +94,7 @@ fn a_wall_clock_that_steps_changes_no_verdict() {
         let mut clock = tokio::spawn(async move {
             let mut steps = 0_u64;
             loop {
-                shift_to(&file, if steps % 2 == 0 { STEP_S } else { -STEP_S });
+                shift_to(&file, if steps.is_multiple_of(2) { STEP_S } else { -STEP_S });
                 steps += 1;
                 sleep(STEP_EVERY).await;
             }
