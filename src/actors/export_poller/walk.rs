@@ -1,6 +1,6 @@
-//! Which pages one poll after the other asks for: by number or by time, from what is known to a short page.
+//! Which pages one poll after the other asks for: by number or by time, from what is known to the end of the log.
 
-use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS};
+use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS, PageSizes};
 use crate::domain::op::{Op, OpKey};
 use crate::domain::poll::{HeadSearch, HeadStep, OVERLAP_MS, TimedFill, TimedKeys, TimedStep};
 
@@ -57,6 +57,8 @@ pub(super) struct Walk {
     anchor: Option<Anchor>,
     keys: TimedKeys,
     pages: Pages,
+    /// What the pages told of the server's own limit.
+    sizes: PageSizes,
 }
 
 /// The latest time that is asked for: the last of the year 9999, beyond which times are written otherwise.
@@ -82,7 +84,7 @@ impl Walk {
                 Form::Timed
             }
         };
-        Walk { form, anchor, keys, pages: Pages::Search(HeadSearch::default()) }
+        Walk { form, anchor, keys, pages: Pages::Search(HeadSearch::default()), sizes: PageSizes::default() }
     }
 
     /// The last operation up to which nothing is missing.
@@ -96,7 +98,7 @@ impl Walk {
             return self.by_time();
         }
         if let Some(anchor) = self.anchor {
-            let fill = Fill::new(anchor, crate::domain::time::Tau::MIN);
+            let fill = Fill::new(anchor, crate::domain::time::Tau::MIN).with_sizes(self.sizes);
             let first = fill.last_seq();
             self.pages = Pages::Numbered(fill);
             return behind(first);
@@ -110,7 +112,7 @@ impl Walk {
     pub(super) fn by_time(&mut self) -> Question {
         self.form = Form::Timed;
         if let Some(newest) = self.keys.newest() {
-            let fill = TimedFill::new(Some(newest), newest.0);
+            let fill = TimedFill::new(Some(newest), newest.0).with_sizes(self.sizes);
             let first = fill.after_ms();
             self.pages = Pages::Timed(fill);
             return later(first);
@@ -137,7 +139,7 @@ impl Walk {
         match step {
             HeadStep::Probe(after) => Question::Behind { seq: after, count: 1 },
             HeadStep::Read(after) => {
-                self.pages = Pages::Unknown(after);
+                (self.pages, self.sizes) = (Pages::Unknown(after), self.sizes.anew());
                 behind(after)
             }
         }
@@ -149,7 +151,7 @@ impl Walk {
             HeadStep::Read(after) => {
                 // What the next poll shows again must be known by then.
                 let after_ms = after as i64 - OVERLAP_MS;
-                self.pages = Pages::Timed(TimedFill::new(None, after_ms));
+                self.pages = Pages::Timed(TimedFill::new(None, after_ms).with_sizes(self.sizes));
                 later(after_ms)
             }
         }
@@ -169,7 +171,8 @@ impl Walk {
             Pages::Numbered(fill) => {
                 let known = fill.last_seq().max(self.anchor.map_or(0, |a| a.seq));
                 let numbered: Vec<(u64, OpKey)> = ops.iter().filter_map(|op| Some((op.seq?, op.key))).collect();
-                let step = fill.page(&numbered, crate::domain::time::Tau::MAX, lines < PAGE_OPS);
+                let step = fill.page(&numbered, crate::domain::time::Tau::MAX, lines);
+                self.sizes = fill.sizes();
                 let last = fill.last();
                 (newer(ops, known), self.numbered(step, last))
             }
@@ -179,7 +182,7 @@ impl Walk {
                 *after = last.map_or(known, |a| a.seq.max(known));
                 let (news, after) = (newer(ops, known), *after);
                 self.anchor = last.or(self.anchor);
-                if lines < PAGE_OPS {
+                if self.sizes.ends(lines) || (lines < PAGE_OPS && after == known) {
                     self.form = Form::Numbered;
                     return (news, Step::Closed { is_continuous: false });
                 }
@@ -209,7 +212,8 @@ impl Walk {
         let Pages::Timed(fill) = &mut self.pages else { return (Vec::new(), stuck()) };
         let is_continuous = self.anchor.is_some();
         let timed: Vec<(i64, OpKey)> = ops.iter().map(|op| (op.created_ms, op.key)).collect();
-        let step = fill.page(&timed, lines < PAGE_OPS);
+        let step = fill.page(&timed, lines);
+        self.sizes = fill.sizes();
         let news = ops.iter().filter(|op| self.keys.note(op.created_ms, op.key)).copied().collect();
         let step = match step {
             TimedStep::Ask(after_ms) => Step::Ask(later(after_ms)),
@@ -263,10 +267,16 @@ mod tests {
 
     /// One poll: what was new, how it ended, and how many pages it took.
     fn poll(walk: &mut Walk, log: &[Op], has_numbers: bool) -> (Vec<u64>, Step, u32) {
+        poll_limited(walk, log, has_numbers, PAGE_OPS)
+    }
+
+    /// The same at a server that has a limit of its own.
+    fn poll_limited(walk: &mut Walk, log: &[Op], has_numbers: bool, limit: usize) -> (Vec<u64>, Step, u32) {
         let mut question = walk.begin();
         let mut news = Vec::new();
         for pages in 1..200 {
-            let page = answer(log, has_numbers, question);
+            let mut page = answer(log, has_numbers, question);
+            page.truncate(limit);
             let (new, step) = walk.page(&page, page.len());
             news.extend(new.iter().map(|op| ((op.created_ms - T0) / 1_000) as u64));
             match step {
@@ -288,7 +298,7 @@ mod tests {
         log.extend((5_000..7_500).map(op));
         let (news, step, pages) = poll(&mut walk, &log, true);
         assert_eq!((news, step), ((5_000..7_500).collect(), Step::Closed { is_continuous: true }));
-        assert_eq!(pages, 3, "until it has caught up");
+        assert_eq!(pages, 4, "until it has caught up, and one that tells that the last was not cut");
         assert_eq!(walk.anchor().map(|a| a.seq), Some(7_499));
         let mut again = Walk::new(walk.anchor());
         log.push(op(7_500));
@@ -312,6 +322,24 @@ mod tests {
         assert_eq!(poll(&mut walk, &log, false).0, [0_u64; 0]);
         let mut again = Walk::new(walk.anchor());
         assert_eq!(poll(&mut again, &log, false).1, Step::Closed { is_continuous: true }, "after a restart");
+    }
+
+    #[test]
+    fn a_server_that_cuts_pages_short_is_read_to_the_end_of_its_log() {
+        for (has_numbers, limit) in [(true, 100), (true, 500), (false, 100), (false, 500)] {
+            let mut log: Vec<Op> = (1..1_200).map(op).collect();
+            let mut walk = Walk::new(None);
+            let (news, step, _) = poll_limited(&mut walk, &log, has_numbers, limit);
+            assert_eq!((news.last(), step), (Some(&1_199), Step::Closed { is_continuous: false }), "pages of {limit}");
+            log.extend((1_200..2_500).map(op));
+            let (news, step, _) = poll_limited(&mut walk, &log, has_numbers, limit);
+            let expected = ((1_200..2_500).collect(), Step::Closed { is_continuous: true });
+            assert_eq!((news, step), expected, "pages of {limit}");
+            log.push(op(2_500));
+            let (news, _, pages) = poll_limited(&mut walk, &log, has_numbers, limit);
+            assert_eq!(news, [2_500]);
+            assert!(pages <= 2, "pages of {limit}: few lines are not asked for twice: {pages}");
+        }
     }
 
     #[test]

@@ -66,8 +66,7 @@ impl MirrorStream {
             match result {
                 Ok(page) => {
                     let ops = act.take_lines(&page, &mut events);
-                    let is_short = page.lines.len() < PAGE_OPS;
-                    let step = act.chain.as_mut().map(|c| c.fill.page(&ops, page.asked_at, is_short));
+                    let step = act.chain.as_mut().map(|c| c.fill.page(&ops, page.asked_at, page.lines.len()));
                     if let Some(step) = step {
                         act.follow_chain(&step, &mut events, ctx);
                     }

@@ -112,9 +112,8 @@ impl MirrorStream {
     fn page(&mut self, page: &ExportPage, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         self.fill_attempts = 0;
         let ops = self.take_lines(page, events);
-        let is_short = page.lines.len() < PAGE_OPS;
         let step = match &mut self.fill {
-            Some(fill) => fill.page(&ops, page.asked_at, is_short),
+            Some(fill) => fill.page(&ops, page.asked_at, page.lines.len()),
             None => return,
         };
         self.follow(step, events, ctx);
@@ -210,7 +209,8 @@ impl MirrorStream {
             && let Some(fill) = &mut self.fill
         {
             self.fill_attempts = 0;
-            match fill.page(&ops, asked_at, false) {
+            // A replay has no pages that could be short: it goes on until it meets the live stream.
+            match fill.page(&ops, asked_at, PAGE_OPS) {
                 FillStep::Ask { .. } => {}
                 step => {
                     self.follow(step, events, ctx);

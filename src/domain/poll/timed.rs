@@ -5,6 +5,7 @@
 //! the newest operation known, each page one millisecond before the last of the page before, and identity alone tells what
 //! is new. A poll is continuous when its first page shows the newest operation known again.
 
+use crate::domain::fill::{PAGE_OPS, PageSizes};
 use crate::domain::op::OpKey;
 use std::collections::{BTreeSet, HashSet};
 
@@ -61,6 +62,7 @@ pub struct TimedFill {
     newest: Option<(i64, OpKey)>,
     is_anchored: bool,
     after_ms: i64,
+    sizes: PageSizes,
 }
 
 impl TimedFill {
@@ -68,7 +70,19 @@ impl TimedFill {
     #[must_use]
     pub fn new(newest: Option<(i64, OpKey)>, after_ms: i64) -> TimedFill {
         let after_ms = newest.map_or(after_ms, |n| n.0 - OVERLAP_MS);
-        TimedFill { newest, is_anchored: newest.is_none(), after_ms }
+        TimedFill { newest, is_anchored: newest.is_none(), after_ms, sizes: PageSizes::default() }
+    }
+
+    /// The same where something is known of the server's pages.
+    #[must_use]
+    pub fn with_sizes(self, sizes: PageSizes) -> TimedFill {
+        TimedFill { sizes: sizes.anew(), ..self }
+    }
+
+    /// What is known of the server's pages.
+    #[must_use]
+    pub fn sizes(&self) -> PageSizes {
+        self.sizes
     }
 
     /// Where the next page begins, exclusive.
@@ -77,27 +91,32 @@ impl TimedFill {
         self.after_ms
     }
 
-    /// Takes a page of `(createdAt, key)`; `is_short` when it held fewer operations than were asked for.
-    pub fn page(&mut self, ops: &[(i64, OpKey)], is_short: bool) -> TimedStep {
+    /// Takes a page of `(createdAt, key)`, with the number of its lines.
+    pub fn page(&mut self, ops: &[(i64, OpKey)], lines: usize) -> TimedStep {
+        let last_ms = ops.iter().map(|op| op.0).max();
+        let is_further = last_ms.is_some_and(|last_ms| last_ms - 1 > self.after_ms);
+        let is_end = self.sizes.ends(lines) || (lines < PAGE_OPS && !is_further);
         if let Some((newest_ms, key)) = self.newest.filter(|_| !self.is_anchored) {
-            let is_passed = is_short || ops.last().is_some_and(|last| last.0 > newest_ms);
+            let is_passed = is_end || last_ms.is_some_and(|last_ms| last_ms > newest_ms);
             if ops.iter().any(|op| op.1 == key) {
                 self.is_anchored = true;
             } else if is_passed {
                 return TimedStep::Hole("the server no longer has the last operation known".to_owned());
             }
         }
-        if is_short {
+        if is_end {
             return TimedStep::Closed;
         }
-        let Some(last_ms) = ops.iter().map(|op| op.0).max() else {
-            return TimedStep::Hole("a full page of the server's export holds nothing that can be read".to_owned());
-        };
-        if last_ms - 1 <= self.after_ms {
-            return TimedStep::Hole(format!("more operations of one millisecond ({last_ms}) than a page holds"));
+        match last_ms {
+            Some(last_ms) if is_further => {
+                self.after_ms = last_ms - 1;
+                TimedStep::Ask(self.after_ms)
+            }
+            Some(last_ms) => {
+                TimedStep::Hole(format!("more operations of one millisecond ({last_ms}) than a page holds"))
+            }
+            None => TimedStep::Hole("a full page of the server's export holds nothing that can be read".to_owned()),
         }
-        self.after_ms = last_ms - 1;
-        TimedStep::Ask(self.after_ms)
     }
 }
 
@@ -120,7 +139,8 @@ mod tests {
         let mut fill = TimedFill::new(known.newest(), 0);
         assert_eq!(fill.after_ms(), 100_000 - OVERLAP_MS);
         let page = [op(99_000, 9), op(100_000, 1), op(100_000, 2), op(100_000, 3)];
-        assert_eq!(fill.page(&page, true), TimedStep::Closed);
+        assert_eq!(fill.page(&page, 4), TimedStep::Ask(99_999), "it may be cut");
+        assert_eq!(fill.page(&page[1..], 3), TimedStep::Closed);
         let new: Vec<bool> = page.iter().map(|o| known.note(o.0, o.1)).collect();
         assert_eq!(new, [true, false, false, true]);
         known.note(200_000, op(0, 4).1);
@@ -130,20 +150,20 @@ mod tests {
     #[test]
     fn pages_overlap_so_that_a_cut_millisecond_is_read_again() {
         let mut fill = TimedFill::new(None, 50);
-        assert_eq!(fill.page(&[op(60, 1), op(70, 2)], false), TimedStep::Ask(69));
-        assert_eq!(fill.page(&[op(70, 2), op(70, 3)], true), TimedStep::Closed);
+        assert_eq!(fill.page(&[op(60, 1), op(70, 2)], PAGE_OPS), TimedStep::Ask(69));
+        assert_eq!(fill.page(&[op(70, 2), op(70, 3)], 2), TimedStep::Closed);
         let mut crowded = TimedFill::new(None, 69);
-        assert!(matches!(crowded.page(&[op(70, 1), op(70, 2)], false), TimedStep::Hole(_)), "it would ask for ever");
+        assert!(matches!(crowded.page(&[op(70, 1), op(70, 2)], PAGE_OPS), TimedStep::Hole(_)), "it would ask for ever");
     }
 
     #[test]
     fn a_log_that_does_not_show_the_last_known_operation_is_another_one() {
         let newest = Some(op(100_000, 1));
-        assert!(matches!(TimedFill::new(newest, 0).page(&[], true), TimedStep::Hole(_)));
+        assert!(matches!(TimedFill::new(newest, 0).page(&[], 0), TimedStep::Hole(_)));
         let mut passed = TimedFill::new(newest, 0);
-        assert!(matches!(passed.page(&[op(90_000, 7), op(100_001, 8)], false), TimedStep::Hole(_)));
+        assert!(matches!(passed.page(&[op(90_000, 7), op(100_001, 8)], PAGE_OPS), TimedStep::Hole(_)));
         let mut later = TimedFill::new(newest, 0);
-        assert_eq!(later.page(&[op(90_000, 7), op(95_000, 8)], false), TimedStep::Ask(94_999), "it may come yet");
-        assert_eq!(later.page(&[op(100_000, 1)], true), TimedStep::Closed);
+        assert_eq!(later.page(&[op(90_000, 7), op(95_000, 8)], PAGE_OPS), TimedStep::Ask(94_999), "it may come yet");
+        assert_eq!(later.page(&[op(100_000, 1)], 1), TimedStep::Closed);
     }
 }
