@@ -236,6 +236,9 @@ impl Collector {
             SourceEvent::Replaying(_)
             | SourceEvent::Resolution(..)
             | SourceEvent::Taken(_)
+            | SourceEvent::Reason(_)
+            | SourceEvent::Measured(..)
+            | SourceEvent::NotTaken
             | SourceEvent::Sampling(_)
             | SourceEvent::Skipped(_) => self.apply_manner(source, event),
         }

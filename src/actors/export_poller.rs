@@ -171,13 +171,15 @@ impl ExportPoller {
         }
         self.hole = None;
         events.push(SourceEvent::Proved(through));
-        events.extend(self.walk.anchor().map(SourceEvent::Anchored));
+        self.feed.anchor = self.walk.anchor();
+        events.extend(self.feed.anchor.map(SourceEvent::Anchored));
     }
 
     /// The log does not go on where the last poll ended: what lies between cannot be told.
     fn lose(&mut self, why: String, events: &mut Vec<SourceEvent>) {
         tracing::warn!(source = %self.feed.settings.id, %why, "the log does not go on where it ended");
         self.polls.lose();
+        self.feed.anchor = None;
         self.walk = Walk::new(None);
         self.feed.step(LinkEvent::Dead { text: format!("export: {why}") }, events);
         self.feed.step(LinkEvent::Waited, events);

@@ -2,6 +2,7 @@
 
 use super::message::{FromSource, LinkIs, PeerIs, SourceEvent};
 use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings};
+use crate::domain::fill::Anchor;
 use crate::domain::link::{Link, LinkError, LinkEvent, LinkState};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::Taken;
@@ -16,12 +17,14 @@ pub(super) struct Feed {
     pub(super) to: StreamListeners,
     pub(super) link: Link,
     pub(super) taken: Taken,
+    /// The last operation up to which nothing is missing, where that is known.
+    pub(super) anchor: Option<Anchor>,
     peer: Option<SocketAddr>,
 }
 
 impl Feed {
     pub(super) fn new(settings: StreamSettings, doors: StreamDoors, to: StreamListeners, taken: Taken) -> Feed {
-        Feed { settings, doors, to, link: Link::default(), taken, peer: None }
+        Feed { settings, doors, to, link: Link::default(), taken, anchor: None, peer: None }
     }
 
     pub(super) fn now(&self) -> Tau {
@@ -67,7 +70,7 @@ impl Feed {
             tracing::info!(source = %self.settings.id, state = ?self.link.state, error = text, "link");
         }
         if let Some(watcher) = &self.to.watcher
-            && watcher.try_send(LinkIs::of(&self.link)).is_err()
+            && watcher.try_send(LinkIs::of(&self.link, self.anchor)).is_err()
         {
             tracing::debug!(source = %self.settings.id, "whoever chose the transport was not told how the link stands");
         }

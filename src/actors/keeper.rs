@@ -2,7 +2,8 @@
 //!
 //! With a fixed transport it only starts it. With `auto` it climbs down the [`Ladder`]: probes each rung, takes the first
 //! that serves, and looks again daily, when the stream turns out to be none, and on request. The way in use goes on while
-//! the rungs are probed; another one takes its place only after it has ended.
+//! the rungs are probed, and is not probed itself while it is up; another one takes its place only after it has ended, and
+//! goes on from the last operation that it knew.
 
 mod probing;
 
@@ -11,6 +12,7 @@ use super::export_poller::ExportPoller;
 use super::message::{FromSource, LinkIs, LookFor, Reprobe, SourceEvent, Stop};
 use super::mirror_stream::{Dialect, MirrorStream, StreamDoors, StreamListeners, StreamSettings};
 use super::resolver::{LookUpSettings, Resolver};
+use crate::domain::fill::Anchor;
 use crate::domain::link::{Link, LinkError, LinkState};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::{Ladder, Next, Taken, Transport};
@@ -77,8 +79,14 @@ pub struct Keeper {
     climbed_at: Tau,
     hangs: u32,
     running: Option<Running>,
+    /// Whether operations can arrive by the way in use.
+    is_up: bool,
     chosen: Option<Transport>,
+    /// How the chosen way was seen to serve.
+    how: String,
     reason: String,
+    /// The way that was ended last, and the last operation that it told when it ended.
+    ended: Option<(Transport, Option<Anchor>)>,
     link: Link,
 }
 
@@ -97,8 +105,11 @@ impl Keeper {
             climbed_at: Tau::MIN,
             hangs: 0,
             running: None,
+            is_up: false,
             chosen: None,
+            how: String::new(),
             reason: String::new(),
+            ended: None,
         }
     }
 
@@ -121,7 +132,8 @@ impl Keeper {
             let link = self.link_is(LinkState::Connecting, None);
             ctx.wait(self.telling(link).into_actor(self));
         }
-        let next = self.ladder.begin();
+        let up = self.running.as_ref().filter(|running| self.is_up && running.is_alive());
+        let next = self.ladder.begin(up.map(|running| (running.transport, self.how.clone())));
         self.follow(next, ctx);
     }
 
@@ -137,13 +149,16 @@ impl Keeper {
                 }));
                 return;
             }
+            Next::Use { again_ns, .. } if self.came_up_meanwhile() => again_ns,
             Next::Use { transport, reason, again_ns } => {
+                self.ladder.how().clone_into(&mut self.how);
                 self.take(transport, reason, ctx);
                 again_ns
             }
             Next::Unsupported { reason, again_ns } => {
-                let link = self.link_is(LinkState::Unsupported, Some(reason));
-                ctx.wait(self.ending(link).into_actor(self));
+                let mut events = self.link_is(LinkState::Unsupported, Some(reason));
+                events.push(SourceEvent::NotTaken);
+                ctx.wait(self.ending(events).into_actor(self));
                 again_ns
             }
             Next::Retry { reason, again_ns } => {
@@ -164,6 +179,11 @@ impl Keeper {
         });
     }
 
+    /// Whether the way in use is up after all, though a probe beside it could not tell.
+    fn came_up_meanwhile(&self) -> bool {
+        self.is_up && self.running.as_ref().is_some_and(|r| r.is_alive() && self.ladder.is_unclear(r.transport))
+    }
+
     /// How the link stands while no way is in use.
     fn link_is(&mut self, state: LinkState, why: Option<String>) -> Vec<SourceEvent> {
         let now = self.doors.clock.now();
@@ -182,7 +202,8 @@ impl Keeper {
         if running.transport == Transport::Resolve {
             self.looker_is(None);
         }
-        self.chosen = None;
+        (self.chosen, self.is_up) = (None, false);
+        self.ended = Some((running.transport, None));
         (self.settings.source.anchor, self.settings.source.was_observed) = (None, true);
         let all = [SourceEvent::Sampling(None), SourceEvent::Closed].into_iter().chain(events).collect();
         let (source, collector) = (self.settings.source.source, self.to.collector.clone());
@@ -202,18 +223,28 @@ impl Keeper {
 
     /// Takes operations this way from now on.
     fn take(&mut self, transport: Transport, reason: String, ctx: &mut Context<Self>) {
+        let is_other = self.reason != reason;
         self.reason = reason;
         self.hangs = 0;
         if self.chosen == Some(transport) && self.running.as_ref().is_some_and(Running::is_alive) {
+            if is_other {
+                ctx.wait(self.telling(vec![SourceEvent::Reason(self.reason.clone())]).into_actor(self));
+            }
             return;
         }
         let ending = self.ending(Vec::new());
         self.chosen = Some(transport);
-        ctx.wait(ending.into_actor(self).map(move |(), act: &mut Self, ctx| act.start(transport, ctx)));
+        ctx.wait(ending.into_actor(self).map(move |(), act: &mut Self, ctx| {
+            // Behind what the way that ended told last.
+            if ctx.address().try_send(Begin(transport)).is_err() {
+                act.start(transport, ctx);
+            }
+        }));
     }
 
     fn start(&mut self, transport: Transport, ctx: &mut Context<Self>) {
         let mut settings = self.settings.source.clone();
+        settings.anchor = settings.anchor.or_else(|| handed_on(self.ended.take(), transport));
         settings.dialect = if transport == Transport::PlcBundle { Dialect::Bundle } else { Dialect::Export };
         let to = StreamListeners { watcher: Some(ctx.address().recipient()), ..self.to.clone() };
         let doors = self.doors.clone();
@@ -267,12 +298,42 @@ impl Actor for Keeper {
     }
 }
 
+/// What a way goes on from that follows another one: the numbers of a host's stream and of its `/export` are the same, and
+/// whoever takes an operation for the last one known sees for itself whether it is.
+fn handed_on(ended: Option<(Transport, Option<Anchor>)>, to: Transport) -> Option<Anchor> {
+    let by_number = |transport| matches!(transport, Transport::Stream | Transport::Export);
+    let (from, anchor) = ended?;
+    anchor.filter(|anchor| from == to || (by_number(from) && by_number(to) && anchor.is_numbered()))
+}
+
+/// To itself: this way can begin, the one before it has ended.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct Begin(Transport);
+
+impl Handler<Begin> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, msg: Begin, ctx: &mut Self::Context) {
+        if self.running.is_none() && self.chosen == Some(msg.0) {
+            self.start(msg.0, ctx);
+        }
+    }
+}
+
 impl Handler<LinkIs> for Keeper {
     type Result = ();
 
     /// A way that turns out to be none leads back to the ladder.
     fn handle(&mut self, msg: LinkIs, ctx: &mut Self::Context) {
-        if msg.state.is_up() {
+        if self.running.is_none() {
+            if let Some(ended) = self.ended.as_mut().filter(|_| msg.state == LinkState::Disconnected) {
+                ended.1 = msg.anchor;
+            }
+            return;
+        }
+        self.is_up = msg.state.is_up();
+        if self.is_up {
             self.hangs = 0;
             return;
         }
@@ -307,5 +368,27 @@ impl Handler<Stop> for Keeper {
             }
         };
         AtomicResponse::new(Box::pin(stopping.into_actor(self).map(|(), _, ctx| ctx.stop())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cid::Cid;
+    use crate::domain::did::Did;
+    use crate::domain::op::OpKey;
+
+    #[test]
+    fn a_way_goes_on_from_where_another_one_with_the_same_numbers_ended() {
+        let of = |seq| Anchor { seq, key: OpKey { did: Did([1; 15]), cid: Cid([1; 32]) } };
+        let (number, time, none) = (of(81_000_000), of(1_700_000_000_000), of(0));
+        let handed = |from, anchor, to| handed_on(Some((from, Some(anchor))), to);
+        assert_eq!(handed(Transport::Stream, number, Transport::Export), Some(number));
+        assert_eq!(handed(Transport::Export, number, Transport::Stream), Some(number));
+        assert_eq!(handed(Transport::Export, time, Transport::Export), Some(time));
+        assert_eq!(handed(Transport::Export, time, Transport::Stream), None, "a stream has no times");
+        assert_eq!(handed(Transport::PlcBundle, none, Transport::Export), None, "a mempool has no numbers");
+        assert_eq!(handed(Transport::Stream, number, Transport::Resolve), None);
+        assert_eq!(handed_on(Some((Transport::Stream, None)), Transport::Stream), None, "it panicked");
     }
 }

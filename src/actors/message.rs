@@ -53,6 +53,13 @@ pub enum SourceEvent {
     Resolution(Tau, i64),
     /// How operations are taken from now on.
     Taken(Box<Taken>),
+    /// Why operations are taken as they are, when that is seen anew.
+    Reason(String),
+    /// What is measured of the way in use changed: the time between two looks, nanoseconds, and the share that is looked
+    /// for.
+    Measured(Option<i64>, Option<f64>),
+    /// Operations are not taken in any way now.
+    NotTaken,
     /// Only these operations of the primary are looked for from now on; none: all of them.
     Sampling(Option<Sampling>),
     /// The operation is not looked for after all.
@@ -231,13 +238,15 @@ pub struct LinkIs {
     pub state: LinkState,
     /// Stable word of the latest failure, where there was one.
     pub error_class: Option<String>,
+    /// The last operation up to which nothing is missing.
+    pub anchor: Option<Anchor>,
 }
 
 impl LinkIs {
     /// What is told of a link.
     #[must_use]
-    pub fn of(link: &Link) -> LinkIs {
-        LinkIs { state: link.state, error_class: link.last_error.as_ref().map(|e| e.class.clone()) }
+    pub fn of(link: &Link, anchor: Option<Anchor>) -> LinkIs {
+        LinkIs { state: link.state, error_class: link.last_error.as_ref().map(|e| e.class.clone()), anchor }
     }
 }
 

@@ -168,7 +168,7 @@ impl MirrorStream {
             events.push(SourceEvent::Link(Box::new(self.link.clone())));
             self.log_change(before.state);
             if let Some(watcher) = &self.to.watcher
-                && watcher.try_send(LinkIs::of(&self.link)).is_err()
+                && watcher.try_send(LinkIs::of(&self.link, self.anchor)).is_err()
             {
                 tracing::debug!(source = %self.settings.id, "whoever chose the transport was not told how the link stands");
             }

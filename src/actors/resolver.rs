@@ -124,7 +124,7 @@ impl Resolver {
         let mut events = Vec::new();
         if let Some(ratio) = self.budget.correct(now) {
             self.feed.taken.sampling_ratio = Some(ratio);
-            events.extend([self.sampling(), SourceEvent::Taken(Box::new(self.feed.taken.clone()))]);
+            events.extend([self.sampling(), SourceEvent::Measured(self.feed.taken.resolution_ns, Some(ratio))]);
         }
         if self.feed.link.is_open() && self.answered_at.is_some_and(|at| now.since(at) > OVERDUE_NS) {
             self.go_down("no answer for 20 s".to_owned(), &mut events);

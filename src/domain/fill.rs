@@ -51,6 +51,17 @@ pub struct Anchor {
     pub key: OpKey,
 }
 
+/// A number of an operation is less than this, a `createdAt` in milliseconds more: which of the two an anchor holds.
+const NUMBERS_BELOW: u64 = 1_000_000_000_000;
+
+impl Anchor {
+    /// Whether it holds a number, and neither a time nor nothing: then streams and `/export` alike can go on from it.
+    #[must_use]
+    pub const fn is_numbered(&self) -> bool {
+        self.seq > 0 && self.seq < NUMBERS_BELOW
+    }
+}
+
 /// What to do next.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FillStep {

@@ -130,13 +130,16 @@ pub enum Next {
 #[derive(Clone, Debug, Default)]
 pub struct Ladder {
     results: Vec<(Transport, Outcome)>,
+    up: Option<(Transport, String)>,
     retries: u32,
 }
 
 impl Ladder {
-    /// Begins at the top again.
-    pub fn begin(&mut self) -> Next {
+    /// Begins at the top again. The rung that is `up` serves, as was seen when it was taken: a probe beside it, which may
+    /// fail for reasons of our own or be one connection too many for the host, could tell nothing better.
+    pub fn begin(&mut self, up: Option<(Transport, String)>) -> Next {
         self.results.clear();
+        self.up = up;
         self.next()
     }
 
@@ -154,6 +157,9 @@ impl Ladder {
             return Next::Use { transport, reason: self.reason(&how), again_ns };
         }
         if let Some(next) = Transport::LADDER.get(self.results.len()) {
+            if let Some((up, how)) = self.up.take_if(|up| up.0 == *next) {
+                return self.probed(up, Outcome::Serves(how));
+            }
             return Next::Probe(*next);
         }
         let reason = self.reason("");
@@ -163,6 +169,18 @@ impl Ladder {
         let again_ns = RETRY_MAX_NS.min(RETRY_MIN_NS << self.retries.min(8));
         self.retries += 1;
         Next::Retry { reason, again_ns }
+    }
+
+    /// How the last rung was seen to serve, or what it said.
+    #[must_use]
+    pub fn how(&self) -> &str {
+        self.results.last().map_or("", |r| r.1.text())
+    }
+
+    /// Whether this rung was probed and could not be told.
+    #[must_use]
+    pub fn is_unclear(&self, transport: Transport) -> bool {
+        self.results.iter().any(|r| r.0 == transport && matches!(r.1, Outcome::Unclear(_)))
     }
 
     fn is_sure(&self) -> bool {
@@ -192,7 +210,7 @@ mod tests {
     #[test]
     fn the_first_rung_that_serves_is_taken_and_the_others_are_explained() {
         let mut ladder = Ladder::default();
-        assert_eq!(ladder.begin(), Next::Probe(Transport::Stream));
+        assert_eq!(ladder.begin(None), Next::Probe(Transport::Stream));
         assert_eq!(ladder.probed(Transport::Stream, absent("a false 101")), Next::Probe(Transport::PlcBundle));
         assert_eq!(ladder.probed(Transport::PlcBundle, absent("http: 404")), Next::Probe(Transport::Export));
         let serves = Outcome::Serves("/export answers by number".to_owned());
@@ -204,14 +222,29 @@ mod tests {
                 again_ns: REPROBE_NS,
             }
         );
-        assert_eq!(ladder.begin(), Next::Probe(Transport::Stream), "every climb begins at the top");
+        assert_eq!(ladder.begin(None), Next::Probe(Transport::Stream), "every climb begins at the top");
         assert!(matches!(ladder.probed(Transport::Stream, serves), Next::Use { transport: Transport::Stream, .. }));
+    }
+
+    #[test]
+    fn the_rung_that_is_up_is_not_probed_and_nothing_below_it_is_taken() {
+        let mut ladder = Ladder::default();
+        let up = |transport| Some((transport, "it is open".to_owned()));
+        let next = ladder.begin(up(Transport::Stream));
+        assert!(matches!(next, Next::Use { transport: Transport::Stream, again_ns: REPROBE_NS, .. }), "{next:?}");
+        assert_eq!(ladder.how(), "it is open");
+        assert_eq!(ladder.begin(up(Transport::Export)), Next::Probe(Transport::Stream), "a better one may have come");
+        ladder.probed(Transport::Stream, Outcome::Unclear("tcp: refused".to_owned()));
+        let next = ladder.probed(Transport::PlcBundle, absent("http: 404"));
+        assert!(matches!(next, Next::Use { transport: Transport::Export, .. }), "{next:?}");
+        assert!(ladder.is_unclear(Transport::Stream) && !ladder.is_unclear(Transport::PlcBundle));
+        assert_eq!(ladder.begin(None), Next::Probe(Transport::Stream));
     }
 
     #[test]
     fn unsupported_is_only_what_definitely_serves_nothing() {
         let climb = |ladder: &mut Ladder, outcomes: [Outcome; 4]| {
-            ladder.begin();
+            ladder.begin(None);
             Transport::LADDER.into_iter().zip(outcomes).map(|(t, o)| ladder.probed(t, o)).last().unwrap()
         };
         let mut ladder = Ladder::default();
@@ -230,7 +263,7 @@ mod tests {
     #[test]
     fn a_choice_below_what_could_not_be_told_is_looked_at_again_soon() {
         let mut ladder = Ladder::default();
-        ladder.begin();
+        ladder.begin(None);
         ladder.probed(Transport::Stream, of_status(503, "http: 503".to_owned()));
         ladder.probed(Transport::PlcBundle, of_status(404, "http: 404".to_owned()));
         let next = ladder.probed(Transport::Export, Outcome::Serves("it answers".to_owned()));

@@ -235,6 +235,7 @@ fn a_better_way_is_found_when_somebody_asks_to_look_again() {
         world.publish_every(5, SLOWLY, None).await;
         assert_eq!(world.row("growing").await["transport"], "export");
         assert_eq!(world.post("/api/v1/mirrors/polled/reprobe").await, 409, "its transport is configured");
+        let publisher = world.babble(SLOWLY / 4);
         world.mirror("growing").set(|b| b.upgrade = Upgrade::Stream);
         let asked = async || (world.post("/api/v1/mirrors/growing/reprobe").await == 202).then_some(());
         world.eventually("it may be asked for", asked).await;
@@ -245,10 +246,40 @@ fn a_better_way_is_found_when_somebody_asks_to_look_again() {
             (row["transport"] == "stream" && row["link"]["state"] == "synchronized").then_some(())
         };
         world.eventually("its stream is found", is_streamed).await;
+        world.hush(publisher).await;
         world.publish_every(10, SLOWLY, None).await;
         world.settle().await;
         let counts = world.counts("growing").await;
-        assert_eq!((counts.missed, counts.extra), (0, 0), "a change of the way loses nothing: {counts:?}");
+        let bad = (counts.missed, counts.extra, counts.unknown);
+        assert_eq!(bad, (0, 0, 0), "a change of the way loses nothing: {counts:?}");
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_stream_that_is_open_is_kept_when_the_host_refuses_another_connection() {
+    test(async {
+        let busy = Upgrade::Refuse(Refusal { status: 429, retry_after_s: None });
+        let forbidden = Upgrade::Refuse(Refusal { status: 403, retry_after_s: None });
+        let kinds = ["busy", "forbidden"].map(|id| (id, Behaviour::default(), Transport::Auto));
+        let mut world = world(kinds.into());
+        world.config.audit.allow_recheck = true;
+        let mut world = watched(world).await;
+        world.mirror("busy").set(|b| b.upgrade = busy.clone());
+        world.mirror("forbidden").set(|b| b.upgrade = forbidden.clone());
+        // What was looked at just now is not looked at again.
+        world.publish_every(55, SLOWLY, None).await;
+        for id in ["busy", "forbidden"] {
+            let path = format!("/api/v1/mirrors/{id}/reprobe");
+            world.eventually("it may be asked for", async || (world.post(&path).await == 202).then_some(())).await;
+        }
+        world.publish_every(20, SLOWLY, None).await;
+        world.settle().await;
+        for id in ["busy", "forbidden"] {
+            let row = world.row(id).await;
+            assert_eq!((&row["transport"], &row["link"]["reconnects"]), (&"stream".into(), &0.into()), "{id}: {row}");
+            assert_complete(id, &world.counts(id).await, 20);
+        }
         world.stop().await;
     });
 }

@@ -46,6 +46,7 @@ impl Collector {
             SourceEvent::Sampling(sampling) => self.ledger.sample_by(source, sampling),
             SourceEvent::Skipped(key) => self.ledger.skip(source, &key),
             SourceEvent::Taken(taken) => self.taken(source, *taken),
+            SourceEvent::Reason(_) | SourceEvent::Measured(..) | SourceEvent::NotTaken => self.retaken(source, event),
             _ => {}
         }
     }
@@ -62,6 +63,19 @@ impl Collector {
         known.taken = Some(taken);
         if is_other {
             self.note_of(source, "transport", text);
+        }
+    }
+
+    /// Takes in what changed of the way that is in use.
+    fn retaken(&mut self, source: SourceIx, event: SourceEvent) {
+        let Some(known) = self.known(source) else { return };
+        match (event, &mut known.taken) {
+            (SourceEvent::Reason(reason), Some(taken)) => taken.reason = reason,
+            (SourceEvent::Measured(resolution_ns, sampling_ratio), Some(taken)) => {
+                (taken.resolution_ns, taken.sampling_ratio) = (resolution_ns, sampling_ratio);
+            }
+            (SourceEvent::NotTaken, taken) => *taken = None,
+            _ => {}
         }
     }
 

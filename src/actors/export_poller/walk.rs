@@ -4,9 +4,6 @@ use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS, PageSizes};
 use crate::domain::op::{Op, OpKey};
 use crate::domain::poll::{HeadSearch, HeadStep, OVERLAP_MS, TimedFill, TimedKeys, TimedStep};
 
-/// A number of an operation is less than this, a `createdAt` in milliseconds more: which of the two an anchor holds.
-const NUMBERS_BELOW: u64 = 1_000_000_000_000;
-
 /// What is asked for.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(super) enum Question {
@@ -78,7 +75,7 @@ impl Walk {
         let mut keys = TimedKeys::default();
         let form = match anchor {
             None => Form::Unknown,
-            Some(a) if a.seq < NUMBERS_BELOW => Form::Numbered,
+            Some(a) if a.is_numbered() => Form::Numbered,
             Some(a) => {
                 keys.note(a.seq as i64, a.key);
                 Form::Timed

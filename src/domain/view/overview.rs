@@ -195,9 +195,11 @@ fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc:
         }
         State::Disconnected => format!("not connected since {}", picture.at(info.link.since)),
         State::Lagging => format!("{} operations behind", m.head_lag_ops),
-        State::Unsupported => {
-            info.link.last_error.as_ref().map_or_else(|| "offers no stream".to_owned(), |e| e.text.clone())
-        }
+        State::Unsupported => info
+            .link
+            .last_error
+            .as_ref()
+            .map_or_else(|| "serves operations in no way that is known".to_owned(), |e| e.text.clone()),
         State::Unknown if picture.observer_flags().contains(&"primary_down") => {
             "not judged while the primary is not observed".to_owned()
         }
