@@ -11,7 +11,10 @@ const KNOWN_MAX: usize = 120;
 /// A mirror should know a DID after this, nanoseconds.
 const SETTLED_NS: i64 = 60 * SECOND;
 
-/// The latest DIDs, shared by everyone who asks hosts.
+/// DIDs of [`KnownDids::settled`] at most.
+pub const ASKED_MAX: usize = 4;
+
+/// The latest DIDs, shared by everyone who asks hosts; the very first one stays at the front.
 #[derive(Clone, Debug, Default)]
 pub struct KnownDids(Arc<Mutex<VecDeque<(Tau, Did)>>>);
 
@@ -26,7 +29,8 @@ impl KnownDids {
             return;
         }
         if known.len() == KNOWN_MAX {
-            known.pop_front();
+            // The first one stays: a mirror that is far behind has that at least.
+            known.remove(1);
         }
         known.push_back((at, op.key.did));
     }
@@ -37,6 +41,17 @@ impl KnownDids {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let settled = known.iter().rev().find(|d| now.since(d.0) >= SETTLED_NS).map(|d| (d.1, true));
         settled.or_else(|| known.front().map(|d| (d.1, false)))
+    }
+
+    /// Some that every mirror should know by now, the newest first and the first one ever last: at most [`ASKED_MAX`].
+    #[must_use]
+    pub fn settled(&self, now: Tau) -> Vec<Did> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let settled: Vec<Did> = known.iter().take_while(|d| now.since(d.0) >= SETTLED_NS).map(|d| d.1).collect();
+        let last = settled.len().saturating_sub(1);
+        let mut places: Vec<usize> = (0..ASKED_MAX).rev().map(|n| last * n / (ASKED_MAX - 1)).collect();
+        places.dedup();
+        places.into_iter().filter_map(|place| settled.get(place).copied()).collect()
     }
 }
 
@@ -59,5 +74,8 @@ mod tests {
             }
         }
         assert_eq!(known.pick(Tau(199 * SECOND)), Some((Did([139; 15]), true)));
+        let settled = known.settled(Tau(199 * SECOND));
+        assert_eq!((settled.len(), settled[0], settled[3]), (ASKED_MAX, Did([139; 15]), Did([0; 15])), "far apart");
+        assert_eq!(KnownDids::default().settled(Tau(0)), []);
     }
 }

@@ -10,7 +10,7 @@ mod reply;
 mod survey;
 mod turns;
 
-pub use reply::{Heard, Page, Reply};
+pub use reply::{Heard, Page, Reply, speaks_of};
 pub use survey::{HostLog, LINES_MAX, LogLine, Standing, SurveyReport, Why};
 
 use super::audit_log::is_sound;

@@ -3,6 +3,8 @@
 use crate::actors::known_dids::KnownDids;
 use crate::actors::mirror_stream::{Dialect, StreamDoors, StreamSettings};
 use crate::actors::resolver::{Answer, Page, read};
+use crate::domain::confirm::speaks_of;
+use crate::domain::did::Did;
 use crate::domain::frame::{FormCache, parse};
 use crate::domain::look_out::Shown;
 use crate::domain::transport::{Outcome, Transport, of_status};
@@ -21,6 +23,8 @@ use url::Url;
 const STREAM_HOLDS: Duration = Duration::from_secs(1);
 /// A plcbundle server says something within this time.
 const BUNDLE_SPEAKS: Duration = Duration::from_secs(10);
+/// DIDs that are asked about before it is said that a host has no logs.
+const ASKED_MIN: usize = 2;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(200);
 
@@ -130,26 +134,59 @@ impl Prober {
         }
     }
 
+    /// Asks about several DIDs: a mirror may lack one of them and serve nevertheless.
     async fn resolve(&self) -> Outcome {
-        let Some((did, should_be_known)) = self.known.pick(self.clock.now()) else {
-            return Outcome::Unclear("no operation of the primary is known yet".to_owned());
-        };
-        let mut told = Outcome::Unclear("no answer".to_owned());
+        let now = self.clock.now();
+        let settled = self.known.settled(now);
+        if settled.len() < ASKED_MIN {
+            let Some((did, _)) = self.known.pick(now) else {
+                return Outcome::Unclear("no operation of the primary is known yet".to_owned());
+            };
+            // One that lacks it may be about to get it.
+            return match self.log_of(did).await {
+                Outcome::Absent(text) => Outcome::Unclear(text),
+                told => told,
+            };
+        }
+        let mut told = Vec::new();
+        for did in settled {
+            match self.log_of(did).await {
+                serves @ Outcome::Serves(_) => return serves,
+                other => told.push(other),
+            }
+        }
+        let unclear = told.iter().position(|outcome| matches!(outcome, Outcome::Unclear(_)));
+        told.into_iter().nth(unclear.unwrap_or(0)).unwrap_or_else(|| Outcome::Unclear("no answer".to_owned()))
+    }
+
+    /// Asks for the log of one DID that a mirror should know.
+    async fn log_of(&self, did: Did) -> Outcome {
+        let mut told = Vec::new();
         for page in [Page::Audit, Page::Last] {
             let look_up = self.export.look_up(&self.target(), &page.path(did)).await;
-            told = match read(page, &look_up) {
+            match read(page, &look_up) {
                 Answer::Shown(Shown::Log(cids)) if !cids.is_empty() => {
                     return Outcome::Serves("/{did}/log/audit is asked about single DIDs".to_owned());
                 }
                 Answer::Shown(Shown::Last(_)) => {
                     return Outcome::Serves("/{did}/log/last is asked about single DIDs".to_owned());
                 }
-                Answer::Shown(_) if should_be_known => Outcome::Absent(format!("http: 404 for {}", page.path(did))),
-                Answer::Shown(_) => Outcome::Unclear(format!("{did} is not there yet")),
-                Answer::Failed(text) => of_look_up(&look_up, text),
-            };
+                Answer::Shown(_) => told.push(of_unknown(did, page, &look_up)),
+                Answer::Failed(text) => told.push(of_look_up(did, &look_up, text)),
+            }
         }
-        told
+        let unclear = told.iter().position(|outcome| matches!(outcome, Outcome::Unclear(_)));
+        told.into_iter().nth(unclear.unwrap_or(0)).unwrap_or_else(|| Outcome::Unclear("no answer".to_owned()))
+    }
+}
+
+/// An answer without an operation: one about the DID comes from a host that has such pages.
+fn of_unknown(did: Did, page: Page, look_up: &LookUp) -> Outcome {
+    let body = look_up.body.as_deref().unwrap_or_default();
+    match look_up.status {
+        Some(410) => Outcome::Unclear(format!("{did} is gone there")),
+        Some(404) if !speaks_of(did, body) => Outcome::Absent(format!("http: 404 for {}", page.path(did))),
+        _ => Outcome::Unclear(format!("{did} is not there")),
     }
 }
 
@@ -177,8 +214,11 @@ fn of_export(error: &ExportError) -> Outcome {
 }
 
 /// An answer that is no log: a status, or a body of another kind.
-fn of_look_up(look_up: &LookUp, text: String) -> Outcome {
+fn of_look_up(did: Did, look_up: &LookUp, text: String) -> Outcome {
+    let body = look_up.body.as_deref().unwrap_or_default();
     match look_up.status {
+        // Damaged, but the log that was asked for.
+        Some(200) if speaks_of(did, body) => Outcome::Unclear(text),
         Some(200) => Outcome::Absent(text),
         Some(status) => of_status(status, text),
         None => Outcome::Unclear(text),

@@ -86,9 +86,7 @@ impl Reply {
                     |(cid, _)| (Reply::Last(cid), None),
                 ),
             },
-            Heard::Answer { status: 404, body, .. } => {
-                (Reply::Unknown { is_sure: String::from_utf8_lossy(body).contains(&did.to_string()) }, None)
-            }
+            Heard::Answer { status: 404, body, .. } => (Reply::Unknown { is_sure: speaks_of(did, body) }, None),
             Heard::Answer { status: 410, .. } => (Reply::Gone, None),
             Heard::Answer { status: 429, retry_after_s, .. } => (Reply::Busy { retry_after_s }, None),
             Heard::Answer { status: 503, retry_after_s: Some(s), .. } | Heard::Paused(s) => {
@@ -99,6 +97,22 @@ impl Reply {
             Heard::Answer { .. } | Heard::TooLarge => (Reply::Unusable, None),
         }
     }
+}
+
+/// How far behind a DID the page that was asked for is named where a body echoes its path, however it is escaped.
+const ECHO_BYTES: usize = 10;
+
+/// Whether the body of a 404 is about the DID. One that names the path that was asked for says that there is no such page,
+/// as frameworks do by themselves.
+#[must_use]
+pub fn speaks_of(did: Did, body: &[u8]) -> bool {
+    let (text, did) = (String::from_utf8_lossy(body), did.to_string());
+    let is_echo = |(at, _): (usize, &str)| {
+        let behind = text.as_bytes().get(at + did.len()..).unwrap_or_default();
+        behind.get(..ECHO_BYTES).unwrap_or(behind).windows(3).any(|word| word == b"log")
+    };
+    let mut named = text.match_indices(did.as_str()).peekable();
+    named.peek().is_some() && !named.any(is_echo)
 }
 
 fn log(body: &[u8]) -> (Reply, Option<String>) {
@@ -116,6 +130,33 @@ mod tests {
 
     fn read(page: Page, status: u16, retry_after_s: Option<u32>, body: &str) -> Reply {
         Reply::read(Did([3; 15]), page, Heard::Answer { status, retry_after_s, body: body.as_bytes() }).0
+    }
+
+    #[test]
+    fn a_page_that_is_not_there_is_told_from_a_did_that_is_not() {
+        let did = Did([3; 15]);
+        for about_the_did in [
+            format!("{{\"message\":\"DID not registered: {did}\"}}"),
+            format!("{did} not found"),
+            format!("{{\"error\":\"NotFound\",\"did\":\"{did}\"}}"),
+        ] {
+            assert!(speaks_of(did, about_the_did.as_bytes()), "{about_the_did}");
+        }
+        for about_the_page in [
+            String::new(),
+            "404 page not found".to_owned(),
+            format!("<pre>Cannot GET /{did}/log/audit</pre>"),
+            format!(
+                "{{\"message\":\"Route GET:/{did}/log/audit not found\",\"error\":\"Not Found\",\"statusCode\":404}}"
+            ),
+            format!("{{\"message\":\"The route {did}\\/log\\/audit could not be found.\"}}"),
+            format!("no page &#x2F;{did}&#x2F;log&#x2F;last"),
+            format!("{{\"detail\":\"{did} is not there\",\"instance\":\"/{did}/log/audit\"}}"),
+            format!("DID not registered: {}", Did([4; 15])),
+        ] {
+            assert!(!speaks_of(did, about_the_page.as_bytes()), "{about_the_page}");
+            assert_eq!(read(Page::Audit, 404, None, &about_the_page), Reply::Unknown { is_sure: false });
+        }
     }
 
     #[test]
