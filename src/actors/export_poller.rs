@@ -12,7 +12,7 @@ use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings, rejecte
 use crate::domain::frame::{Reject, Shape, parse};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::Op;
-use crate::domain::poll::Polls;
+use crate::domain::poll::{Polls, overlap_ms};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::Taken;
 use crate::domain::verdict::Mode;
@@ -39,6 +39,7 @@ pub struct ExportPoller {
     feed: Feed,
     polls: Polls,
     walk: Walk,
+    overlap_ms: i64,
     /// Number of the present question; the answer to an older one is let go.
     asked: u64,
     was_observed: bool,
@@ -51,13 +52,22 @@ pub struct ExportPoller {
 }
 
 impl ExportPoller {
-    /// A poller that begins when it is started; `taken` says why the source is polled.
+    /// A poller that begins when it is started; `taken` says why the source is polled, and `grace_ns` is the mirror's grace,
+    /// nanoseconds.
     #[must_use]
-    pub fn new(settings: StreamSettings, doors: StreamDoors, to: StreamListeners, taken: Taken) -> ExportPoller {
+    pub fn new(
+        settings: StreamSettings,
+        grace_ns: i64,
+        doors: StreamDoors,
+        to: StreamListeners,
+        taken: Taken,
+    ) -> ExportPoller {
+        let overlap_ms = overlap_ms(grace_ns);
         let taken = Taken { resolution_ns: Some(POLL_EVERY_NS), sampling_ratio: None, ..taken };
         ExportPoller {
             polls: Polls::new(POLL_EVERY_NS),
-            walk: Walk::new(settings.anchor),
+            walk: Walk::new(settings.anchor, overlap_ms),
+            overlap_ms,
             asked: 0,
             was_observed: settings.was_observed,
             has_begun: settings.was_observed,
@@ -104,13 +114,14 @@ impl ExportPoller {
     fn page(&mut self, page: &ExportPage, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         self.feed.answered_from(page.peer);
         let ops = self.read(page, events);
-        let (mode, resolution_ns) = self.polls.mode(page.asked_at);
+        let (mode, resolution_ns) = self.polls.mode(page.received_at);
         let (mut news, step) = self.walk.page(&ops, page.lines.len());
         if !self.has_begun {
             news.clear();
         }
         if mode == Mode::Live && !news.is_empty() {
             events.push(SourceEvent::Resolution(page.received_at, resolution_ns));
+            events.push(SourceEvent::Measured(Some(resolution_ns), None));
         }
         events.extend(news.into_iter().map(|op| SourceEvent::Arrived(op, page.received_at, mode)));
         match step {
@@ -180,7 +191,7 @@ impl ExportPoller {
         tracing::warn!(source = %self.feed.settings.id, %why, "the log does not go on where it ended");
         self.polls.lose();
         self.feed.anchor = None;
-        self.walk = Walk::new(None);
+        self.walk = Walk::new(None, self.overlap_ms);
         self.feed.step(LinkEvent::Dead { text: format!("export: {why}") }, events);
         self.feed.step(LinkEvent::Waited, events);
         self.hole = Some(why);

@@ -254,7 +254,9 @@ impl Keeper {
                 ctx.wait(self.telling(vec![SourceEvent::Taken(Box::new(taken))]).into_actor(self));
                 MirrorStream::new(settings, doors, to).start().recipient()
             }
-            Transport::Export => ExportPoller::new(settings, doors, to, taken).start().recipient(),
+            Transport::Export => {
+                ExportPoller::new(settings, self.settings.look_ups.grace_ns, doors, to, taken).start().recipient()
+            }
             Transport::Resolve => {
                 let resolver = Resolver::new(settings, self.settings.look_ups.clone(), doors, to, taken).start();
                 self.looker_is(Some(resolver.clone().recipient()));

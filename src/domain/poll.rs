@@ -2,7 +2,7 @@
 //!
 //! A poll is a chain of pages from the last known operation to a short page. It proves the window through its own start,
 //! for whatever was published before that is in its pages. Its arrivals are live when the poll before was complete and
-//! began at most two intervals earlier; how exactly their instants are known is the time since that poll's last page. Which
+//! began at most two intervals earlier; how exactly their instants are known is the time since that poll's last question. Which
 //! pages are asked for, and whether they chain, is decided by [`Fill`](super::fill::Fill) for logs with numbers and by
 //! [`Timed`] for logs by time.
 
@@ -10,7 +10,7 @@ mod head;
 mod timed;
 
 pub use head::{HeadSearch, HeadStep};
-pub use timed::{OVERLAP_MS, TimedFill, TimedKeys, TimedStep};
+pub use timed::{TimedFill, TimedKeys, TimedStep, overlap_ms};
 
 use super::time::{SECOND, Tau};
 use super::verdict::Mode;
@@ -51,13 +51,13 @@ impl Polls {
         self.began = now;
     }
 
-    /// How an arrival on a page that was asked for at `asked_at` counts, and how much earlier it may have been visible,
-    /// nanoseconds.
+    /// How an arrival on a page that came at `received_at` counts, and how much earlier it may have been visible,
+    /// nanoseconds: since the page that closed the poll before was asked for.
     #[must_use]
-    pub fn mode(&self, asked_at: Tau) -> (Mode, i64) {
+    pub fn mode(&self, received_at: Tau) -> (Mode, i64) {
         match self.last {
             Some(last) if !self.is_down && self.began.since(last.began) <= 2 * self.interval_ns => {
-                (Mode::Live, asked_at.since(last.closed).max(0))
+                (Mode::Live, received_at.since(last.closed).max(0))
             }
             _ => (Mode::Filled, 0),
         }

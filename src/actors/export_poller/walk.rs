@@ -2,7 +2,7 @@
 
 use crate::domain::fill::{Anchor, Fill, FillStep, PAGE_OPS, PageSizes};
 use crate::domain::op::{Op, OpKey};
-use crate::domain::poll::{HeadSearch, HeadStep, OVERLAP_MS, TimedFill, TimedKeys, TimedStep};
+use crate::domain::poll::{HeadSearch, HeadStep, TimedFill, TimedKeys, TimedStep};
 
 /// What is asked for.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -53,6 +53,7 @@ pub(super) struct Walk {
     form: Form,
     anchor: Option<Anchor>,
     keys: TimedKeys,
+    overlap_ms: i64,
     pages: Pages,
     /// What the pages told of the server's own limit.
     sizes: PageSizes,
@@ -70,9 +71,9 @@ fn later(created_ms: i64) -> Question {
 }
 
 impl Walk {
-    /// A walk that goes on behind `anchor`.
-    pub(super) fn new(anchor: Option<Anchor>) -> Walk {
-        let mut keys = TimedKeys::default();
+    /// A walk that goes on behind `anchor`; by time each poll looks back `overlap_ms` milliseconds.
+    pub(super) fn new(anchor: Option<Anchor>, overlap_ms: i64) -> Walk {
+        let mut keys = TimedKeys::new(overlap_ms);
         let form = match anchor {
             None => Form::Unknown,
             Some(a) if a.is_numbered() => Form::Numbered,
@@ -81,7 +82,14 @@ impl Walk {
                 Form::Timed
             }
         };
-        Walk { form, anchor, keys, pages: Pages::Search(HeadSearch::default()), sizes: PageSizes::default() }
+        Walk {
+            form,
+            anchor,
+            keys,
+            overlap_ms,
+            pages: Pages::Search(HeadSearch::default()),
+            sizes: PageSizes::default(),
+        }
     }
 
     /// The last operation up to which nothing is missing.
@@ -109,7 +117,7 @@ impl Walk {
     pub(super) fn by_time(&mut self) -> Question {
         self.form = Form::Timed;
         if let Some(newest) = self.keys.newest() {
-            let fill = TimedFill::new(Some(newest), newest.0).with_sizes(self.sizes);
+            let fill = TimedFill::new(Some(newest), newest.0 - self.overlap_ms).with_sizes(self.sizes);
             let first = fill.after_ms();
             self.pages = Pages::Timed(fill);
             return later(first);
@@ -147,7 +155,7 @@ impl Walk {
             HeadStep::Probe(after) => Question::Later { created_ms: after.min(LATEST_MS) as i64, count: 1 },
             HeadStep::Read(after) => {
                 // What the next poll shows again must be known by then.
-                let after_ms = after as i64 - OVERLAP_MS;
+                let after_ms = after as i64 - self.overlap_ms;
                 self.pages = Pages::Timed(TimedFill::new(None, after_ms).with_sizes(self.sizes));
                 later(after_ms)
             }
@@ -240,6 +248,7 @@ mod tests {
     use crate::domain::did::Did;
     use crate::domain::op::Kind;
 
+    const OVERLAP_MS: i64 = 75_000;
     const T0: i64 = 1_700_000_000_000;
 
     /// An operation a second, the number of which is its second.
@@ -287,7 +296,7 @@ mod tests {
     #[test]
     fn a_log_by_number_is_entered_at_its_end_and_followed() {
         let mut log: Vec<Op> = (1..5_000).map(op).collect();
-        let mut walk = Walk::new(None);
+        let mut walk = Walk::new(None, OVERLAP_MS);
         let (news, step, _) = poll(&mut walk, &log, true);
         assert_eq!(step, Step::Closed { is_continuous: false });
         assert!(news.len() <= PAGE_OPS && news.last() == Some(&4_999));
@@ -297,7 +306,7 @@ mod tests {
         assert_eq!((news, step), ((5_000..7_500).collect(), Step::Closed { is_continuous: true }));
         assert_eq!(pages, 4, "until it has caught up, and one that tells that the last was not cut");
         assert_eq!(walk.anchor().map(|a| a.seq), Some(7_499));
-        let mut again = Walk::new(walk.anchor());
+        let mut again = Walk::new(walk.anchor(), OVERLAP_MS);
         log.push(op(7_500));
         assert_eq!(poll(&mut again, &log, true).0, [7_500], "after a restart");
     }
@@ -305,19 +314,19 @@ mod tests {
     #[test]
     fn a_log_by_time_is_entered_at_its_end_and_followed() {
         let mut log: Vec<Op> = (1..3_000).map(op).collect();
-        let mut walk = Walk::new(None);
+        let mut walk = Walk::new(None, OVERLAP_MS);
         let (news, step, _) = poll(&mut walk, &log, false);
         assert_eq!((news.last(), step), (Some(&2_999), Step::Closed { is_continuous: false }));
         // One of the same millisecond as the newest, one that is committed late, and a new one.
         let same = Op { created_ms: op(2_999).created_ms, ..op(90_001) };
-        let late = Op { created_ms: op(2_990).created_ms, ..op(90_002) };
+        let late = Op { created_ms: op(2_940).created_ms, ..op(90_002) };
         log.extend([same, late, op(3_000)]);
         log.sort_by_key(|op| op.created_ms);
         let (mut news, step, _) = poll(&mut walk, &log, false);
         news.sort_unstable();
-        assert_eq!((news, step), (vec![2_990, 2_999, 3_000], Step::Closed { is_continuous: true }));
+        assert_eq!((news, step), (vec![2_940, 2_999, 3_000], Step::Closed { is_continuous: true }));
         assert_eq!(poll(&mut walk, &log, false).0, [0_u64; 0]);
-        let mut again = Walk::new(walk.anchor());
+        let mut again = Walk::new(walk.anchor(), OVERLAP_MS);
         assert_eq!(poll(&mut again, &log, false).1, Step::Closed { is_continuous: true }, "after a restart");
     }
 
@@ -325,7 +334,7 @@ mod tests {
     fn a_server_that_cuts_pages_short_is_read_to_the_end_of_its_log() {
         for (has_numbers, limit) in [(true, 100), (true, 500), (false, 100), (false, 500)] {
             let mut log: Vec<Op> = (1..1_200).map(op).collect();
-            let mut walk = Walk::new(None);
+            let mut walk = Walk::new(None, OVERLAP_MS);
             let (news, step, _) = poll_limited(&mut walk, &log, has_numbers, limit);
             assert_eq!((news.last(), step), (Some(&1_199), Step::Closed { is_continuous: false }), "pages of {limit}");
             log.extend((1_200..2_500).map(op));
@@ -341,7 +350,7 @@ mod tests {
 
     #[test]
     fn an_empty_log_is_waited_at_and_another_log_is_a_hole() {
-        let mut walk = Walk::new(None);
+        let mut walk = Walk::new(None, OVERLAP_MS);
         assert_eq!(poll(&mut walk, &[], true).1, Step::Closed { is_continuous: false });
         let (news, ..) = poll(&mut walk, &[op(1), op(2)], true);
         assert_eq!(news, [1, 2]);
@@ -352,8 +361,8 @@ mod tests {
 
     #[test]
     fn an_anchor_of_the_other_form_is_not_mistaken() {
-        let numbered = Walk::new(Some(Anchor { seq: 81_000_000, key: op(1).key }));
-        let timed = Walk::new(Some(Anchor { seq: T0 as u64, key: op(1).key }));
+        let numbered = Walk::new(Some(Anchor { seq: 81_000_000, key: op(1).key }), OVERLAP_MS);
+        let timed = Walk::new(Some(Anchor { seq: T0 as u64, key: op(1).key }), OVERLAP_MS);
         assert_eq!((numbered.form, timed.form), (Form::Numbered, Form::Timed));
     }
 }

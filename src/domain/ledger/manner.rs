@@ -121,8 +121,10 @@ impl Ledger {
         if is_told { Mode::Live } else { Mode::Filled }
     }
 
-    /// The correction of an arrival at `at`, less sure by what polling cannot tell.
+    /// The correction of an arrival at `at`, rounded down to a microsecond, less sure by what polling cannot tell.
     pub(super) fn widened(&self, m: usize, at: Tau, correction: Correction) -> Correction {
+        // What is told of an arrival holds from its very nanosecond on.
+        let at = at.plus(US - 1);
         let resolution_ns = self.mirrors.get(m).and_then(|mirror| mirror.source.resolutions.at(at)).unwrap_or(0);
         Correction { uncertainty_us: correction.uncertainty_us + resolution_ns / US, ..correction }
     }
@@ -166,7 +168,8 @@ mod tests {
         let mut l = ledger(1);
         // On time is up to 10 s: 11 s are late by the poll of half a second, and may be on time by the one of two seconds.
         for (i, resolution_ms) in [(1, 500), (2, 2_000)] {
-            let (p, q) = (at(1_000 + i as i64), at(12_000 + i as i64));
+            // Arrivals are kept in whole microseconds.
+            let (p, q) = (at(1_000 + i as i64), at(12_000 + i as i64).plus(700));
             l.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
             l.resolution(M, q, Some(resolution_ms * 1_000_000));
             l.arrive(M, &op(i, p), q, Mode::Live);
@@ -175,6 +178,11 @@ mod tests {
         assert_eq!([verdict(&l, 0, 0), verdict(&l, 1, 0)], [Verdict::Late, Verdict::Present]);
         let c = Correction { correction_us: 1, uncertainty_us: 10 };
         assert_eq!(l.widened(0, at(12_001), c), Correction { uncertainty_us: 500_010, ..c });
+        assert_eq!(
+            l.widened(0, at(12_002), c),
+            Correction { uncertainty_us: 2_000_010, ..c },
+            "and not that of before"
+        );
     }
 
     #[test]

@@ -7,21 +7,38 @@
 
 use crate::domain::fill::{PAGE_OPS, PageSizes};
 use crate::domain::op::OpKey;
+use crate::domain::time::MS;
 use std::collections::{BTreeSet, HashSet};
 
-/// How far before the newest operation a poll begins, milliseconds of `createdAt`.
-pub const OVERLAP_MS: i64 = 15_000;
+/// How far before the newest operation a poll begins at least, milliseconds of `createdAt`.
+const OVERLAP_MIN_MS: i64 = 15_000;
+/// How much longer than the grace that is: the polls that it takes, and the time that stamping and committing take.
+const OVERLAP_MARGIN_MS: i64 = 15_000;
 /// Keys that are remembered at most; the oldest are forgotten first.
 const KEYS_MAX: usize = 100_000;
 
+/// How far before the newest operation a poll begins, milliseconds of `createdAt`: whatever becomes visible within the
+/// grace, nanoseconds, is asked for once more when it is there.
+#[must_use]
+pub fn overlap_ms(grace_ns: i64) -> i64 {
+    OVERLAP_MIN_MS.max((grace_ns / MS).saturating_add(OVERLAP_MARGIN_MS))
+}
+
 /// The newest operations of a log by time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TimedKeys {
+    overlap_ms: i64,
     by_time: BTreeSet<(i64, OpKey)>,
     keys: HashSet<OpKey, foldhash::fast::RandomState>,
 }
 
 impl TimedKeys {
+    /// No keys; polls will begin `overlap_ms` milliseconds before the newest.
+    #[must_use]
+    pub fn new(overlap_ms: i64) -> TimedKeys {
+        TimedKeys { overlap_ms, by_time: BTreeSet::new(), keys: HashSet::default() }
+    }
+
     /// The newest operation known.
     #[must_use]
     pub fn newest(&self) -> Option<(i64, OpKey)> {
@@ -35,7 +52,7 @@ impl TimedKeys {
         }
         self.by_time.insert((created_ms, key));
         // Twice the overlap: what is committed late may be late by that.
-        let from_ms = self.newest().map_or(i64::MIN, |n| n.0 - 2 * OVERLAP_MS);
+        let from_ms = self.newest().map_or(i64::MIN, |n| n.0 - 2 * self.overlap_ms);
         while self.by_time.len() > KEYS_MAX || self.by_time.first().is_some_and(|first| first.0 < from_ms) {
             if let Some((_, gone)) = self.by_time.pop_first() {
                 self.keys.remove(&gone);
@@ -66,10 +83,9 @@ pub struct TimedFill {
 }
 
 impl TimedFill {
-    /// A poll behind the newest operation known, or from `after_ms` while none is.
+    /// A poll from `after_ms`, which must show the newest operation known.
     #[must_use]
     pub fn new(newest: Option<(i64, OpKey)>, after_ms: i64) -> TimedFill {
-        let after_ms = newest.map_or(after_ms, |n| n.0 - OVERLAP_MS);
         TimedFill { newest, is_anchored: newest.is_none(), after_ms, sizes: PageSizes::default() }
     }
 
@@ -132,12 +148,11 @@ mod tests {
 
     #[test]
     fn operations_of_one_millisecond_and_late_ones_are_new_once() {
-        let mut known = TimedKeys::default();
+        let mut known = TimedKeys::new(15_000);
         for (created_ms, key) in [op(100_000, 1), op(100_000, 2)] {
             assert!(known.note(created_ms, key));
         }
-        let mut fill = TimedFill::new(known.newest(), 0);
-        assert_eq!(fill.after_ms(), 100_000 - OVERLAP_MS);
+        let mut fill = TimedFill::new(known.newest(), 85_000);
         let page = [op(99_000, 9), op(100_000, 1), op(100_000, 2), op(100_000, 3)];
         assert_eq!(fill.page(&page, 4), TimedStep::Ask(99_999), "it may be cut");
         assert_eq!(fill.page(&page[1..], 3), TimedStep::Closed);
@@ -145,6 +160,13 @@ mod tests {
         assert_eq!(new, [true, false, false, true]);
         known.note(200_000, op(0, 4).1);
         assert!(known.note(100_000, op(0, 1).1), "what is far behind is forgotten");
+    }
+
+    #[test]
+    fn what_becomes_visible_within_the_grace_is_asked_for() {
+        assert_eq!(overlap_ms(60_000 * MS), 75_000);
+        assert_eq!(overlap_ms(0), OVERLAP_MIN_MS);
+        assert!(overlap_ms(i64::MAX) > 0);
     }
 
     #[test]
@@ -159,10 +181,10 @@ mod tests {
     #[test]
     fn a_log_that_does_not_show_the_last_known_operation_is_another_one() {
         let newest = Some(op(100_000, 1));
-        assert!(matches!(TimedFill::new(newest, 0).page(&[], 0), TimedStep::Hole(_)));
-        let mut passed = TimedFill::new(newest, 0);
+        assert!(matches!(TimedFill::new(newest, 85_000).page(&[], 0), TimedStep::Hole(_)));
+        let mut passed = TimedFill::new(newest, 85_000);
         assert!(matches!(passed.page(&[op(90_000, 7), op(100_001, 8)], PAGE_OPS), TimedStep::Hole(_)));
-        let mut later = TimedFill::new(newest, 0);
+        let mut later = TimedFill::new(newest, 85_000);
         assert_eq!(later.page(&[op(90_000, 7), op(95_000, 8)], PAGE_OPS), TimedStep::Ask(94_999), "it may come yet");
         assert_eq!(later.page(&[op(100_000, 1)], 1), TimedStep::Closed);
     }
