@@ -203,7 +203,7 @@ impl Ledger {
         if let Some(first) = cell.delivery()
             && !self.is_mutant(Mutant::RepeatIsNews)
         {
-            if (first, mode) == (Mode::Live, Mode::Live) {
+            if (first, mode) == (Mode::Live, Mode::Live) && !self.is_resent(m, cell.arrival(row.p)) {
                 self.notice(SourceIx::mirror(m), row.key(), Finding::Duplicate, at);
             }
             return;

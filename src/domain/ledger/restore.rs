@@ -282,6 +282,7 @@ impl Ledger {
             Record::Evicted(base) => {
                 while self.ring.base() < base && !self.ring.is_empty() {
                     self.disputed.remove(&self.ring.base());
+                    self.stream_gaps.forget(self.ring.base());
                     self.ring.pop();
                     self.prevs.pop();
                 }
@@ -289,6 +290,11 @@ impl Ledger {
             Record::Found(m, key, finding) => {
                 if let Some(m) = index(m) {
                     self.hold_finding(m, key, finding);
+                }
+                if finding == Finding::PrimaryStreamGap
+                    && let Some(number) = self.number_of(&key)
+                {
+                    self.stream_gaps.known(number);
                 }
             }
             Record::Disputed(number) => {

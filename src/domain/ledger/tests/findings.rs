@@ -37,7 +37,12 @@ fn named(l: &Ledger, source: SourceIx, finding: Finding) -> Vec<OpKey> {
 /// A primary that sends an operation a second and a mirror that does too; at 70 s the mirror sends `own` besides. At the end
 /// it is decided that the primary does not have it.
 fn with_extra(own: &Op) -> Ledger {
-    let mut l = ledger(1);
+    with_extra_beside(own, 1)
+}
+
+/// The same with more mirrors, which do not have it.
+fn with_extra_beside(own: &Op, mirrors: usize) -> Ledger {
+    let mut l = ledger(mirrors);
     for i in 0..200 {
         let p = at(1_000 * i);
         l.arrive(P, &linked(1, i as u64, (i > 0).then(|| i as u64 - 1), p), p, Mode::Live);
@@ -216,6 +221,25 @@ fn what_the_primarys_log_lists_is_a_gap_of_its_stream_until_that_sends_it() {
     assert_eq!(again.capture(false).primary_stream_gaps, 1);
     live(&mut l, P, &own, 199_900);
     assert_eq!(l.capture(false).primary_stream_gaps, 0);
+}
+
+#[test]
+fn what_the_primarys_stream_lost_is_no_miss_of_a_mirror_that_follows_it() {
+    let own = linked(1, 9_999, None, at(70_000));
+    let mut l = with_extra_beside(&own, 2);
+    assert!(l.credit(&own, at(199_700)));
+    l.found(M, &own.key, Finding::PrimaryStreamGap);
+    let kept = saved(&mut l);
+    prove(&mut l, 400_000);
+    ticks(&mut l, 400_000);
+    let number = l.number_of(&own.key).unwrap();
+    let cell = l.ring.cell(number, 1).unwrap();
+    assert_eq!((cell.verdict(), cell.reason()), (Verdict::Unknown, Reason::PrimaryDown));
+    // A restart knows it too.
+    let (mut again, _) = restored(&kept);
+    assert!(again.stream_gaps.has(again.number_of(&own.key).unwrap()));
+    live(&mut again, P, &own, 199_900);
+    assert_eq!(again.capture(false).primary_stream_gaps, 0);
 }
 
 #[test]
