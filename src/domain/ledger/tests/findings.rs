@@ -403,6 +403,32 @@ fn another_content_after_the_same_operation_is_found_once_and_at_its_source() {
 }
 
 #[test]
+fn a_mirror_that_contradicts_itself_is_found_and_two_that_contradict_each_other_are_not_told_apart() {
+    let (first, second) = (linked(1, 9_998, Some(777), at(70_000)), linked(1, 9_999, Some(777), at(70_000)));
+    let other = SourceIx::mirror(1);
+    for second_at in [M, other] {
+        let mut l = ledger(2);
+        for i in 0..200 {
+            live(&mut l, P, &linked(1, i as u64, (i > 0).then(|| i as u64 - 1), at(1_000 * i)), 1_000 * i);
+            prove(&mut l, 1_000 * i);
+            if i == 70 {
+                live(&mut l, M, &first, 70_000);
+                live(&mut l, second_at, &second, 70_500);
+            }
+            l.tick(at(1_000 * i));
+        }
+        assert!(l.wants_chain().is_some());
+        l.chain(at(199_500), ChainOutcome::Complete);
+        l.tick(at(199_600));
+        let expected = if second_at == M { vec![second.key] } else { Vec::new() };
+        assert_eq!(named(&l, M, Finding::Equivocation), expected);
+        assert_eq!([P, other].map(|s| count(&l, s, Finding::Equivocation)), [0, 0]);
+        l.find_forks(&[(M, first.key), (M, second.key)]);
+        assert_eq!(named(&l, M, Finding::Equivocation), expected, "once");
+    }
+}
+
+#[test]
 fn two_contents_under_one_number_are_one_finding_whichever_comes_first() {
     for is_right_first in [true, false] {
         let mut l = ledger(2);
