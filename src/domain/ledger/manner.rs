@@ -146,8 +146,8 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{M, at, ledger, op, ticks, verdict};
-    use crate::domain::finding::Finding;
     use super::*;
+    use crate::domain::finding::Finding;
 
     #[test]
     fn what_was_replayed_at_connect_has_no_timing_nor_has_what_queued_behind_it() {
