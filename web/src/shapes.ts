@@ -177,6 +177,10 @@ export interface OpRow extends AtMirror {
 
 export interface OpsList {
   ops: OpRow[];
+  /** The arrival of the oldest operation that is held: nothing before it can be listed. */
+  held_from_at: string | null;
+  /** Whether some operations that only mirrors have are not listed. */
+  extra_truncated: boolean;
 }
 
 export interface Probe {
