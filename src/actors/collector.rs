@@ -9,12 +9,13 @@ mod invalid;
 mod manner;
 mod miss_rows;
 mod picture;
+mod restored;
 mod save;
 mod steady;
 
 pub use audit::AuditorIs;
 pub use manner::LookerIs;
-pub use save::{Restored, restore};
+pub use restored::{Restored, restore};
 
 use super::message::{AskChain, FromSource, Keep, LookFor, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
 use super::validator::ValidatorLoad;

@@ -160,6 +160,14 @@ impl Acc {
         }
     }
 
+    /// What is undecided will not be decided any more: it becomes unknown.
+    pub fn give_up(&mut self) {
+        let pending = std::mem::take(&mut self.verdicts[Verdict::Pending as usize]);
+        self.verdicts[Verdict::Unknown as usize] += pending;
+        let pending = std::mem::take(&mut self.extras[ExtraState::Pending as usize]);
+        self.extras[ExtraState::Unknown as usize] += pending;
+    }
+
     /// Adds everything that `other` counted.
     pub fn merge(&mut self, other: &Acc) {
         self.merge_counts(other);
