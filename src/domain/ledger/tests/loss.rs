@@ -74,6 +74,12 @@ fn played() -> (Ledger, Disk) {
         ticks(&mut l, start + 90_000);
         disk.keep(&mut l);
     }
+    // The last one comes from the mirror first, a transaction earlier, and is not judged yet.
+    let (p, last) = (at(SEGMENTS as i64 * 100_000 + 50_000), EACH * SEGMENTS);
+    l.arrive(M, &op(last, p), p.plus(-1_000_000), Mode::Live);
+    disk.keep(&mut l);
+    l.arrive(P, &op(last, p), p, Mode::Live);
+    disk.keep(&mut l);
     (l, disk)
 }
 
@@ -82,6 +88,10 @@ fn run_on(l: &mut Ledger) {
     let start = SEGMENTS as i64 * 100_000 + 400_000;
     for source in [P, M] {
         l.open(source, at(start));
+        if source == P {
+            // The primary is resumed from where it stood before: what is lost comes once more, and the mirror's does not.
+            l.arrive(P, &op(EACH * 3, at(350_000)), at(start + 500), Mode::Filled);
+        }
         l.filled(source, at(start + 1_000));
         l.prove(source, at(start + 400_000));
     }
@@ -97,7 +107,7 @@ fn total(l: &Ledger, what: impl Fn(&Acc) -> u64) -> u64 {
 fn a_lost_segment_blames_nobody_and_what_was_counted_stays() {
     let (l, whole) = played();
     let (eligible, missed) = (total(&l, Acc::eligible), total(&l, |a| a.verdict(Verdict::Missed)));
-    assert_eq!((eligible, missed), (EACH * SEGMENTS, 0));
+    assert_eq!((eligible, missed), (EACH * SEGMENTS + 1, 0));
     for lost in 0..whole.saved.segments.len() {
         let mut disk = Disk { intervals: whole.intervals.clone(), ..Disk::default() };
         disk.saved.segments = whole.saved.segments.clone();
@@ -110,11 +120,12 @@ fn a_lost_segment_blames_nobody_and_what_was_counted_stays() {
         let known = total(&again, Acc::eligible);
         // Intervals that were final are whole; of those that were not yet, what was held behind the loss.
         let kept: u64 = whole.intervals.values().map(|i| i.mirrors[0].eligible()).sum();
-        assert!(known >= kept && known <= EACH * SEGMENTS, "segment {lost}: {known} of {kept} kept");
+        assert!(known >= kept && known <= EACH * SEGMENTS + 1, "segment {lost}: {known} of {kept} kept");
         run_on(&mut again);
         assert_eq!(total(&again, |a| a.verdict(Verdict::Missed)), 0, "segment {lost}");
         assert_eq!(total(&again, |a| a.verdict(Verdict::Pending)), 0, "segment {lost}");
-        assert_eq!(total(&again, Acc::eligible), known, "segment {lost}");
+        assert!((0..=1).contains(&(total(&again, Acc::eligible) - known)), "segment {lost}");
+        let known = total(&again, Acc::eligible);
         // A second start, with nothing lost since.
         disk.saved.segments.drain(..lost);
         disk.saved.loss = None;
