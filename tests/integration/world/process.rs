@@ -60,8 +60,19 @@ pub async fn run(arguments: &[&str]) -> Output {
 impl Process {
     /// Starts the program and waits until it has said where its page is.
     pub async fn start(config_file: &Path) -> Process {
+        Process::spawn(command(&["--config", config_file.to_str().unwrap()])).await
+    }
+
+    /// The same with what it says on standard error in a file.
+    pub async fn start_logged(config_file: &Path, log: &Path) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        command.stderr(std::fs::File::create(log).unwrap());
+        Process::spawn(command).await
+    }
+
+    /// Runs `command`, which is the program or starts it, and waits until it has said where its page is.
+    pub async fn spawn(mut command: Command) -> Process {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;
