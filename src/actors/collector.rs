@@ -4,6 +4,8 @@
 //! pictures, and sends what must last to the writer: one transaction under way, one a second.
 
 mod audit;
+#[cfg(test)]
+mod crashes;
 mod events;
 mod invalid;
 mod manner;

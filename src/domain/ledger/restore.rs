@@ -301,6 +301,15 @@ impl Ledger {
         }
     }
 
+    /// The observer is down from now on: what a start makes of every window, without one.
+    #[cfg(test)]
+    pub fn go_down(&mut self) {
+        for s in std::iter::once(&mut self.primary).chain(self.mirrors.iter_mut().map(|m| &mut m.source)) {
+            s.windows.close(Reason::SelfDown);
+            s.rtts.part(s.windows.proved().max(s.last_op_at.unwrap_or(Tau::MIN)));
+        }
+    }
+
     /// Makes the lists of what is not settled anew. After a reboot whatever is still open cannot be decided any more.
     fn restore_lists(&mut self, is_rebooted: bool) {
         for number in self.ring.base()..self.ring.next() {
