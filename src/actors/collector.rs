@@ -14,6 +14,8 @@ mod picture;
 mod restored;
 mod save;
 mod steady;
+#[cfg(test)]
+mod troubles;
 
 pub use audit::AuditorIs;
 pub use manner::LookerIs;

@@ -29,18 +29,18 @@ const POINTS: u64 = 320;
 const POINTS_SWEEP: u64 = 10_000;
 /// Crashes of one history.
 const POINTS_EACH: u64 = 40;
-const START: Tau = Tau(1_000 * SECOND);
+pub(super) const START: Tau = Tau(1_000 * SECOND);
 const UTC_MS: i64 = 1_700_000_100_000;
 const TICK_NS: i64 = 100 * MS;
 /// Operations are published for so long, and everything is decided by the end.
 const BUSY_S: i64 = 12;
-const END: Tau = Tau(START.0 + 32 * SECOND);
+pub(super) const END: Tau = Tau(START.0 + 32 * SECOND);
 const INTERVAL_MS: i64 = 3_000;
 /// From a stream's opening to the end of its fill.
 const FILL_NS: i64 = 250 * MS;
 
 /// What a source sends, and when its link is cut.
-struct Truth {
+pub(super) struct Truth {
     items: Vec<(Tau, Op)>,
     cuts: Vec<Span>,
 }
@@ -53,7 +53,7 @@ fn random_op(dice: &mut StdRng, i: u64, at: Tau) -> Op {
     Op { key, kind: Kind::ALL[dice.random_range(0..Kind::ALL.len())], created_ms, seq: Some(i), prev: None }
 }
 
-fn truths(seed: u64) -> Vec<Truth> {
+pub(super) fn truths(seed: u64) -> Vec<Truth> {
     let mut dice = StdRng::seed_from_u64(seed);
     let mut at = START.plus(700 * MS);
     let mut published = Vec::new();
@@ -136,8 +136,8 @@ fn labels() -> Labels {
     Labels { anchor_tau: START, anchor_utc_ms: UTC_MS }
 }
 
-/// A collector on a disk, with whatever that holds.
-fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>) -> Collector {
+/// A collector on a disk, with whatever that holds; whether a part of the journal is missing there is known beforehand.
+pub(super) fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>, with_loss: bool) -> Collector {
     let mut store = disk.open();
     let restored = restore(store.load().unwrap(), false);
     let params =
@@ -145,9 +145,9 @@ fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>) -> Collector {
     let limits = Limits { held_ops: 10_000, unknown_keys_per_mirror: 1_000, listed_per_mirror: 100 };
     let mirror = MirrorParams { on_time_ns: SECOND, grace_ns: 2 * SECOND };
     let mut ledger = Ledger::new(params, limits, labels(), &[mirror; 2]);
-    assert_eq!(restored.saved.loss, None);
+    let is_lossy = restored.saved.loss.is_some();
     let report = ledger.restore(&restored.saved, "p", &ids()[1..]);
-    assert_eq!(report.damaged, None);
+    assert_eq!((report.damaged, is_lossy), (None, with_loss));
     let who = |id: String| SourceIdentity { name: id.clone(), url: String::new(), transport: String::new(), id };
     Collector::new(CollectorParts {
         ledger,
@@ -172,16 +172,16 @@ fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>) -> Collector {
 }
 
 /// A history under way.
-struct Run {
-    collector: Collector,
-    clock: Arc<ManualClock>,
-    disk: MemoryDisk,
+pub(super) struct Run {
+    pub(super) collector: Collector,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) disk: MemoryDisk,
 }
 
 impl Run {
-    fn new() -> Run {
+    pub(super) fn new() -> Run {
         let (clock, disk) = (Arc::new(ManualClock::new(START, UTC_MS)), MemoryDisk::new());
-        Run { collector: collector(&disk, &clock), clock, disk }
+        Run { collector: collector(&disk, &clock, false), clock, disk }
     }
 
     fn now(&self) -> Tau {
@@ -189,7 +189,7 @@ impl Run {
     }
 
     /// Plays from now until `until`, or the store is dead; whether it is.
-    async fn play(&mut self, truths: &[Truth], down: Option<Span>, until: Tau, heal_at: Tau) -> bool {
+    pub(super) async fn play(&mut self, truths: &[Truth], down: Option<Span>, until: Tau, heal_at: Tau) -> bool {
         let mut queues: Vec<_> = truths.iter().map(|t| told(t, down)).collect();
         let from = self.now();
         queues.iter_mut().for_each(|q| q.retain(|e| e.0 >= from));
@@ -221,13 +221,13 @@ impl Run {
     }
 
     /// The figures of the intervals that are shown as final.
-    fn finals(&self) -> BTreeMap<u32, Vec<Figures>> {
+    pub(super) fn finals(&self) -> BTreeMap<u32, Vec<Figures>> {
         let all = self.collector.ledger.capture(false).intervals;
         all.iter().filter(|i| i.1.status == Status::Final).map(|(k, i)| (k, of_mirrors(&i.mirrors))).collect()
     }
 
     /// Everything that is judged, by operation and by interval.
-    fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         let capture = self.collector.ledger.capture(true);
         let mut verdicts = HashMap::new();
         for chunk in &capture.held.chunks {
@@ -250,7 +250,7 @@ impl Run {
 }
 
 /// Of one mirror: operations by verdict, extras by state, samples of lag.
-type Figures = (Vec<u64>, Vec<u64>, u64);
+pub(super) type Figures = (Vec<u64>, Vec<u64>, u64);
 
 fn of_mirrors(accs: &[Arc<Acc>]) -> Vec<Figures> {
     let of = |acc: &Arc<Acc>| {
@@ -265,9 +265,9 @@ fn of_mirrors(accs: &[Arc<Acc>]) -> Vec<Figures> {
     accs.iter().map(of).collect()
 }
 
-struct Outcome {
-    verdicts: HashMap<Cid, [(Verdict, u8, i64); 2]>,
-    intervals: BTreeMap<u32, (u32, Vec<Figures>)>,
+pub(super) struct Outcome {
+    pub(super) verdicts: HashMap<Cid, [(Verdict, u8, i64); 2]>,
+    pub(super) intervals: BTreeMap<u32, (u32, Vec<Figures>)>,
     received: Vec<u64>,
 }
 
@@ -301,7 +301,7 @@ async fn crashed(seed: u64, truths: &[Truth], point: Point) -> usize {
     let Some(kept) = run.disk.open().load().unwrap().heartbeat else { return 0 };
     let crashed_at = run.now();
     run.clock.advance(point.down_ns);
-    run.collector = collector(&run.disk, &run.clock);
+    run.collector = collector(&run.disk, &run.clock, false);
     let again = run.finals();
     for (k, figures) in &shown {
         assert_eq!(again.get(k), Some(figures), "{what}: interval {k} was shown as final");

@@ -66,6 +66,8 @@ pub(super) struct Saver {
     /// The newest operation that any segment named.
     newest_op: i64,
     sent_at: Option<Tau>,
+    /// See [`WAITING_BYTES_MAX`].
+    pub(super) waiting_bytes_max: usize,
     trouble: Option<(KeepError, i64)>,
     /// Tells others of it.
     told: watch::Sender<Option<String>>,
@@ -91,6 +93,7 @@ impl Saver {
             under_way: watch::Sender::new(false),
             newest_op,
             sent_at: None,
+            waiting_bytes_max: WAITING_BYTES_MAX,
             trouble: None,
             told,
         }
@@ -161,7 +164,7 @@ impl Collector {
 
     /// Lets the waiting journal go when nothing could be kept for so long that it would grow without bound.
     fn bound_waiting(&mut self) {
-        if self.ledger.waiting_bytes() > WAITING_BYTES_MAX {
+        if self.ledger.waiting_bytes() > self.saver.waiting_bytes_max {
             let ids = self.mirror_ids();
             let mut prepared = self.ledger.prepare(&ids);
             prepared.segment = None;
