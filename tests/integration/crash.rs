@@ -78,7 +78,8 @@ fn call(n: usize) -> (&'static str, u32) {
     all[n * 101 % all.len()]
 }
 
-fn strace() -> Option<PathBuf> {
+/// Where strace is, if it is.
+pub fn strace() -> Option<PathBuf> {
     let found = Command::new("sh").args(["-c", "command -v strace"]).output().ok()?;
     found.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&found.stdout).trim()))
 }
@@ -289,13 +290,15 @@ async fn killed_in_pairs(first: usize, strace: &Path) {
     victim.check_untimed().await;
 }
 
+/// Says that a test did not run, which is a failure where it must.
+pub fn skipped() {
+    assert!(std::env::var_os("CI").is_none(), "strace is not there; the CI script installs it");
+    println!("skipped: strace, which interferes with system calls, is not installed");
+}
+
 /// Plays one of three tests, which the harness runs at the same time.
 fn killed(first: usize) {
-    let Some(strace) = strace() else {
-        assert!(std::env::var_os("CI").is_none(), "strace is not there; the CI script installs it");
-        println!("skipped: strace, which kills at a system call, is not installed");
-        return;
-    };
+    let Some(strace) = strace() else { return skipped() };
     test(async move { killed_in_pairs(first, &strace).await });
 }
 
