@@ -16,6 +16,8 @@ mod save;
 mod steady;
 #[cfg(test)]
 mod troubles;
+#[cfg(test)]
+mod years;
 
 pub use audit::AuditorIs;
 pub use manner::LookerIs;

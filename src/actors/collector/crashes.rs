@@ -4,7 +4,7 @@
 //! One number makes a history of a primary and two mirrors. It is played through the store's door into memory; an
 //! ordinary run takes [`POINTS`] crashes, `MIRRORWATCH_SWEEP` [`POINTS_SWEEP`].
 
-use super::{Collector, CollectorParts, SourceIdentity, restore};
+use super::{Collector, CollectorParts, Restored, SourceIdentity, restore};
 use crate::actors::message::SourceEvent;
 use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::domain::cid::Cid;
@@ -30,7 +30,7 @@ const POINTS_SWEEP: u64 = 10_000;
 /// Crashes of one history.
 const POINTS_EACH: u64 = 40;
 pub(super) const START: Tau = Tau(1_000 * SECOND);
-const UTC_MS: i64 = 1_700_000_100_000;
+pub(super) const UTC_MS: i64 = 1_700_000_100_000;
 const TICK_NS: i64 = 100 * MS;
 /// Operations are published for so long, and everything is decided by the end.
 const BUSY_S: i64 = 12;
@@ -128,11 +128,11 @@ fn told(truth: &Truth, down: Option<Span>) -> Vec<(Tau, SourceEvent)> {
     events
 }
 
-fn ids() -> [String; 3] {
+pub(super) fn ids() -> [String; 3] {
     ["p", "a", "b"].map(str::to_owned)
 }
 
-fn labels() -> Labels {
+pub(super) fn labels() -> Labels {
     Labels { anchor_tau: START, anchor_utc_ms: UTC_MS }
 }
 
@@ -148,15 +148,20 @@ pub(super) fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>, with_loss: 
     let is_lossy = restored.saved.loss.is_some();
     let report = ledger.restore(&restored.saved, "p", &ids()[1..]);
     assert_eq!((report.damaged, is_lossy), (None, with_loss));
+    over(Box::new(store), restored, ledger, clock)
+}
+
+/// A collector over a store and a ledger of what is in it.
+pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, clock: &Arc<ManualClock>) -> Collector {
     let who = |id: String| SourceIdentity { name: id.clone(), url: String::new(), transport: String::new(), id };
     Collector::new(CollectorParts {
         ledger,
         anchors: ids().iter().map(|id| restored.anchors.get(id).copied()).collect(),
         sources: ids().map(who).into(),
-        clock: clock.clone(),
+        clock: Arc::<ManualClock>::clone(clock),
         labels: labels(),
         boot_id: "boot".to_owned(),
-        writer: SnapshotWriter::new(Box::new(store), Arc::new(PrunePlan::default)).start().recipient(),
+        writer: SnapshotWriter::new(store, Arc::new(PrunePlan::default)).start().recipient(),
         last_segment: restored.last_segment,
         events: restored.events,
         rejects: restored.rejects,
@@ -164,7 +169,7 @@ pub(super) fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>, with_loss: 
         notes: Vec::new(),
         imported: Arc::default(),
         internals: Arc::new(|| serde_json::Value::Null),
-        grace_max_ns: mirror.grace_ns,
+        grace_max_ns: 2 * SECOND,
         validator: Arc::default(),
         samples: restored.samples,
         trouble: watch::Sender::new(None),
