@@ -162,10 +162,8 @@ impl Acc {
 
     /// What is undecided will not be decided any more: it becomes unknown.
     pub fn give_up(&mut self) {
-        let pending = std::mem::take(&mut self.verdicts[Verdict::Pending as usize]);
-        self.verdicts[Verdict::Unknown as usize] += pending;
-        let pending = std::mem::take(&mut self.extras[ExtraState::Pending as usize]);
-        self.extras[ExtraState::Unknown as usize] += pending;
+        shift(&mut self.verdicts, Verdict::Pending as usize, Verdict::Unknown as usize);
+        shift(&mut self.extras, ExtraState::Pending as usize, ExtraState::Unknown as usize);
     }
 
     /// Adds everything that `other` counted.
@@ -219,6 +217,14 @@ impl Acc {
                 self.dids_missed.add(did);
             }
         }
+    }
+}
+
+/// Counts under `to` what was counted under `from`.
+fn shift(counts: &mut [u32], from: usize, to: usize) {
+    let moved = counts.get_mut(from).map_or(0, std::mem::take);
+    if let Some(count) = counts.get_mut(to) {
+        *count += moved;
     }
 }
 

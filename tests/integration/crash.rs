@@ -197,8 +197,8 @@ impl Victim {
         let since = since.unwrap_or_else(|| panic!("{text}"));
         let kept_ms = since.parse::<jiff::Timestamp>().unwrap().as_millisecond();
         assert!(text.ends_with("\"observer down\""), "{text}");
-        let (began_ms, ended_ms, stalled_ms) = self.life;
-        let gone_ms = ended_ms - kept_ms.max(began_ms);
+        let (alive_ms, ended_ms, stalled_ms) = self.life;
+        let gone_ms = ended_ms - kept_ms.max(alive_ms);
         self.worst_gone_ms = self.worst_gone_ms.max(gone_ms);
         assert!(
             gone_ms <= GONE_MAX_MS + stalled_ms as i64,

@@ -20,6 +20,9 @@ const DROPPED: u64 = 4;
 /// Does harm to a data directory.
 type Harm = fn(&Path);
 
+/// Harm, and the code and the words with which the program then refuses to start.
+type Refusal = (Box<dyn Fn(&Path)>, i32, &'static str);
+
 /// A data directory in which a run was, as it stopped.
 struct Kept {
     world: World,
@@ -200,8 +203,7 @@ fn what_cannot_be_used_is_refused_and_left_as_it_is() {
                 std::os::unix::fs::symlink(&target, dir.join(name)).unwrap();
             }
         };
-        type Row = (Box<dyn Fn(&Path)>, i32, &'static str);
-        let rows: [Row; 6] = [
+        let rows: [Refusal; 6] = [
             (Box::new(newer), 65, "state: written by version 2.3 (schema 5); this is "),
             (Box::new(linked(DATABASE)), 77, "mirrorwatch.db: is a symbolic link, not a plain file; remove it"),
             (Box::new(linked("mirrorwatch.db-wal")), 77, "mirrorwatch.db-wal: is a symbolic link, not a plain file"),

@@ -197,7 +197,9 @@ impl Run {
     pub(super) async fn play(&mut self, truths: &[Truth], down: Option<Span>, until: Tau, heal_at: Tau) -> bool {
         let mut queues: Vec<_> = truths.iter().map(|t| told(t, down)).collect();
         let from = self.now();
-        queues.iter_mut().for_each(|q| q.retain(|e| e.0 >= from));
+        for queue in &mut queues {
+            queue.retain(|e| e.0 >= from);
+        }
         let mut queues: Vec<_> = queues.into_iter().map(|q| q.into_iter().peekable()).collect();
         while self.now() < until {
             self.clock.advance(TICK_NS);

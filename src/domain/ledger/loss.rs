@@ -50,13 +50,17 @@ impl Ledger {
         }
         let gone: Vec<_> =
             self.foreigns.sightings().filter(|s| frozen.contains(&s.interval)).map(|s| s.key.cid).collect();
-        gone.iter().for_each(|cid| self.foreigns.drop_key(cid));
+        for cid in &gone {
+            self.foreigns.drop_key(cid);
+        }
         frozen
     }
 
     /// Has the next transaction keep what [`Ledger::freeze_lost`] did.
     pub(super) fn keep_frozen(&mut self, frozen: &HashSet<u32>) {
-        frozen.iter().for_each(|k| self.persist.interval(*k));
+        for &k in frozen {
+            self.persist.interval(k);
+        }
         for number in self.ring.base()..self.ring.next() {
             if let Some(row) = self.ring.row(number).filter(|row| row.interval == NOWHERE) {
                 self.journal.moved(number, row);
@@ -68,5 +72,7 @@ impl Ledger {
 /// An interval of which nothing is held any more: what was undecided stays unknown.
 pub(super) fn freeze(interval: &mut Interval) {
     interval.evicted_ops = interval.evicted_ops.max(interval.primary_ops);
-    interval.mirrors.iter_mut().for_each(|acc| Arc::make_mut(acc).give_up());
+    for acc in &mut interval.mirrors {
+        Arc::make_mut(acc).give_up();
+    }
 }
