@@ -4,17 +4,24 @@
 //! pictures, and sends what must last to the writer: one transaction under way, one a second.
 
 mod audit;
+#[cfg(test)]
+mod crashes;
 mod events;
 mod invalid;
 mod manner;
 mod miss_rows;
 mod picture;
+mod restored;
 mod save;
 mod steady;
+#[cfg(test)]
+mod troubles;
+#[cfg(test)]
+mod years;
 
 pub use audit::AuditorIs;
 pub use manner::LookerIs;
-pub use save::{Restored, restore};
+pub use restored::{Restored, restore};
 
 use super::message::{AskChain, FromSource, Keep, LookFor, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
 use super::validator::ValidatorLoad;

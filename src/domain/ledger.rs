@@ -15,6 +15,7 @@ pub mod findings;
 pub mod forks;
 pub mod journal;
 mod judge;
+pub mod loss;
 mod manner;
 mod mutant;
 mod numbers;
@@ -25,6 +26,7 @@ mod primary;
 mod range;
 mod recount;
 pub mod restore;
+pub mod saved;
 pub mod series;
 mod state;
 
@@ -33,7 +35,7 @@ pub use chains::ChainCounts;
 pub use content::{Content, Noticed};
 pub use extra::{ChainOutcome, ExtraRow};
 pub use persist::Persist;
-pub use restore::Saved;
+pub use saved::Saved;
 pub use state::{MirrorState, SourceState};
 
 use super::address::Peer;

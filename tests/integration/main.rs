@@ -14,6 +14,8 @@ mod audit;
 mod bench_gate;
 mod browser;
 mod check;
+mod crash;
+mod damage;
 mod delivery;
 mod diff;
 mod disk;

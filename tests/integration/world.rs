@@ -143,6 +143,11 @@ impl World {
         process
     }
 
+    /// The program that is asked from now on.
+    pub fn ask(&mut self, process: &Process) {
+        self.address = Some(process.address);
+    }
+
     /// Stops the program in order.
     pub async fn stop(&mut self) {
         if let Some(app) = self.app.take() {

@@ -284,6 +284,10 @@ export interface Observer {
   state: string;
   flags: string[];
   since_at: string | null;
+  /** What is wrong with keeping data, each with its beginning; empty when nothing is. */
+  degraded?: string[];
+  /** When lifetime totals began anew because nothing of an older file could be read. */
+  totals_restarted_at?: string | null;
 }
 
 export interface Overview {

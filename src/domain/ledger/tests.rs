@@ -9,6 +9,7 @@ use crate::domain::time::SECOND;
 use crate::domain::verdict::Verdict;
 
 mod findings;
+mod loss;
 
 const UTC0: i64 = 1_700_000_100_000;
 

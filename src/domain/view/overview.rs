@@ -265,6 +265,7 @@ pub fn observer(picture: &Picture) -> Value {
         "since_at": picture.at(since.unwrap_or(picture.started)),
         "started_at": picture.at(picture.started),
         "degraded": picture.degraded,
+        "totals_restarted_at": picture.internals.pointer("/state/totals_restarted_at").cloned().unwrap_or(Value::Null),
     })
 }
 

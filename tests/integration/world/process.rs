@@ -66,17 +66,42 @@ impl Process {
     /// The same with variables of its own.
     pub async fn start_under(config_file: &Path, variables: &[(&str, PathBuf)]) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        let mut child =
-            command.envs(variables.iter().cloned()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        command.envs(variables.iter().cloned());
+        Process::spawn(command).await
+    }
+
+    /// The same with what it says on standard error in a file.
+    pub async fn start_logged(config_file: &Path, log: &Path) -> Process {
+        let mut command = command(&["--config", config_file.to_str().unwrap()]);
+        command.stderr(std::fs::File::create(log).unwrap());
+        Process::spawn(command).await
+    }
+
+    /// Runs `command`, which is the program or starts it, and waits until it has said where its page is.
+    pub async fn spawn(command: Command) -> Process {
+        match Process::try_spawn(command).await {
+            Ok(process) => process,
+            Err(mut child) => {
+                let _ = child.kill();
+                panic!("it did not start: {}", told(&mut child));
+            }
+        }
+    }
+
+    /// The same for what may end before it has said anything; the child then.
+    pub async fn try_spawn(mut command: Command) -> Result<Process, Child> {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;
-        let Ok(Ok(Some(Ok(line)))) = line else {
-            let _ = child.kill();
-            panic!("it did not start: {}", told(&mut child));
-        };
+        let Ok(Ok(Some(Ok(line)))) = line else { return Err(child) };
         let address = line.strip_prefix("mirrorwatch: http://").and_then(|rest| rest.strip_suffix('/'));
-        Process { address: address.unwrap_or_else(|| panic!("{line}")).parse().unwrap(), child }
+        Ok(Process { address: address.unwrap_or_else(|| panic!("{line}")).parse().unwrap(), child })
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Its number.
