@@ -13,9 +13,13 @@ use super::detail::Detail;
 use super::limit::ClientLimit;
 use super::pool::Pool;
 use super::recheck;
-use super::sockets::Sockets;
+use super::problem::Problem;
+use super::sockets::{Seat, Sockets};
 use crate::domain::did::Did;
 use crate::publish::{Pages, UtcNow};
+
+/// Connections of one address besides its live sockets.
+const PLAIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 128;
 
 /// Whether readers may rely on the pages; the error says why not, in words for them.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -102,6 +106,8 @@ pub struct HttpState {
     /// DIDs that were asked about just now.
     pub(super) rechecked: Cache<Did, ()>,
     pub(super) sockets: Arc<Sockets>,
+    /// Connections of any kind.
+    connections: Arc<Sockets>,
     pub(super) readiness: Readiness,
     utc_now_ms: UtcNow,
 }
@@ -119,6 +125,10 @@ impl HttpState {
             pool: Pool::new(parts.detail, Arc::clone(&parts.utc_now_ms)),
             limit: ClientLimit::new(options.detail_requests_per_second, options.detail_burst, options.exempt_loopback),
             sockets: Arc::new(Sockets::new(options.live_sockets_max, options.live_sockets_per_address_max)),
+            connections: Arc::new(Sockets::new(
+                usize::MAX,
+                options.live_sockets_per_address_max.saturating_add(PLAIN_CONNECTIONS_PER_ADDRESS_MAX),
+            )),
             pages: parts.pages,
             readiness: parts.readiness,
             utc_now_ms: parts.utc_now_ms,
@@ -135,6 +145,16 @@ impl HttpState {
     /// Live sockets open now.
     pub fn live_sockets(&self) -> usize {
         self.sockets.open()
+    }
+
+    /// Takes a seat for a connection of `peer`; none where a peer is not counted: an exempt one, and a trusted proxy, which
+    /// brings the connections of many.
+    pub(super) fn connection_seat(&self, peer: IpAddr) -> Result<Option<Seat>, Problem> {
+        let is_proxy = self.options.trusted_proxies.iter().any(|block| block.contains(peer));
+        if is_proxy || self.limit.is_exempt(peer) {
+            return Ok(None);
+        }
+        self.connections.sit(peer, false).map(Some)
     }
 
     /// Whose request it is.

@@ -74,6 +74,8 @@ pub struct World {
     pub state: web::Data<HttpState>,
     pub detail: Arc<FakeDetail>,
     pub now_ms: Arc<AtomicI64>,
+    /// Whether the clock of the runtime still runs by itself.
+    pub is_real_time: std::cell::Cell<bool>,
 }
 
 impl Detail for Arc<FakeDetail> {
@@ -118,7 +120,7 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         options,
         shutdown: CancellationToken::new(),
     }));
-    World { pages, state, detail, now_ms }
+    World { pages, state, detail, now_ms, is_real_time: std::cell::Cell::new(true) }
 }
 
 pub fn world() -> World {
