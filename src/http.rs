@@ -109,6 +109,7 @@ fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
+        .on_connect_ext(|door: &Door<T>, data| drop(data.insert(door.hangup())))
         .h1(map_config(app(state), |_| AppConfig::default()))
 }
 

@@ -3,12 +3,14 @@
 //! The server has a time-out for the first head of a connection and none for those after it, takes heads of any size up to
 //! 128 KiB, and answers what it cannot parse without headers. So heads are looked at here, one by one, and what is refused
 //! reaches the server as a request that stands for it: its answer comes in its turn and through all that surrounds
-//! answers. Behind a head that a body or a stream follows nothing is looked at: no second parser of bodies, and no head
-//! after them, because the guard ends such a connection with its answer.
+//! answers. A body has a length that the head tells, so that no second parser of bodies is needed to find the next head;
+//! behind the head of a stream nothing is looked at any more.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -36,10 +38,41 @@ const CHUNK_BYTES: usize = 4_096;
 enum Stage {
     /// A head.
     Head,
-    /// Anything: a body or a stream.
+    /// So many bytes of a body, and a head behind them.
+    Body(usize),
+    /// Anything.
     Stream,
     /// Nothing: it was refused.
     Refused,
+}
+
+/// Ends the stream behind a request: the server would wait for its end even when the answer did not take it over.
+#[derive(Clone, Default)]
+pub struct Hangup(Rc<Line>);
+
+#[derive(Default)]
+struct Line {
+    is_down: Cell<bool>,
+    /// Who reads.
+    reader: RefCell<Option<Waker>>,
+}
+
+impl Hangup {
+    /// From now on nothing comes of the peer.
+    pub fn hang_up(&self) {
+        self.0.is_down.set(true);
+        if let Some(reader) = self.0.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Whether the line is down; if not, the reader is woken when it goes.
+    fn is_down(&self, cx: &Context<'_>) -> bool {
+        if !self.0.is_down.get() && !self.0.reader.borrow().as_ref().is_some_and(|held| held.will_wake(cx.waker())) {
+            self.0.reader.replace(Some(cx.waker().clone()));
+        }
+        self.0.is_down.get()
+    }
 }
 
 /// Bytes that wait for the peer.
@@ -83,6 +116,7 @@ pub struct Door<T> {
     /// The end of the time for a head.
     head_timer: Option<Pin<Box<Sleep>>>,
     backlog: Backlog,
+    hangup: Hangup,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
     /// Counts this connection for as long as it is open; `None` where it is not counted.
     _seat: Option<Seat>,
@@ -99,6 +133,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Door<T> {
             cleared: 0,
             head_timer: None,
             backlog: Backlog::default(),
+            hangup: Hangup::default(),
             linger: None,
             _seat: seat,
         }
@@ -109,6 +144,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Door<T> {
         let mut door = Self::open(inner, None);
         door.refuse(why);
         door
+    }
+
+    /// Ends the stream of this connection.
+    pub fn hangup(&self) -> Hangup {
+        self.hangup.clone()
     }
 
     fn refuse(&mut self, why: Refusal) {
@@ -138,8 +178,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Door<T> {
             Look::Whole { bytes, then } => {
                 self.head_timer = None;
                 self.has_passed = true;
-                self.stage = if then == Then::Stream { Stage::Stream } else { Stage::Head };
-                self.cleared = if then == Then::Stream { self.held.len() } else { bytes };
+                (self.stage, self.cleared) = match then {
+                    Then::Stream => (Stage::Stream, self.held.len()),
+                    Then::Body(0) => (Stage::Head, bytes),
+                    Then::Body(length) => (Stage::Body(length), bytes),
+                };
             }
         }
     }
@@ -153,9 +196,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Door<T> {
         Poll::Ready(Ok(chunk.filled().len()))
     }
 
-    /// Waits for the end of the time for a head. Between two heads there is none.
+    /// Waits for the end of the time for a head. Between two heads there is none; who reads a body has a time of its own.
     fn late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has_passed && self.held.is_empty() {
+        if self.has_passed && (self.held.is_empty() || self.stage != Stage::Head) {
             return Poll::Pending;
         }
         self.head_timer.get_or_insert_with(|| Box::pin(sleep(HEAD_TIMEOUT))).as_mut().poll(cx)
@@ -172,10 +215,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Door<T> {
             }
             match door.stage {
                 Stage::Refused => return Poll::Ready(Ok(())),
+                Stage::Stream if door.hangup.is_down(cx) => return Poll::Ready(Ok(())),
                 Stage::Stream => return Pin::new(&mut door.inner).poll_read(cx, to),
-                Stage::Head => {}
+                Stage::Body(left) if !door.held.is_empty() => {
+                    door.cleared = left.min(door.held.len());
+                    door.stage = if left == door.cleared { Stage::Head } else { Stage::Body(left - door.cleared) };
+                    continue;
+                }
+                Stage::Head | Stage::Body(_) => {}
             }
-            if !door.held.is_empty() {
+            if door.stage == Stage::Head && !door.held.is_empty() {
                 door.inspect();
                 if door.cleared > 0 {
                     continue;
@@ -219,7 +268,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Door<T> {
         if door.linger.is_none() {
             ready!(Pin::new(&mut door.inner).poll_shutdown(cx))?;
         }
-        if door.stage == Stage::Head {
+        if matches!(door.stage, Stage::Head | Stage::Body(_)) {
             return Poll::Ready(Ok(()));
         }
         let (timer, taken) = door.linger.get_or_insert_with(|| (Box::pin(sleep(LINGER)), 0));

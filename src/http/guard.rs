@@ -10,6 +10,7 @@ use actix_web::{Error, HttpResponse};
 use futures_util::future::{Either, ready};
 
 use super::client_address::is_https;
+use super::door::Hangup;
 use super::head::Refusal;
 use super::problem::{Problem, quote};
 use super::state::HttpState;
@@ -47,8 +48,8 @@ struct Additions {
     is_https: bool,
     allow_origin: Option<HeaderValue>,
     varies_by_origin: bool,
-    /// Whether the connection ends with the answer: behind a body no head is looked at.
-    is_last: bool,
+    /// Whether what follows the request is no request: the connection ends with an answer that does not take it over.
+    is_stream: bool,
 }
 
 /// Checks the request, passes it on, and adds the headers to whatever came of it.
@@ -67,8 +68,11 @@ where
     };
     async move {
         let mut response = answer.await?;
-        if additions.is_last {
+        if additions.is_stream && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            if let Some(hangup) = response.request().conn_data::<Hangup>() {
+                hangup.hang_up();
+            }
         }
         add(response.headers_mut(), additions);
         Ok(response)
@@ -146,7 +150,8 @@ fn additions(state: &HttpState, request: &ServiceRequest) -> Additions {
         request.headers().get(header::ORIGIN).filter(|origin| is_origin_allowed(origins, origin)).cloned()
     };
     let is_https = is_https(request.peer_addr(), request.headers(), &state.options.trusted_proxies);
-    Additions { is_public, is_https, allow_origin, varies_by_origin: is_public && !allows_any, is_last: has_body(request.headers()) }
+    let is_stream = request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
+    Additions { is_public, is_https, allow_origin, varies_by_origin: is_public && !allows_any, is_stream }
 }
 
 fn add(headers: &mut HeaderMap, additions: Additions) {

@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Uri, header};
 
 use super::problem::Problem;
@@ -18,6 +18,8 @@ pub const URI_BYTES_MAX: usize = 2_048;
 pub const HEAD_BYTES_MAX: usize = 16_384;
 /// Most header fields.
 pub const FIELDS_MAX: usize = 64;
+/// Longest body in bytes, whatever the address.
+pub const BODY_BYTES_MAX: usize = 4_096;
 /// Longest method in bytes; what is longer is none.
 const METHOD_BYTES_MAX: usize = 32;
 /// Seconds after which an address with too many connections may try again.
@@ -37,6 +39,10 @@ pub enum Refusal {
     TooLarge,
     /// It has more than [`FIELDS_MAX`] fields.
     TooManyFields,
+    /// The body that it announces is longer than [`BODY_BYTES_MAX`].
+    BodyTooLarge,
+    /// It announces a body without its length.
+    NoLength,
     /// It was not whole in time.
     Slow,
     /// Its address has too many connections.
@@ -46,9 +52,9 @@ pub enum Refusal {
 /// What follows a head.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// The next head.
-    Head,
-    /// A body or a stream: no further head is taken from this connection.
+    /// So many bytes of body, and then the next head.
+    Body(usize),
+    /// A stream: no further head is taken from this connection.
     Stream,
 }
 
@@ -64,11 +70,13 @@ pub enum Look {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 6] = [
+    const ALL: [Refusal; 8] = [
         Refusal::Malformed,
         Refusal::UriTooLong,
         Refusal::TooLarge,
         Refusal::TooManyFields,
+        Refusal::BodyTooLarge,
+        Refusal::NoLength,
         Refusal::Slow,
         Refusal::TooManyConnections,
     ];
@@ -79,6 +87,8 @@ impl Refusal {
             Refusal::UriTooLong => "/uri-too-long",
             Refusal::TooLarge => "/too-large",
             Refusal::TooManyFields => "/too-many-fields",
+            Refusal::BodyTooLarge => "/body-too-large",
+            Refusal::NoLength => "/no-length",
             Refusal::Slow => "/slow",
             Refusal::TooManyConnections => "/too-many-connections",
         }
@@ -112,6 +122,13 @@ impl Refusal {
             }
             Refusal::TooLarge => too_large(format!("limit {HEAD_BYTES_MAX} bytes of head"), HEAD_BYTES_MAX),
             Refusal::TooManyFields => too_large(format!("limit {FIELDS_MAX} header fields"), FIELDS_MAX),
+            Refusal::BodyTooLarge => {
+                let detail = format!("limit {BODY_BYTES_MAX}");
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).limit(BODY_BYTES_MAX as u64)
+            }
+            Refusal::NoLength => {
+                Problem::new(StatusCode::LENGTH_REQUIRED, "length_required", "send the body with its content-length")
+            }
             Refusal::Slow => {
                 Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the head of the request took too long")
             }
@@ -137,8 +154,8 @@ pub fn look(bytes: &[u8]) -> Look {
         Ok(httparse::Status::Partial) => Look::Partial,
         Ok(httparse::Status::Complete(length)) if length > HEAD_BYTES_MAX => Look::Refused(Refusal::TooLarge),
         Ok(httparse::Status::Complete(length)) => match what_follows(&request) {
-            Some(then) => Look::Whole { bytes: length, then },
-            None => Look::Refused(Refusal::Malformed),
+            Ok(then) => Look::Whole { bytes: length, then },
+            Err(why) => Look::Refused(why),
         },
         Err(httparse::Error::TooManyHeaders) => Look::Refused(Refusal::TooManyFields),
         Err(_) => Look::Refused(Refusal::Malformed),
@@ -154,37 +171,46 @@ fn target_bytes(bytes: &[u8]) -> usize {
     target.iter().position(|byte| matches!(byte, b' ' | b'\r' | b'\n')).unwrap_or(target.len())
 }
 
-/// What follows a whole head; `None` for one that the server would refuse, or that could be read in two ways.
-fn what_follows(request: &httparse::Request<'_, '_>) -> Option<Then> {
-    let method = request.method.filter(|method| method.len() <= METHOD_BYTES_MAX)?;
-    request.path?.parse::<Uri>().ok()?;
+/// What follows a whole head, unless the server would refuse it or it could be read in two ways.
+fn what_follows(request: &httparse::Request<'_, '_>) -> Result<Then, Refusal> {
+    let method = request.method.filter(|method| method.len() <= METHOD_BYTES_MAX).ok_or(Refusal::Malformed)?;
+    request.path.and_then(|path| path.parse::<Uri>().ok()).ok_or(Refusal::Malformed)?;
     let is_1_1 = request.version == Some(1);
-    let values = |name: header::HeaderName| {
-        let fields = request.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name.as_str()));
-        fields.map(|field| field.value.trim_ascii())
-    };
-    let one = |name: header::HeaderName| {
-        let mut found = values(name);
-        let first = found.next();
-        found.next().is_none().then_some(first)
-    };
-    let length = match one(header::CONTENT_LENGTH)? {
-        Some(text) => {
-            let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
-            Some(digits.parse::<u64>().ok()?)
-        }
-        None => None,
-    };
-    let coding = one(header::TRANSFER_ENCODING)?;
+    let length = one(request, &header::CONTENT_LENGTH)?.map(length_in).transpose()?;
+    let coding = one(request, &header::TRANSFER_ENCODING)?;
+    let has_host = one(request, &header::HOST)?.is_some();
     let is_coding_right = coding.is_none_or(|coding| coding.eq_ignore_ascii_case(b"chunked") && is_1_1);
-    let is_host_right = one(header::HOST)?.is_some() || !is_1_1;
-    let is_post_right = is_1_1 || method != "POST" || length.is_some();
-    if !is_coding_right || !is_host_right || !is_post_right || (coding.is_some() && length.is_some()) {
-        return None;
+    if !is_coding_right || (coding.is_some() && length.is_some()) || (is_1_1 && !has_host) {
+        return Err(Refusal::Malformed);
     }
-    let is_upgrade = values(header::UPGRADE).any(|to| to.eq_ignore_ascii_case(b"websocket"));
-    let has_more = coding.is_some() || length.is_some_and(|bytes| bytes > 0) || is_upgrade || method == "CONNECT";
-    Some(if has_more { Then::Stream } else { Then::Head })
+    if coding.is_some() || (method == "POST" && !is_1_1 && length.is_none()) {
+        return Err(Refusal::NoLength);
+    }
+    if fields(request, &header::UPGRADE).any(|to| to.eq_ignore_ascii_case(b"websocket")) || method == "CONNECT" {
+        return Ok(Then::Stream);
+    }
+    match usize::try_from(length.unwrap_or(0)) {
+        Ok(length) if length <= BODY_BYTES_MAX => Ok(Then::Body(length)),
+        _ => Err(Refusal::BodyTooLarge),
+    }
+}
+
+/// The values of a field.
+fn fields<'a>(request: &'a httparse::Request<'_, '_>, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let same = request.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name.as_str()));
+    same.map(|field| field.value.trim_ascii())
+}
+
+/// The value of a field that may stand there once.
+fn one<'a>(request: &'a httparse::Request<'_, '_>, name: &'a HeaderName) -> Result<Option<&'a [u8]>, Refusal> {
+    let mut found = fields(request, name);
+    let first = found.next();
+    if found.next().is_some() { Err(Refusal::Malformed) } else { Ok(first) }
+}
+
+fn length_in(text: &[u8]) -> Result<u64, Refusal> {
+    let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or(Refusal::Malformed)
 }
 
 #[cfg(test)]
@@ -201,13 +227,12 @@ mod tests {
     #[test]
     fn heads_are_found_whole_and_what_follows_is_known() {
         let rows = [
-            ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", Then::Head),
-            ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Then::Head),
-            ("GET / HTTP/1.0\r\n\r\n", Then::Head),
-            ("GET http://a/x HTTP/1.1\r\nhost: a\r\n\r\n", Then::Head),
-            ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n", Then::Head),
-            ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\n\r\n", Then::Stream),
-            ("POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding:  CHUNKED \r\n\r\n", Then::Stream),
+            ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", Then::Body(0)),
+            ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Then::Body(0)),
+            ("GET / HTTP/1.0\r\n\r\n", Then::Body(0)),
+            ("GET http://a/x HTTP/1.1\r\nhost: a\r\n\r\n", Then::Body(0)),
+            ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n", Then::Body(0)),
+            ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\n\r\n", Then::Body(12)),
             ("GET / HTTP/1.1\r\nhost: a\r\nupgrade: WebSocket\r\n\r\n", Then::Stream),
             ("CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", Then::Stream),
         ];
@@ -242,11 +267,21 @@ mod tests {
             "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: identity\r\n\r\n",
             "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
             "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n",
-            "POST / HTTP/1.0\r\n\r\n",
             "GET http://[ HTTP/1.1\r\nhost: a\r\n\r\n",
         ] {
             assert_eq!(refused(head), Refusal::Malformed, "{head}");
         }
+    }
+
+    #[test]
+    fn bodies_have_a_length_and_a_limit() {
+        let post = |fields: &str| format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n");
+        let most = post("content-length: 4096");
+        assert_eq!(look(most.as_bytes()), Look::Whole { bytes: most.len(), then: Then::Body(BODY_BYTES_MAX) });
+        assert_eq!(refused(&post("content-length: 4097")), Refusal::BodyTooLarge);
+        assert_eq!(refused(&post("content-length: 18446744073709551615")), Refusal::BodyTooLarge);
+        assert_eq!(refused(&post("Transfer-Encoding:  CHUNKED ")), Refusal::NoLength);
+        assert_eq!(refused("POST / HTTP/1.0\r\n\r\n"), Refusal::NoLength);
     }
 
     #[test]

@@ -246,7 +246,7 @@ mod tests {
         for query in outcomes.chain(confirmations).chain(["chain=follower".to_owned()]) {
             assert_eq!(parse(&query).unwrap().canonical(None), format!("/api/v1/mirrors/m/ops?{query}&limit=100"));
         }
-        assert_eq!((Outcome::all().count(), Confirmation::all().count()), (12, 10));
+        assert_eq!((Outcome::all().count(), Confirmation::all().count()), (13, 10));
     }
 
     #[test]
