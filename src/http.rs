@@ -160,7 +160,9 @@ pub fn app(
         .configure(|config| {
             routes::configure(config, state);
             #[cfg(feature = "dashboard")]
-            config.app_data(first_snapshot(state)).configure(assets::configure);
+            config.app_data(first_snapshot(state));
+            #[cfg(feature = "dashboard")]
+            assets::configure(config, state);
         })
         .wrap_fn(move |request, service| guard::around(&around, request, service))
 }

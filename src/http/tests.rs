@@ -1,5 +1,6 @@
 //! Every address from outside: what it answers, with which headers, and what it refuses.
 
+mod headers;
 mod wire;
 mod world;
 
@@ -50,6 +51,9 @@ const DETAILS: [&str; 6] = [
     "/api/v1/ops/did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq/evidence",
     "/api/v1/compare?a=m1&b=p&window=24h",
 ];
+
+/// The page's own addresses.
+const HTML: [&str; 5] = ["/", "/misses?verdict=missed", "/mirrors/m1", "/did/did:plc:x", "/op/did:plc:x/bafy"];
 
 const OP: &str =
     "/api/v1/ops/did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq";
