@@ -4,6 +4,7 @@
 //! bytes; what must be computed for a request goes through the bounded pool. Nothing here names an actor of the observing
 //! side, holds a lock that a recomputer wants, or can slow the measurement.
 
+mod admin;
 #[cfg(feature = "dashboard")]
 pub mod assets;
 mod canonical;

@@ -1,4 +1,4 @@
-//! The one thing a reader may have done: all hosts asked about a DID now. Off unless the operator allows it.
+//! The one thing a reader may have done: all hosts asked about a DID now. The operator's own unless he allows it to all.
 //!
 //! Bounded three times: few requests of one client, no second one for a DID that was just asked about, and the auditor's
 //! own budget for each host.
@@ -9,7 +9,9 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde_json::json;
+use tokio::time::timeout;
 
+use super::head::{BODY_BYTES_MAX, Refusal};
 use super::ops_query;
 use super::problem::Problem;
 use super::query::Params;
@@ -24,8 +26,8 @@ pub const BURST: u32 = 5;
 pub const SAME_DID: Duration = Duration::from_secs(10);
 /// DIDs remembered for that.
 pub const DIDS_MAX: u64 = 1_000;
-/// Largest body in bytes; what is in it is not read.
-const BODY_BYTES_MAX: u64 = 4_096;
+/// Longest time for a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// When to look for what came of it.
 const LOOK_AFTER_S: u64 = 3;
 
@@ -34,10 +36,10 @@ const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 /// `POST /dids/{did}/recheck`.
 pub fn recheck(state: &web::Data<HttpState>) -> Resource {
     let shared = state.clone();
-    let handler = move |request: HttpRequest| {
+    let handler = move |request: HttpRequest, body: web::Payload| {
         let state = shared.clone();
         async move {
-            let answer = respond(&request, &state).await;
+            let answer = respond(&request, body, &state).await;
             answer.unwrap_or_else(|problem| problem.respond(&request, state.now_ms()))
         }
     };
@@ -56,12 +58,13 @@ pub fn recheck(state: &web::Data<HttpState>) -> Resource {
     web::resource("/api/v1/dids/{did}/recheck").route(web::post().to(handler)).default_service(web::to(other))
 }
 
-async fn respond(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
+async fn respond(request: &HttpRequest, body: web::Payload, state: &HttpState) -> Result<HttpResponse, Problem> {
     if !state.options.allow_recheck {
-        return Err(super::detail::RecheckError::NotEnabled.into());
+        let admin = state.admin.as_ref().ok_or(super::detail::RecheckError::NotEnabled)?;
+        admin.check(request, state.client(request))?;
     }
     check_origin(request.headers())?;
-    check_body(request.headers())?;
+    check_body(request.headers(), body).await?;
     Params::parse(request.query_string(), &[])?;
     let did = ops_query::did(request.match_info().query("did"))?;
     state.recheck_limit.take(state.client(request))?;
@@ -94,16 +97,29 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn check_body(headers: &HeaderMap) -> Result<(), Problem> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).map(str::parse::<u64>);
-    match length {
-        Some(Err(_)) => Err(too_large()),
-        Some(Ok(bytes)) if bytes > BODY_BYTES_MAX => Err(too_large()),
-        _ => Ok(()),
+/// Refuses a body that is no JSON; what it says is not looked at, and none is as good.
+async fn check_body(headers: &HeaderMap, body: web::Payload) -> Result<(), Problem> {
+    let bytes = match timeout(BODY_TIMEOUT, body.to_bytes_limited(BODY_BYTES_MAX)).await {
+        Ok(Ok(Ok(bytes))) => bytes,
+        Ok(Ok(Err(_))) => return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_body", "the body is cut short")),
+        Ok(Err(_)) => return Err(Refusal::BodyTooLarge.problem()),
+        Err(_) => {
+            let detail = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail));
+        }
+    };
+    if bytes.is_empty() {
+        return Ok(());
     }
-}
-
-fn too_large() -> Problem {
-    let detail = format!("limit {BODY_BYTES_MAX}");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).limit(BODY_BYTES_MAX)
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        let refusal =
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send application/json");
+        return Err(refusal.allowed(["application/json"]));
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).map(drop).map_err(|error| {
+        let before: usize = bytes.split(|byte| *byte == b'\n').take(error.line() - 1).map(|line| line.len() + 1).sum();
+        Problem::new(StatusCode::BAD_REQUEST, "bad_json", format!("at byte {}", before + error.column()))
+    })
 }

@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
+use super::admin::Admin;
 use super::client_address::{AddressBlock, client};
 use super::detail::Detail;
 use super::limit::ClientLimit;
@@ -47,6 +48,8 @@ pub struct HttpOptions {
     pub exempt_loopback: bool,
     /// Whether readers may have hosts asked about a DID.
     pub allow_recheck: bool,
+    /// SHA-256 of the operator's token, where there is one.
+    pub admin_token_sha256: Option<[u8; 32]>,
     /// Our version, where it may be told.
     pub version: Option<String>,
 }
@@ -64,6 +67,7 @@ impl Default for HttpOptions {
             detail_burst: 40,
             exempt_loopback: true,
             allow_recheck: false,
+            admin_token_sha256: None,
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
@@ -102,6 +106,8 @@ pub struct HttpState {
     pub(super) detail: Arc<dyn Detail>,
     pub(super) pool: Pool,
     pub(super) limit: ClientLimit,
+    /// Knows the operator; `None` where he has no token.
+    pub(super) admin: Option<Admin>,
     pub(super) recheck_limit: ClientLimit,
     /// DIDs that were asked about just now.
     pub(super) rechecked: Cache<Did, ()>,
@@ -121,6 +127,7 @@ impl HttpState {
             mirror_ids: parts.mirror_ids.into_iter().collect(),
             detail: Arc::clone(&parts.detail),
             recheck_limit: ClientLimit::new(recheck::PER_SECOND, recheck::BURST, options.exempt_loopback),
+            admin: options.admin_token_sha256.map(Admin::new),
             rechecked: Cache::builder().max_capacity(recheck::DIDS_MAX).time_to_live(recheck::SAME_DID).build(),
             pool: Pool::new(parts.detail, Arc::clone(&parts.utc_now_ms)),
             limit: ClientLimit::new(options.detail_requests_per_second, options.detail_burst, options.exempt_loopback),

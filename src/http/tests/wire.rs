@@ -204,6 +204,27 @@ async fn a_body_ends_where_its_head_says_and_the_next_head_begins_there() {
 }
 
 #[actix_web::test]
+async fn a_slow_body_is_408_and_a_cut_one_400() {
+    let world = world_with(HttpOptions { allow_recheck: true, ..HttpOptions::default() }, 0, Arc::new(|| Ok(())));
+    let head =
+        "POST /api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz/recheck HTTP/1.1\r\nhost: a\r\ncontent-length: 40\r\n\r\n";
+    let mut wire = Wire::open(&world).await;
+    wire.send(head).await;
+    for _ in 0..11 {
+        let _ = wire.io.write_all(b"{").await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    let (text, _) = wire.rest().await;
+    assert_refused(&text, 408, "request_timeout");
+    let mut wire = Wire::open(&world).await;
+    wire.send(&format!("{head}{{")).await;
+    wire.io.shutdown().await.unwrap();
+    let (text, _) = wire.rest().await;
+    assert_eq!(statuses(&text), [400], "{text}");
+    assert!(text.contains("bad_body"), "{text}");
+}
+
+#[actix_web::test]
 async fn a_peer_that_does_not_take_its_answer_is_cut_off() {
     let world = world();
     publish(&world.pages, "overview", &format!("{{\"pad\":\"{}\"}}", "x".repeat(1_000_000)), 1);

@@ -145,8 +145,16 @@ impl Got {
 }
 
 pub async fn ask(world: &World, method: Method, uri: &str, headers: &[(&str, &str)]) -> Got {
+    ask_with(world, method, uri, headers, "").await
+}
+
+/// Asks with a body.
+pub async fn ask_with(world: &World, method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> Got {
     let service = test::init_service(app(&world.state)).await;
     let mut request = test::TestRequest::with_uri(uri).method(method);
+    if !body.is_empty() {
+        request = request.set_payload(body.to_owned());
+    }
     for (name, value) in headers {
         request = request.append_header((*name, *value));
     }
