@@ -14,6 +14,7 @@ mod audit;
 mod bench_gate;
 mod browser;
 mod check;
+mod crowd;
 mod delivery;
 mod diff;
 mod disk;
