@@ -23,6 +23,7 @@ mod lifecycle;
 mod mirrors;
 mod primary;
 mod quirks;
+mod refusals;
 mod restart;
 mod software;
 mod tidy;
