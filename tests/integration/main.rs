@@ -26,6 +26,7 @@ mod quirks;
 mod refusals;
 mod restart;
 mod software;
+mod ssrf;
 mod tidy;
 mod turbulence;
 mod usage;
