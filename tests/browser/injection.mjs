@@ -66,7 +66,7 @@ const WORDS =
 /** Values that the page looks things up by, and times. */
 const IDENTIFIER = /^[a-z0-9_:.%/?=&-]*$|^\d{4}-\d\d-\d\dT/i;
 /** Every script in every field, or each field another one, turned a few times. */
-const STEPS = process.env.MIRRORWATCH_SWEEP === "1" ? SCRIPTS.length : 4;
+const STEPS = process.env.MIRRORWATCH_SWEEP === "1" ? SCRIPTS.length : 3;
 
 /** A copy of `value` with its words replaced; `next` gives the scripts. */
 function poisoned(value, next, key = "") {

@@ -60,7 +60,7 @@ describe("the list of misses", () => {
       await new Promise((done) => setTimeout(done, 20));
     });
     expect(asked).toEqual(["/api/v1/ops?mirror=m&verdict=missed&follows=r&limit=100"]);
-    expect([...root.querySelectorAll(".followers li")].length).toBe(2);
+    await vi.waitFor(() => expect([...root.querySelectorAll(".followers li")].length).toBe(2));
     expect(root.querySelector(".chain > a")?.getAttribute("href")).toBe("/misses?mirror=m&follows=r");
   });
 
