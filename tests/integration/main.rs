@@ -20,6 +20,7 @@ mod diff;
 mod disk;
 mod kills;
 mod lifecycle;
+mod log;
 mod mirrors;
 mod primary;
 mod quirks;
