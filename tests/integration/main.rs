@@ -10,6 +10,7 @@
 )]
 
 mod adapters;
+mod asvs;
 mod audit;
 mod bench_gate;
 mod browser;
@@ -28,6 +29,7 @@ mod refusals;
 mod restart;
 mod software;
 mod ssrf;
+mod supply_chain;
 mod tidy;
 mod turbulence;
 mod usage;
