@@ -110,6 +110,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         detail_burst: http.detail_burst,
         exempt_loopback: http.exempt_loopback,
         allow_recheck: config.audit.allow_recheck,
+        admin_token_sha256: config.http.admin_token_sha256,
         version: http.expose_version.then(|| env!("CARGO_PKG_VERSION").to_owned()),
     }
 }
