@@ -32,6 +32,7 @@ pub mod sampling;
 pub mod sessions;
 pub mod sketch;
 pub mod source;
+pub mod throttle;
 pub mod time;
 pub mod transport;
 pub mod validity;

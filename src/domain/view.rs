@@ -31,6 +31,7 @@ use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
 use super::sample::Samples;
 use super::source::SourceIx;
+use super::throttle::ThrottleState;
 use super::time::{Labels, Span, Tau, rfc3339_ms};
 use super::transport::Taken;
 use event::Event;
@@ -63,6 +64,8 @@ pub struct SourceInfo {
     pub rejects: BTreeMap<String, u64>,
     /// The latest refused frame: what was wrong, and when.
     pub last_reject: Option<(String, Tau)>,
+    /// How fast it is read.
+    pub throttle: ThrottleState,
 }
 
 /// A row of a snapshot that another monitor kept and that was imported.

@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -24,11 +24,18 @@ pub struct ReadStamps {
     emptied_ns: AtomicI64,
     /// Bytes read so far.
     bytes: AtomicU64,
+    /// Whether the stream is read slower than it comes.
+    is_behind: AtomicBool,
 }
 
 impl Default for ReadStamps {
     fn default() -> Self {
-        Self { last_read_ns: AtomicI64::new(i64::MIN), emptied_ns: AtomicI64::new(i64::MIN), bytes: AtomicU64::new(0) }
+        Self {
+            last_read_ns: AtomicI64::new(i64::MIN),
+            emptied_ns: AtomicI64::new(i64::MIN),
+            bytes: AtomicU64::new(0),
+            is_behind: AtomicBool::new(false),
+        }
     }
 }
 
@@ -53,6 +60,17 @@ impl ReadStamps {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the stream is read slower than it comes.
+    pub fn set_behind(&self, is_behind: bool) {
+        self.is_behind.store(is_behind, Ordering::Relaxed);
+    }
+
+    /// Whether the stream is read slower than it comes.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
     }
 
     /// Notes a read that began at `began`, returned at `ended`, had room for `room` bytes and brought `count`.

@@ -14,6 +14,7 @@ use crate::domain::finding::Finding;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::source::SourceIx;
+use crate::domain::throttle::News;
 use crate::domain::time::Tau;
 use crate::domain::verdict::{Mode, Reason};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -218,14 +219,14 @@ impl Ledger {
     }
 
     /// A mirror delivered a key that the primary has not delivered. The first arrival counts.
-    pub(super) fn sight(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) {
+    pub(super) fn sight(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) -> News {
         let mirror = m as u16;
         let is_altered = self.foreigns.of_cid(&op.key.cid).any(|s| s.mirror == mirror) && self.is_altered(m, op, at);
         if let Some(first) = self.foreigns.get(&op.key, mirror) {
             if (first.mode, mode) == (Mode::Live, Mode::Live) && !self.is_resent(m, first.q) {
                 self.notice(SourceIx::mirror(m), op.key, Finding::Duplicate, at);
             }
-            return;
+            return News::Repeat;
         }
         let held: usize = if self.is_mutant(Mutant::SharedCaps) {
             self.mirrors.iter().map(|s| s.unknown_keys).sum()
@@ -236,7 +237,7 @@ impl Ledger {
         let is_full = held >= self.limits.unknown_keys_per_mirror || same >= DIDS_OF_CID_MAX;
         if is_full && !self.is_mutant(Mutant::UnboundedKeys) {
             self.let_key_go(m, at, mode);
-            return;
+            return News::Foreign;
         }
         let published = self.ranges.instant_of(op.created_ms);
         let mut sighting = Sighting {
@@ -264,6 +265,7 @@ impl Ledger {
         self.journal.sighting(&sighting);
         self.foreigns.put(sighting);
         self.count_extra(&sighting, None, Some(ExtraState::Pending));
+        News::Foreign
     }
 
     /// A mirror sent a content again that only mirrors have. Whether it altered it, with what it sent before as the measure:
