@@ -17,6 +17,7 @@ mod check;
 mod delivery;
 mod diff;
 mod disk;
+mod hostile;
 mod kills;
 mod lifecycle;
 mod mirrors;

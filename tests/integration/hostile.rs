@@ -1,0 +1,135 @@
+//! Hostile mirrors beside honest ones: they hurt their own figures and nothing else, and memory stays bounded.
+
+use crate::world::counts::Counts;
+use crate::world::{World, test};
+use mirrorwatch::sim::behaviour::Behaviour;
+use mirrorwatch::sim::flood::Flood;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Who is watched beside the hostile ones, and whose figures must not change.
+const OTHERS: [&str; 3] = ["honest", "dropping", "inventing"];
+/// One hostile mirror for each way.
+const HOSTILE: [(&str, Flood); 8] = [
+    ("distinct", Flood::Distinct),
+    ("repeating", Flood::Repeats),
+    ("poisoning", Flood::Poison),
+    ("fragmenting", Flood::Fragments),
+    ("endless", Flood::Endless),
+    ("pinging", Flood::Pings),
+    ("gigantic", Flood::Giants),
+    ("broken", Flood::Broken),
+];
+/// What all of them together may cost, kB.
+const MEMORY_MAX_KB: u64 = 64 * 1024;
+const PACE: Duration = Duration::from_millis(50);
+
+/// Operations while floods go on: half a minute, or until a million operations of a flood had the time to be taken.
+fn published() -> u64 {
+    if std::env::var_os("MIRRORWATCH_SWEEP").is_some() { 11_000 } else { 500 }
+}
+
+/// What was measured of the others, what memory the program needed at most, and the rows of the hostile ones.
+struct Outcome {
+    others: Vec<(Counts, Value)>,
+    was_frozen: bool,
+    peak_kb: u64,
+    hostile: Vec<Value>,
+    flooded: Vec<u64>,
+    published: u64,
+}
+
+/// Everything of a row that is told of content, not of time.
+fn told(row: &Value) -> Value {
+    let names = [
+        "id",
+        "state",
+        "misses",
+        "content",
+        "open_misses",
+        "dids_affected",
+        "duplicate_ops",
+        "altered_ops",
+        "dropped_by_us_ops",
+        "rejected_frames",
+    ];
+    let link = &row["link"];
+    let mut told: serde_json::Map<String, Value> = names.iter().map(|n| ((*n).to_owned(), row[n].clone())).collect();
+    // Which of two sources is first is a matter of time, and so is how many operations came before the primary's.
+    told.insert("throttle".to_owned(), row["throttle"]["times"].clone());
+    told.insert("link".to_owned(), json!([link["state"], link["reconnects"], link["last_error"]]));
+    Value::Object(told)
+}
+
+fn memory_kb(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+async fn play(with_floods: bool) -> Outcome {
+    let habits = |id: &str| Behaviour {
+        flood: HOSTILE.iter().find(|h| h.0 == id && with_floods).map(|h| h.1),
+        ..Behaviour::default()
+    };
+    let ids = OTHERS.into_iter().chain(HOSTILE.map(|h| h.0));
+    let mut world = World::new(ids.map(|id| (id, habits(id))).collect());
+    let process = world.start_process().await;
+    world
+        .until("the primary and the others are observed", |overview| {
+            let is_up = |row: &Value| row["link"]["state"] == "synchronized";
+            let rows = overview["mirrors"].as_array()?;
+            let others = rows.iter().filter(|row| OTHERS.iter().any(|id| row["id"] == *id));
+            (is_up(&overview["primary"]) && others.filter(|row| is_up(row)).count() == OTHERS.len()).then_some(())
+        })
+        .await;
+    world.publish_every(30, PACE, None).await;
+    world.mirror("dropping").set(|b| b.drop_next = 5);
+    world.mirror("inventing").set(|b| b.invent_share = 0.02);
+    world.publish_every(published(), PACE, None).await;
+    let hostile_now = world.get("/api/v1/overview").await;
+    world.mirror("inventing").set(|b| b.invent_share = 0.0);
+    world.mirrors.iter().for_each(|(_, server)| server.set(|b| b.flood = None));
+    let spent = world.settled_but(&HOSTILE.map(|h| h.0)).await;
+    let mut others = Vec::new();
+    for id in OTHERS {
+        let row = world.row(id).await;
+        others.push((Counts::of(&row), told(&row)));
+    }
+    let rows = hostile_now["mirrors"].as_array().unwrap();
+    let row_of = |id: &str| rows.iter().find(|row| row["id"] == id).unwrap().clone();
+    Outcome {
+        others,
+        was_frozen: world.was_frozen().await,
+        peak_kb: memory_kb(process.pid(), "VmHWM"),
+        hostile: HOSTILE.iter().map(|h| row_of(h.0)).collect(),
+        flooded: HOSTILE.iter().map(|h| world.mirror(h.0).received().flooded).collect(),
+        published: spent,
+    }
+}
+
+#[test]
+fn hostile_mirrors_change_no_figure_of_another_and_cost_little() {
+    test(async {
+        let alone = play(false).await;
+        let beside = play(true).await;
+        for (row, flooded) in beside.hostile.iter().zip(&beside.flooded) {
+            println!(
+                "{} {flooded} {} {} {} {}",
+                row["id"], row["state"], row["throttle"], row["link"], row["coverage"]["counts"]
+            );
+        }
+        println!(
+            "{} kB alone, {} kB beside floods, frozen {} {}",
+            alone.peak_kb, beside.peak_kb, alone.was_frozen, beside.was_frozen
+        );
+        assert_eq!(alone.published, beside.published);
+        for (alone_row, beside_row) in alone.others.iter().zip(&beside.others) {
+            let frozen = alone.was_frozen || beside.was_frozen;
+            assert!(beside_row.0.matches(&alone_row.0, frozen), "{:?}\n{:?}", alone_row.0, beside_row.0);
+            assert_eq!(alone_row.1, beside_row.1);
+        }
+        let grown_kb = beside.peak_kb.saturating_sub(alone.peak_kb);
+        assert!(grown_kb <= MEMORY_MAX_KB, "{grown_kb} kB more");
+    });
+}
