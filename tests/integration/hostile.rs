@@ -61,13 +61,15 @@ fn told(row: &Value) -> Value {
     Value::Object(told)
 }
 
-fn memory_kb(pid: u32, name: &str) -> u64 {
+/// Memory of its own that a process has, kB.
+fn memory_kb(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 async fn play(with_floods: bool) -> Outcome {
+    let only = std::env::var("ONLY").ok();
     let habits = |id: &str| Behaviour {
         flood: HOSTILE
             .iter()
@@ -89,7 +91,11 @@ async fn play(with_floods: bool) -> Outcome {
     world.publish_every(30, PACE, None).await;
     world.mirror("dropping").set(|b| b.drop_next = 5);
     world.mirror("inventing").set(|b| b.invent_share = 0.02);
-    world.publish_every(published(), PACE, None).await;
+    let mut peak_kb = 0;
+    for _ in 0..published() / 10 {
+        world.publish_every(10, PACE, None).await;
+        peak_kb = peak_kb.max(memory_kb(process.pid()));
+    }
     let hostile_now = world.get("/api/v1/overview").await;
     world.mirror("inventing").set(|b| b.invent_share = 0.0);
     world.mirrors.iter().for_each(|(_, server)| server.set(|b| b.flood = None));
@@ -104,7 +110,7 @@ async fn play(with_floods: bool) -> Outcome {
     Outcome {
         others,
         was_frozen: world.was_frozen().await,
-        peak_kb: memory_kb(process.pid(), "VmHWM"),
+        peak_kb,
         hostile: HOSTILE.iter().map(|h| row_of(h.0)).collect(),
         flooded: HOSTILE.iter().map(|h| world.mirror(h.0).received().flooded).collect(),
         published: spent,

@@ -84,7 +84,8 @@ impl Foreign {
 /// Every key that only mirrors have.
 #[derive(Debug, Default)]
 pub(super) struct Foreigns {
-    keys: HashMap<Cid, Foreign, foldhash::fast::RandomState>,
+    /// Boxed, so that a table that grows moves pointers alone.
+    keys: HashMap<Cid, Box<Foreign>, foldhash::fast::RandomState>,
     open: BTreeSet<(Tau, u16, OpKey)>,
     /// Keys that were decided, in that order, until they are forgotten.
     closed: VecDeque<(Tau, Cid)>,
@@ -112,7 +113,7 @@ pub enum ChainOutcome {
 
 impl Foreigns {
     pub(super) fn take(&mut self, cid: &Cid, mirrors: &mut [MirrorState]) -> Option<Foreign> {
-        let foreign = self.keys.remove(cid)?;
+        let foreign = *self.keys.remove(cid)?;
         for s in foreign.iter() {
             self.open.remove(&(s.q, s.mirror, s.key));
             if let Some(mirror) = mirrors.get_mut(usize::from(s.mirror)) {
@@ -132,7 +133,7 @@ impl Foreigns {
 
     /// What is known of a content at every mirror.
     pub(super) fn of_cid(&self, cid: &Cid) -> impl Iterator<Item = &Sighting> {
-        self.keys.get(cid).into_iter().flat_map(Foreign::iter)
+        self.keys.get(cid).into_iter().flat_map(|f| f.iter())
     }
 
     /// Puts a sighting in, in place of what is known of the same key at the same mirror.
@@ -145,7 +146,7 @@ impl Foreigns {
         }
         match self.keys.get_mut(&s.key.cid) {
             None => {
-                self.keys.insert(s.key.cid, Foreign { first: s, more: Vec::new() });
+                self.keys.insert(s.key.cid, Box::new(Foreign { first: s, more: Vec::new() }));
             }
             Some(f) => {
                 if let Some(old) = f.iter_mut().find(|o| o.mirror == s.mirror && o.key == s.key) {
@@ -158,7 +159,7 @@ impl Foreigns {
     }
 
     pub(super) fn sightings(&self) -> impl Iterator<Item = &Sighting> {
-        self.keys.values().flat_map(Foreign::iter)
+        self.keys.values().flat_map(|f| f.iter())
     }
 
     pub(super) fn drop_key(&mut self, cid: &Cid) {
@@ -174,7 +175,7 @@ impl Foreigns {
     pub(super) fn forget(&mut self, before: Tau, mirrors: &mut [MirrorState], journal: &mut Journal) {
         while let Some((_, cid)) = self.closed.pop_front_if(|c| c.0 < before) {
             let is_old = |f: &Foreign| f.iter().all(|s| s.is_closed && s.q < before);
-            if self.keys.get(&cid).is_some_and(is_old) {
+            if self.keys.get(&cid).is_some_and(|f| is_old(f)) {
                 self.take(&cid, mirrors);
                 journal.gone(&cid);
             }
