@@ -134,10 +134,19 @@ impl MirrorStream {
                 LinkEvent::Closed { code: *code, reason: reason.clone() }
             }
             ReadEnd::Stream(other) => {
-                if let StreamEnd::TooLarge { bytes, limit } = other {
-                    events.push(rejected(&Reject::TooLarge { bytes: *bytes, limit: *limit }, now));
+                match other {
+                    StreamEnd::TooLarge { bytes, limit } => {
+                        events.push(rejected(&Reject::TooLarge { bytes: *bytes, limit: *limit }, now));
+                    }
+                    StreamEnd::NotUtf8 => events.push(rejected(&Reject::NotText, now)),
+                    _ => {}
                 }
-                LinkEvent::Closed { code: 1006, reason: other.to_string() }
+                match other {
+                    StreamEnd::TooLarge { .. } | StreamEnd::NotUtf8 | StreamEnd::Protocol(_) => {
+                        LinkEvent::Broken { text: other.to_string() }
+                    }
+                    _ => LinkEvent::Closed { code: 1006, reason: other.to_string() },
+                }
             }
         };
         self.step(event, events, ctx);
