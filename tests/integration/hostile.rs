@@ -99,6 +99,7 @@ async fn play(with_floods: bool) -> Outcome {
     let hostile_now = world.get("/api/v1/overview").await;
     world.mirror("inventing").set(|b| b.invent_share = 0.0);
     world.mirrors.iter().for_each(|(_, server)| server.set(|b| b.flood = None));
+    println!("LATE {:?} {:?}", world.events("reader_late").await, world.events("primary_delayed").await);
     let spent = world.settled_but(&HOSTILE.map(|h| h.0)).await;
     let mut others = Vec::new();
     for id in OTHERS {

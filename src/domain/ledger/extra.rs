@@ -17,6 +17,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::throttle::News;
 use crate::domain::time::Tau;
 use crate::domain::verdict::{Mode, Reason};
+use list::Recent;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// DIDs under which one mirror's copies of one content are told apart; of more it is not known whether one was right.
@@ -89,10 +90,14 @@ pub(super) struct Foreigns {
     open: BTreeSet<(Tau, u16, OpKey)>,
     /// Keys that were decided, in that order, until they are forgotten.
     closed: VecDeque<(Tau, Cid)>,
-    /// Keys that were decided latest, oldest first; bounded.
-    recent: VecDeque<(OpKey, u16)>,
+    /// Keys that were decided latest.
+    recent: Recent,
     judged_at: Option<Tau>,
+    /// The key that was judged last, while those behind it are left for the next tick.
+    judged_to: Option<(Tau, u16, OpKey)>,
     chain_wanted: Option<Tau>,
+    /// The same of what was judged so far, until all that is due was.
+    chain_wanting: Option<Tau>,
     /// The latest instant from which a chain was asked for since the last one ended.
     chain_asked: Option<Tau>,
     /// When the last complete chain was asked for, and from which instant on it lists everything.

@@ -47,7 +47,7 @@ pub fn write_config(dir: &Path, config: &Config) -> PathBuf {
 /// The program with arguments, and none of the variables of whoever runs the tests.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorwatch"));
-    command.env_clear().args(arguments);
+    command.env_clear().env("MIMALLOC_PURGE_DELAY", "0").args(arguments);
     command
 }
 
