@@ -23,7 +23,7 @@ pub struct Process {
 
 /// Writes the configuration as a user would: a file in `dir`.
 pub fn write_config(dir: &Path, config: &Config) -> PathBuf {
-    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "allowPlaintext": true, "allowPrivate": true });
+    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "transport": s.transport.to_string(), "allowPlaintext": true, "allowPrivate": true });
     let judging = &config.judging;
     let value = json!({
         "listen": config.listen.to_string(),
@@ -47,7 +47,7 @@ pub fn write_config(dir: &Path, config: &Config) -> PathBuf {
 /// The program with arguments, and none of the variables of whoever runs the tests.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mirrorwatch"));
-    command.env_clear().env("MIMALLOC_PURGE_DELAY", "0").args(arguments);
+    command.env_clear().args(arguments);
     command
 }
 
@@ -61,6 +61,8 @@ impl Process {
     /// Starts the program and waits until it has said where its page is.
     pub async fn start(config_file: &Path) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
+        // What the allocator keeps for later is no memory that the program needs.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
