@@ -5,7 +5,7 @@
 //! never reads ahead of what it hands up, so [`ReadStamps::last_read`] belongs to the frame handed up last.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use super::clock::Clock;
 use crate::domain::time::Tau;
 
 /// Bytes after which other tasks of the thread have their turn, though more could be read.
-const AT_ONCE_MAX: usize = 128 * 1024;
+const AT_ONCE_MAX: usize = 64 * 1024;
 
 /// When one socket was read; written by its [`StampedStream`], read by whoever holds the `Arc`.
 #[derive(Debug)]
@@ -120,8 +120,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for StampedStream<S> {
         if this.at_once >= AT_ONCE_MAX {
             // What is read may never become a message, and whoever reads then never ends by itself.
             this.at_once = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            // Unlike a waker that is called at once, this lets timers have their turn too.
+            return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
         }
         let (room, filled_before) = (buf.remaining(), buf.filled().len());
         let began = this.clock.now();
