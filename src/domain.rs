@@ -24,6 +24,7 @@ pub mod mempool;
 pub mod op;
 pub mod poll;
 pub mod proof;
+pub mod refused;
 pub mod ring;
 pub mod rollup;
 pub mod rtt;

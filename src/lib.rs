@@ -41,6 +41,8 @@
 //!   (`domain::ledger::property`, each rule with a broken engine that the tests catch).
 //! - An interval is shown as final only when it is on disk (`domain::ledger::tests`).
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
+//! - A hostile mirror hurts only its own figures, and is read no faster than its share (`tests/integration/hostile.rs`,
+//!   [`domain::throttle`]).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;

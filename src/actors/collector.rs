@@ -22,6 +22,7 @@ use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
+use crate::domain::refused::Refused;
 use crate::domain::sample::Samples;
 use crate::domain::sessions::Sessions;
 use crate::domain::source::SourceIx;
@@ -81,6 +82,7 @@ struct Known {
     rejects: BTreeMap<String, u64>,
     last_reject: Option<(String, Tau)>,
     logged_reject_at: Option<Tau>,
+    refused: Refused,
     throttle: Throttle,
 }
 
@@ -168,6 +170,7 @@ impl Collector {
             looker: None,
             last_reject: None,
             logged_reject_at: None,
+            refused: Refused::default(),
             throttle: Throttle::new(parts.foreign_ops_per_s),
         };
         let mut collector = Collector {
@@ -258,6 +261,7 @@ impl Collector {
         self.ledger.reject(source);
         let Some(known) = self.known(source) else { return };
         *known.rejects.entry(reason.to_owned()).or_default() += 1;
+        known.refused.add(reason, at);
         if known.logged_reject_at.is_none_or(|logged| at.since(logged) >= REJECT_LOG_NS) {
             known.logged_reject_at = Some(at);
             tracing::warn!(source = %known.who.id, reason = %crate::telemetry::Capped(&text), "frame refused");

@@ -207,7 +207,11 @@ fn each_reason_to_refuse_a_frame_is_counted_under_its_name_and_told() {
         assert_eq!(counted.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
         let sum: u64 = counted.values().filter_map(Value::as_u64).sum();
         assert_eq!(page["rejected_frames"].as_u64().unwrap(), sum, "{page}");
-        assert!(page["rejects"]["last"]["text"].is_string() && page["rejects"]["last"]["at"].is_string(), "{page}");
+        let (text, last) =
+            (page["rejects"]["text"].as_str().unwrap(), page["rejects"]["last"]["text"].as_str().unwrap());
+        assert!(text.starts_with(&format!("babbling: {sum} frames refused in the last hour: ")), "{text}");
+        assert!(text.contains(". Last: ") && text.ends_with(&format!(" UTC, {last}.")), "{text}");
+        assert!(expected.iter().all(|name| text.contains(&format!(" {name}"))), "{text}");
         let other = world.get("/api/v1/mirrors/faithful").await;
         assert_eq!((&other["rejects"]["by_reason"], &other["rejected_frames"]), (&json!({}), &json!(0)));
         world.mirror("babbling").set(|b| b.garbage_share = 0.0);
