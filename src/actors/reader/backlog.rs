@@ -7,48 +7,57 @@ use crate::domain::time::Tau;
 pub(super) struct Backlog {
     /// When everything that had come was read.
     drained: Tau,
-    /// Since it paused: when it read on; none while it pauses.
-    behind: Option<Option<Tau>>,
+    state: State,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum State {
+    /// Everything is read as it comes.
+    Abreast,
+    /// Reading pauses.
+    Paused,
+    /// Reading went on then, and nothing proved that it has caught up.
+    Behind(Tau),
 }
 
 impl Backlog {
     pub(super) fn new(now: Tau) -> Backlog {
-        Backlog { drained: now, behind: None }
+        Backlog { drained: now, state: State::Abreast }
     }
 
     /// Everything that had come by then was read. Behind a pause that says nothing: a source whose window was full sends on
     /// only then.
     pub(super) fn drained(&mut self, at: Tau) {
-        if self.behind.is_none() {
+        if self.state == State::Abreast {
             self.drained = at;
         }
     }
 
     /// Reading pauses.
     pub(super) fn paused(&mut self) {
-        self.behind = Some(None);
+        self.state = State::Paused;
     }
 
     /// Reading goes on.
     pub(super) fn resumed(&mut self, now: Tau) {
-        self.behind = Some(Some(now));
+        self.state = State::Behind(now);
     }
 
     /// Whether an acknowledged ping that was sent at `through` proves what was before it: not behind a pause, unless it was
     /// sent after that. The reader is not behind any more then.
     pub(super) fn proves(&mut self, through: Tau) -> bool {
-        match self.behind {
-            None => true,
-            Some(Some(resumed)) if through >= resumed => {
-                (self.behind, self.drained) = (None, through);
+        match self.state {
+            State::Abreast => true,
+            State::Behind(resumed) if through >= resumed => {
+                (self.state, self.drained) = (State::Abreast, through);
                 true
             }
-            Some(_) => false,
+            State::Paused | State::Behind(_) => false,
         }
     }
 
     pub(super) fn is_behind(&self) -> bool {
-        self.behind.is_some()
+        self.state != State::Abreast
     }
 
     /// How long what is read now may have been there, nanoseconds; 0 when it is read as it comes.
