@@ -48,6 +48,8 @@
 //!   (`domain::ledger::tests::loss`, `ports::store::tests::damage`, `tests/integration/damage.rs`).
 //! - What is kept is bounded by its retention, and hours and days are what their intervals were (`actors::collector::years`).
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
+//! - A hostile mirror hurts only its own figures, and is read no faster than its share (`tests/integration/hostile.rs`,
+//!   [`domain::throttle`]).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;

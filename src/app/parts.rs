@@ -243,6 +243,7 @@ fn start_collector(
         imported: opened.imported,
         internals: internals(config, board.clone(), Arc::clone(now), state),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
+        foreign_ops_per_s: config.limits.foreign_ops_per_second,
         trouble,
         validator: Arc::clone(load),
     };

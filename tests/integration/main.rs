@@ -22,6 +22,7 @@ mod delivery;
 mod diff;
 mod disk;
 mod half_open;
+mod hostile;
 mod kills;
 mod lifecycle;
 mod log;

@@ -30,6 +30,7 @@ const MIRROR_STATES = new Map<string, StateWord>([
   ["losing", state("missed", "losing", 0)],
   ["diverged", state("diverged", "diverged", 1)],
   ["disconnected", state("pending", "disconnected", 2)],
+  ["throttled", state("late", "throttled", 3)],
   ["lagging", state("late", "lagging", 3)],
   ["unsupported", state("unknown", "unsupported", 6)],
   ["unknown", state("unknown", "unknown", 5)],

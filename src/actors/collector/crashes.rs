@@ -173,6 +173,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         validator: Arc::default(),
         samples: restored.samples,
         trouble: watch::Sender::new(None),
+        foreign_ops_per_s: 2_000,
     })
 }
 

@@ -23,7 +23,7 @@ pub struct Process {
 
 /// Writes the configuration as a user would: a file in `dir`.
 pub fn write_config(dir: &Path, config: &Config) -> PathBuf {
-    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "allowPlaintext": true, "allowPrivate": true });
+    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "transport": s.transport.to_string(), "allowPlaintext": true, "allowPrivate": true });
     let judging = &config.judging;
     let value = json!({
         "listen": config.listen.to_string(),
@@ -90,6 +90,8 @@ impl Process {
 
     /// The same for what may end before it has said anything; the child then.
     pub async fn try_spawn(mut command: Command) -> Result<Process, Child> {
+        // What the allocator keeps for later is no memory that the program needs.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());

@@ -336,7 +336,9 @@ fn our_reconnects_and_fills_are_no_disorder_of_a_mirror() {
         }
         live(&mut l, M, &second, 1_050);
         match case {
-            0 => l.arrive(M, &first, at(1_100), Mode::Filled),
+            0 => {
+                l.arrive(M, &first, at(1_100), Mode::Filled);
+            }
             1 => {
                 l.close(M);
                 l.open(M, at(1_080));
