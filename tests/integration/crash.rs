@@ -158,7 +158,9 @@ impl Victim {
     /// Lets it live, looks at what it shows as final, and kills it if nothing else did; whether something else did.
     async fn live_and_die(&mut self, process: &mut Process, life: Duration) -> bool {
         let end = Instant::now() + life;
+        let mut waited_ms = 0;
         while Instant::now() < end && !process.has_ended() {
+            waited_ms = process.waited_ms().max(waited_ms);
             sleep(Duration::from_millis(2)).await;
             if let Some(page) = self.history().await {
                 self.acknowledged.extend(finals(&page));
@@ -166,7 +168,7 @@ impl Victim {
         }
         let was_killed = process.has_ended();
         process.kill();
-        self.life = (self.life.0, now_ms(), self.stalls.take_ms());
+        self.life = (self.life.0, now_ms(), self.stalls.take_ms() + waited_ms);
         was_killed
     }
 
@@ -175,7 +177,8 @@ impl Victim {
         self.stalls.take_ms();
         let (begun, begun_ms) = (Instant::now(), now_ms());
         let process = Process::start(&self.config).await;
-        let (took_ms, stalled_ms) = (begun.elapsed().as_millis() as u64, self.stalls.take_ms());
+        let took_ms = begun.elapsed().as_millis() as u64;
+        let stalled_ms = self.stalls.take_ms() + process.waited_ms();
         assert!(took_ms <= START_WITHIN_MS + stalled_ms, "{what}: the start took {took_ms} ms (stalls {stalled_ms})");
         self.world.ask(&process);
         self.check_down(what, begun_ms).await;

@@ -101,6 +101,17 @@ impl Process {
         Ok(Process { address: address.unwrap_or_else(|| panic!("{line}")).parse().unwrap(), child })
     }
 
+    /// How long the thread of it that waited most was ready to run and was not let run, milliseconds: the machine's doing.
+    /// 0 when it has ended.
+    pub fn waited_ms(&self) -> u64 {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else { return 0 };
+        let waited_ns = |task: std::fs::DirEntry| -> Option<u64> {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split(' ').nth(1)?.parse().ok()
+        };
+        tasks.flatten().filter_map(waited_ns).max().unwrap_or(0) / 1_000_000
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
