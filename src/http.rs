@@ -4,13 +4,16 @@
 //! bytes; what must be computed for a request goes through the bounded pool. Nothing here names an actor of the observing
 //! side, holds a lock that a recomputer wants, or can slow the measurement.
 
+mod admin;
 #[cfg(feature = "dashboard")]
 pub mod assets;
 mod canonical;
 pub mod client_address;
 pub mod detail;
 mod details;
+mod door;
 mod guard;
+mod head;
 mod limit;
 mod live;
 mod negotiate;
@@ -23,33 +26,38 @@ pub mod routes;
 mod sockets;
 mod state;
 
-use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::{Extensions, Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_service::{ServiceFactoryExt, map_config};
+use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, Error, HttpServer, web};
+use actix_web::{App, Error, web};
+use futures_util::future::ready;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+use door::Door;
+use head::Refusal;
 pub use routes::page_specs;
 pub use state::{HttpOptions, HttpParts, HttpState, Readiness};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// Longest time to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest silence between two requests of one connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Longest wait for the peer when a connection ends.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Whole seconds for requests in flight when the server stops.
 const SHUTDOWN_TIMEOUT_S: u64 = 1;
-/// Time after which sent bytes that the peer has not taken end the connection: the only cure for a live socket whose
-/// peer has stopped reading, because its actor is not run then.
-const UNREAD_MAX: Duration = Duration::from_secs(10);
+/// Bytes that the kernel keeps for a peer that does not take them; it doubles what it is told.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
+/// Connections besides those of live sockets, in all.
+const PLAIN_CONNECTIONS_MAX: usize = 1_024;
 /// Blocking threads of a worker: compression of details.
 const BLOCKING_THREADS: usize = 2;
 
@@ -74,21 +82,48 @@ pub fn server(
     listener: TcpListener,
     state: &web::Data<HttpState>,
 ) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
-    let shutdown = state.shutdown.clone();
     let workers = state.options.workers.max(1);
-    let shared = state.clone();
-    let server = HttpServer::new(move || app(&shared))
+    let connections_max = state.options.live_sockets_max.saturating_add(PLAIN_CONNECTIONS_MAX);
+    let builder = Server::build()
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .max_concurrent_connections(connections_max.div_ceil(workers))
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
-        .disable_signals()
-        .on_connect(limit_unread)
-        .listen(listener)?
-        .run();
-    Ok(run_until(server, shutdown))
+        .disable_signals();
+    let shared = state.clone();
+    let server = builder.listen("http", listener, move || {
+        let state = shared.clone();
+        fn_service(move |stream: TcpStream| ready(Ok(admit(stream, &state)))).and_then(protocol(&shared))
+    })?;
+    Ok(run_until(server.run(), state.shutdown.clone()))
+}
+
+/// HTTP/1.1 on connections behind their doors.
+fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    state: &web::Data<HttpState>,
+) -> impl ServiceFactory<(Door<T>, Option<SocketAddr>), Config = (), Response = (), Error = DispatchError, InitError = ()>
++ use<T> {
+    let shutdown = state.shutdown.clone();
+    HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        // The door keeps the time: of every head, and with an answer that has headers.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
+        .on_connect_ext(|door: &Door<T>, data| drop(data.insert(door.hangup())))
+        .h1(map_config(app(state), |_| AppConfig::default()))
+}
+
+/// A connection behind its door, and whose it is.
+fn admit(stream: TcpStream, state: &HttpState) -> (Door<TcpStream>, Option<SocketAddr>) {
+    limit_unread(&stream);
+    let peer = stream.peer_addr().ok();
+    let door = match peer.map(|peer| state.connection_seat(peer.ip())) {
+        Some(Err(_)) => Door::closed(stream, Refusal::TooManyConnections),
+        Some(Ok(seat)) => Door::open(stream, seat),
+        None => Door::open(stream, None),
+    };
+    (door, peer)
 }
 
 /// Runs a server until the token is cancelled. The server's own signals, and its `shutdown_signal` too, stop the whole
@@ -126,18 +161,22 @@ pub fn app(
         .configure(|config| {
             routes::configure(config, state);
             #[cfg(feature = "dashboard")]
-            config.app_data(first_snapshot(state)).configure(assets::configure);
+            config.app_data(first_snapshot(state));
+            #[cfg(feature = "dashboard")]
+            assets::configure(config, state);
         })
         .wrap_fn(move |request, service| guard::around(&around, request, service))
 }
 
-/// Sets `TCP_USER_TIMEOUT` on an accepted connection.
-fn limit_unread(connection: &dyn Any, _: &mut Extensions) {
-    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
-        return;
-    };
-    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(UNREAD_MAX)) {
-        tracing::debug!(%error, "TCP_USER_TIMEOUT is not available");
+/// Bounds what waits for a peer that does not read: how much, and how long.
+fn limit_unread(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let limited = socket
+        .set_tcp_user_timeout(Some(door::STALL_MAX))
+        .and_then(|()| socket.set_send_buffer_size(UNREAD_BYTES_MAX))
+        .and_then(|()| socket.set_tcp_nodelay(true));
+    if let Err(error) = limited {
+        tracing::debug!(%error, "a connection's limits cannot be set");
     }
 }
 

@@ -39,8 +39,17 @@
 //! - No verdict, lag or window depends on the wall clock: labels alone do (`domain::ledger::property`).
 //! - `missed` and `extra` need a proof that everything reached us; a hole, an eviction or a restart gives `unknown`
 //!   (`domain::ledger::property`, each rule with a broken engine that the tests catch).
-//! - An interval is shown as final only when it is on disk (`domain::ledger::tests`).
+//! - An interval is shown as final only when it is on disk (`domain::ledger::tests`, `tests/integration/crash.rs`).
+//! - A crash at any step of any write is a time of not observing, and of 1.1 s at most (`actors::collector::crashes`,
+//!   `tests/integration/crash.rs`).
+//! - A disk that is full or fails stops no measuring and no page, and costs nothing that was kept
+//!   (`actors::collector::troubles`, `tests/integration/disk.rs`).
+//! - Damaged state is moved aside, told and recovered as far as it can be read; a mirror is not blamed for what is lost of it
+//!   (`domain::ledger::tests::loss`, `ports::store::tests::damage`, `tests/integration/damage.rs`).
+//! - What is kept is bounded by its retention, and hours and days are what their intervals were (`actors::collector::years`).
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
+//! - A hostile mirror hurts only its own figures, and is read no faster than its share (`tests/integration/hostile.rs`,
+//!   [`domain::throttle`]).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;

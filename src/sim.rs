@@ -9,6 +9,7 @@
 pub mod behaviour;
 pub mod broken;
 pub mod demo;
+pub mod flood;
 pub mod garbage;
 pub mod history;
 mod log;

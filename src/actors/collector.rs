@@ -4,27 +4,37 @@
 //! pictures, and sends what must last to the writer: one transaction under way, one a second.
 
 mod audit;
+#[cfg(test)]
+mod crashes;
 mod events;
 mod invalid;
 mod manner;
 mod miss_rows;
 mod picture;
+mod restored;
 mod save;
 mod steady;
+mod throttling;
+#[cfg(test)]
+mod troubles;
+#[cfg(test)]
+mod years;
 
 pub use audit::AuditorIs;
 pub use manner::LookerIs;
-pub use save::{Restored, restore};
+pub use restored::{Restored, restore};
 
-use super::message::{AskChain, FromSource, Keep, LookFor, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
+use super::message::{AskChain, FromSource, Keep, LookFor, RttSample, SourceEvent, Stop, TakePicture};
 use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
+use crate::domain::refused::Refused;
 use crate::domain::sample::Samples;
 use crate::domain::sessions::Sessions;
 use crate::domain::source::SourceIx;
-use crate::domain::time::{Labels, MS, SECOND, Tau};
+use crate::domain::throttle::Throttle;
+use crate::domain::time::{Labels, SECOND, Tau};
 use crate::domain::transport::Taken;
 use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
@@ -79,6 +89,8 @@ struct Known {
     rejects: BTreeMap<String, u64>,
     last_reject: Option<(String, Tau)>,
     logged_reject_at: Option<Tau>,
+    refused: Refused,
+    throttle: Throttle,
 }
 
 /// What the collector is made of.
@@ -113,6 +125,8 @@ pub struct CollectorParts {
     pub internals: Arc<dyn Fn() -> Value + Send + Sync>,
     /// The longest grace of any mirror, nanoseconds.
     pub grace_max_ns: i64,
+    /// Operations that the primary does not know, taken from one mirror per second.
+    pub foreign_ops_per_s: u32,
     /// What the validator does.
     pub validator: Arc<ValidatorLoad>,
     /// Samples of a run before, by source id.
@@ -163,6 +177,8 @@ impl Collector {
             looker: None,
             last_reject: None,
             logged_reject_at: None,
+            refused: Refused::default(),
+            throttle: Throttle::new(parts.foreign_ops_per_s),
         };
         let mut collector = Collector {
             ledger: parts.ledger,
@@ -203,11 +219,13 @@ impl Collector {
 
     fn apply(&mut self, source: SourceIx, event: SourceEvent) {
         match event {
-            SourceEvent::Arrived(op, at, mode) => self.ledger.arrive(source, &op, at, mode),
+            SourceEvent::Arrived(op, at, mode) => self.arrived(source, &op, at, mode),
+            SourceEvent::Noise(bytes) => self.charge(source, |throttle| throttle.noise(bytes)),
             SourceEvent::Rejected(reason, text, at, claim) => {
                 if let Some(claim) = claim {
                     self.ledger.lied(source, &claim, at);
                 }
+                self.charge(source, Throttle::refused);
                 self.rejected(source, reason, text, at);
             }
             SourceEvent::Opened(at) => self.ledger.open(source, at),
@@ -253,6 +271,7 @@ impl Collector {
         self.ledger.reject(source);
         let Some(known) = self.known(source) else { return };
         *known.rejects.entry(reason.to_owned()).or_default() += 1;
+        known.refused.add(reason, at);
         if known.logged_reject_at.is_none_or(|logged| at.since(logged) >= REJECT_LOG_NS) {
             known.logged_reject_at = Some(at);
             tracing::warn!(source = %known.who.id, reason = %crate::telemetry::Capped(&text), "frame refused");
@@ -266,6 +285,7 @@ impl Collector {
         self.ledger.tick(now);
         self.watch_wall_clock(now);
         self.watch_primary();
+        self.watch_throttles(now);
         self.ask_for_chain(now);
         self.ask_for_explanations(now);
         self.save(now, ctx);
@@ -295,9 +315,9 @@ impl Actor for Collector {
 }
 
 impl Handler<FromSource> for Collector {
-    type Result = ();
+    type Result = MessageResult<FromSource>;
 
-    fn handle(&mut self, msg: FromSource, ctx: &mut Self::Context) {
+    fn handle(&mut self, msg: FromSource, ctx: &mut Self::Context) -> Self::Result {
         for event in msg.events {
             self.apply(msg.source, event);
         }
@@ -306,6 +326,7 @@ impl Handler<FromSource> for Collector {
         if self.clock.now().since(self.ticked) >= TICK.as_nanos() as i64 {
             self.tick(ctx);
         }
+        MessageResult(self.pause(msg.source))
     }
 }
 
@@ -314,17 +335,6 @@ impl Handler<RttSample> for Collector {
 
     fn handle(&mut self, msg: RttSample, _: &mut Self::Context) {
         self.ledger.rtt(msg.source, msg.at, msg.peer, msg.rtt_ns);
-    }
-}
-
-impl Handler<ReaderLate> for Collector {
-    type Result = ();
-
-    fn handle(&mut self, msg: ReaderLate, _: &mut Self::Context) {
-        self.ledger.late_reader(msg.from, msg.to);
-        if let Some(to) = msg.to {
-            self.note("reader_late", None, format!("our reading was late for {} ms", to.since(msg.from) / MS));
-        }
     }
 }
 

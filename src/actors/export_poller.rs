@@ -79,7 +79,7 @@ impl ExportPoller {
 
     fn tell(&self, events: Vec<SourceEvent>, ctx: &mut Context<Self>) {
         if !events.is_empty() {
-            ctx.wait(self.feed.telling(events).into_actor(self));
+            ctx.wait(self.feed.telling(events).into_actor(self).map(|pause, act, _| act.feed.paused(pause)));
         }
     }
 
@@ -92,13 +92,19 @@ impl ExportPoller {
     fn ask(&mut self, question: Question, ctx: &mut Context<Self>) {
         self.asked += 1;
         let (asked, export, target) = (self.asked, Arc::clone(&self.feed.doors.export), self.feed.target());
-        let asking = async move {
-            match question {
-                Question::Behind { seq, count } => export.page(&target, seq, count as u32).await,
-                Question::Later { created_ms, count } => export.page_since(&target, created_ms, count as u32).await,
-            }
-        };
-        ctx.spawn(asking.into_actor(self).map(move |result, act, ctx| {
+        let asking = actix::fut::ready(()).into_actor(self).then(move |(), act: &mut Self, _| {
+            // What the page before cost is known by now.
+            let pause = act.feed.pause_left();
+            let asking = async move {
+                tokio::time::sleep(pause).await;
+                match question {
+                    Question::Behind { seq, count } => export.page(&target, seq, count as u32).await,
+                    Question::Later { created_ms, count } => export.page_since(&target, created_ms, count as u32).await,
+                }
+            };
+            asking.into_actor(act)
+        });
+        ctx.spawn(asking.map(move |result, act, ctx| {
             if act.asked != asked {
                 return;
             }
@@ -269,6 +275,6 @@ impl Handler<Stop> for ExportPoller {
         self.feed.step(LinkEvent::Stop, &mut events);
         events.retain(|e| !matches!(e, SourceEvent::Closed));
         let telling = self.feed.telling(events);
-        AtomicResponse::new(Box::pin(telling.into_actor(self).map(|(), _, ctx| ctx.stop())))
+        AtomicResponse::new(Box::pin(telling.into_actor(self).map(|_, _, ctx| ctx.stop())))
     }
 }

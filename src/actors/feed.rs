@@ -4,11 +4,13 @@ use super::message::{FromSource, LinkIs, PeerIs, SourceEvent};
 use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings};
 use crate::domain::fill::Anchor;
 use crate::domain::link::{Link, LinkError, LinkEvent, LinkState};
+use crate::domain::throttle::Pause;
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::Taken;
 use crate::ports::export::ExportTarget;
 use crate::ports::export_error::{ExportClass, ExportError};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The link of a source that is asked again and again, and everyone who hears of it.
 pub(super) struct Feed {
@@ -20,15 +22,36 @@ pub(super) struct Feed {
     /// The last operation up to which nothing is missing, where that is known.
     pub(super) anchor: Option<Anchor>,
     peer: Option<SocketAddr>,
+    /// The source is not asked before then.
+    ask_not_before: Tau,
 }
 
 impl Feed {
     pub(super) fn new(settings: StreamSettings, doors: StreamDoors, to: StreamListeners, taken: Taken) -> Feed {
-        Feed { settings, doors, to, link: Link::default(), taken, anchor: None, peer: None }
+        Feed {
+            settings,
+            doors,
+            to,
+            link: Link::default(),
+            taken,
+            anchor: None,
+            peer: None,
+            ask_not_before: Tau::MIN,
+        }
     }
 
     pub(super) fn now(&self) -> Tau {
         self.doors.clock.now()
+    }
+
+    /// The source is not asked before the pause is over.
+    pub(super) fn paused(&mut self, pause: Pause) {
+        self.ask_not_before = self.ask_not_before.max(self.now().plus(pause.longest_ns()));
+    }
+
+    /// How long the source is still not to be asked.
+    pub(super) fn pause_left(&self) -> Duration {
+        Duration::from_nanos(self.ask_not_before.since(self.now()).max(0) as u64)
     }
 
     pub(super) fn target(&self) -> ExportTarget {
@@ -87,16 +110,16 @@ impl Feed {
         }
     }
 
-    /// Sends events to the collector; done when it has them.
-    pub(super) fn telling(&self, events: Vec<SourceEvent>) -> impl Future<Output = ()> + use<> {
+    /// Sends events to the collector; done when it has them, with how long the source is not to be asked.
+    pub(super) fn telling(&self, events: Vec<SourceEvent>) -> impl Future<Output = Pause> + use<> {
         let request =
             (!events.is_empty()).then(|| self.to.collector.send(FromSource { source: self.settings.source, events }));
         async move {
-            if let Some(request) = request
-                && request.await.is_err()
-            {
+            let Some(request) = request else { return Pause::default() };
+            request.await.unwrap_or_else(|_| {
                 tracing::debug!("the collector has gone");
-            }
+                Pause::default()
+            })
         }
     }
 }

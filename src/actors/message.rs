@@ -11,6 +11,7 @@ use crate::domain::link::{Link, LinkState};
 use crate::domain::op::{Op, OpKey};
 use crate::domain::sampling::{Sampling, Sought};
 use crate::domain::source::SourceIx;
+use crate::domain::throttle::Pause;
 use crate::domain::time::Tau;
 use crate::domain::transport::Taken;
 use crate::domain::validity::Rule;
@@ -60,15 +61,18 @@ pub enum SourceEvent {
     Measured(Option<i64>, Option<f64>),
     /// Operations are not taken in any way now.
     NotTaken,
+    /// So many bytes came that carried no operation.
+    Noise(u64),
     /// Only these operations of the primary are looked for from now on; none: all of them.
     Sampling(Option<Sampling>),
     /// The operation is not looked for after all.
     Skipped(OpKey),
 }
 
-/// What a source's stream tells the collector; the answer means that the ledger has it.
+/// What a source's stream tells the collector; the answer means that the ledger has it, and says how long the source is not
+/// to be read.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Pause")]
 pub struct FromSource {
     /// Which source.
     pub source: SourceIx,
@@ -76,9 +80,9 @@ pub struct FromSource {
     pub events: Vec<SourceEvent>,
 }
 
-/// What the reader of a connection tells its stream actor.
+/// What the reader of a connection tells its stream actor; the answer says how long it is not to read.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Pause")]
 pub struct Read {
     /// Which connection; an older one's are let go.
     pub epoch: u64,
@@ -90,6 +94,10 @@ pub struct Read {
     pub alive_at: Option<Tau>,
     /// The kernel's round trip, nanoseconds.
     pub tcp_info_rtt: Option<(Tau, i64)>,
+    /// Bytes that came since the last such message and that no message explains.
+    pub noise_bytes: u64,
+    /// The messages may have been there so many nanoseconds before they were read, because reading paused.
+    pub behind_ns: i64,
     /// How the stream ended, with the last message.
     pub end: Option<ReadEnd>,
 }

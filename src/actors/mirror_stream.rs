@@ -23,6 +23,7 @@ use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
 use crate::domain::mempool::Refill;
 use crate::domain::op::Op;
 use crate::domain::source::SourceIx;
+use crate::domain::throttle::Pause;
 use crate::domain::time::{SECOND, Tau};
 use crate::ports::clock::Clock;
 use crate::ports::dial::{DialRequest, Dialed, Dialer};
@@ -115,6 +116,10 @@ pub struct MirrorStream {
     /// Until then nothing of the present connection is taken in.
     quiet_until: Tau,
     fill_attempts: u32,
+    /// Its log is not asked before then.
+    ask_not_before: Tau,
+    /// Whether its messages are read some time after they came.
+    is_behind: bool,
     has_export: bool,
     chain: Option<chain::Chain>,
     was_observed: bool,
@@ -142,6 +147,8 @@ impl MirrorStream {
             refill: None,
             quiet_until: Tau::MIN,
             fill_attempts: 0,
+            ask_not_before: Tau::MIN,
+            is_behind: false,
             has_export: true,
             chain: None,
             peer: None,
@@ -257,21 +264,28 @@ impl MirrorStream {
     /// Sends events to the collector in their order: nothing else is handled until it has them.
     fn tell(&mut self, events: Vec<SourceEvent>, ctx: &mut Context<Self>) {
         if !events.is_empty() {
-            ctx.wait(self.telling(events).into_actor(self));
+            ctx.wait(self.telling(events).into_actor(self).map(|pause, act, _| act.paused(pause)));
         }
     }
 
-    fn telling(&mut self, events: Vec<SourceEvent>) -> impl Future<Output = ()> + use<> {
+    /// The source's log is not asked before the pause is over.
+    fn paused(&mut self, pause: Pause) {
+        self.ask_not_before = self.ask_not_before.max(self.now().plus(pause.filled_ns));
+    }
+
+    fn telling(&mut self, events: Vec<SourceEvent>) -> impl Future<Output = Pause> + use<> {
         let request = self.to.collector.send(FromSource { source: self.settings.source, events });
         let (validator, submitted) = (self.to.validator.clone(), std::mem::take(&mut self.submitted));
         async move {
-            if request.await.is_err() {
+            let pause = request.await.unwrap_or_else(|_| {
                 tracing::debug!("the collector has gone");
-            }
+                Pause::default()
+            });
             // Not before the ledger knows them: what is found about an operation must find it there.
             if let Some(validator) = validator {
                 validator.offer(submitted);
             }
+            pause
         }
     }
 
@@ -330,7 +344,7 @@ impl Actor for MirrorStream {
 }
 
 impl Handler<Read> for MirrorStream {
-    type Result = AtomicResponse<Self, ()>;
+    type Result = AtomicResponse<Self, Pause>;
 
     fn handle(&mut self, msg: Read, ctx: &mut Self::Context) -> Self::Result {
         let events = if msg.epoch == self.epoch { self.read(msg, ctx) } else { Vec::new() };
@@ -354,6 +368,6 @@ impl Handler<Stop> for MirrorStream {
         self.step(LinkEvent::Stop, &mut events, ctx);
         // That the stream ends is our doing: the window stays open, and the next start closes it as the observer being down.
         events.retain(|e| !matches!(e, SourceEvent::Closed));
-        AtomicResponse::new(Box::pin(self.telling(events).into_actor(self).map(|(), _, ctx| ctx.stop())))
+        AtomicResponse::new(Box::pin(self.telling(events).into_actor(self).map(|_, _, ctx| ctx.stop())))
     }
 }

@@ -109,9 +109,17 @@ impl Resolver {
         }
     }
 
+    /// Sends events to the collector; done when it has them. Questions go at a pace of their own.
+    fn telling(&self, events: Vec<SourceEvent>) -> impl Future<Output = ()> + use<> {
+        let telling = self.feed.telling(events);
+        async move {
+            telling.await;
+        }
+    }
+
     fn tell(&self, events: Vec<SourceEvent>, ctx: &mut Context<Self>) {
         if !events.is_empty() {
-            ctx.wait(self.feed.telling(events).into_actor(self));
+            ctx.wait(self.telling(events).into_actor(self));
         }
     }
 
@@ -316,7 +324,7 @@ impl Handler<LookFor> for Resolver {
                 events.push(SourceEvent::Skipped(sought.key));
             }
         }
-        AtomicResponse::new(Box::pin(self.feed.telling(events).into_actor(self)))
+        AtomicResponse::new(Box::pin(self.telling(events).into_actor(self)))
     }
 }
 
@@ -328,7 +336,7 @@ impl Handler<Stop> for Resolver {
         let mut events = Vec::new();
         self.feed.step(LinkEvent::Stop, &mut events);
         events.retain(|e| !matches!(e, SourceEvent::Closed));
-        let telling = self.feed.telling(events);
+        let telling = self.telling(events);
         AtomicResponse::new(Box::pin(telling.into_actor(self).map(|(), _, ctx| ctx.stop())))
     }
 }

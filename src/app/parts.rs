@@ -3,7 +3,7 @@
 use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::details::{Details, ReprobeFn};
 use super::pictures::Pictures;
-use super::settings::{driver, http_options, internals, prune_plan};
+use super::settings::{driver, http_options, internals, prune_plan, state_told};
 use super::sources::{Before, SourceChild, SourceParts, SourceSlot, start_pinger, start_source};
 use super::start_error::StartError;
 use super::state::Opened;
@@ -221,6 +221,7 @@ fn start_collector(
     load: &Arc<ValidatorLoad>,
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Addr<SnapshotWriter>) {
+    let state = state_told(&opened);
     let (store, plan) = (opened.store, prune_plan(config, now));
     let writer = SnapshotWriter::start_in_arbiter(&arbiter.handle(), move |_| SnapshotWriter::new(store, plan));
     let restored = opened.restored;
@@ -240,8 +241,9 @@ fn start_collector(
         kept_segments: restored.kept_segments,
         notes: opened.notes,
         imported: opened.imported,
-        internals: internals(config, board.clone(), Arc::clone(now)),
+        internals: internals(config, board.clone(), Arc::clone(now), state),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
+        foreign_ops_per_s: config.limits.foreign_ops_per_second,
         trouble,
         validator: Arc::clone(load),
     };

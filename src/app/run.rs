@@ -38,7 +38,11 @@ pub(super) fn on_system(work: impl Future<Output = u8> + 'static) -> u8 {
 pub(super) async fn started(config: &Config) -> Result<App, u8> {
     let opened = open_state(config).map_err(|e| fail(&e, e.exit_code()))?;
     for (kind, text) in &opened.notes {
-        tracing::info!(kind = %kind, "{text}");
+        if kind == "observer_down" {
+            tracing::info!(kind = %kind, "{text}");
+        } else {
+            tracing::warn!(kind = %kind, "{text}");
+        }
     }
     if let Some(warning) = open_files::warning(config.http.live_sockets, open_files::limit()) {
         tracing::warn!("{warning}");

@@ -1,7 +1,9 @@
 //! What the parts are told from the configuration: recomputers, retention, limits, the server's options.
 
 use super::pictures::Pictures;
+use super::state::Opened;
 use crate::config::Config;
+use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
 use crate::http::HttpOptions;
 use crate::ports::store::PrunePlan;
@@ -60,11 +62,20 @@ pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> Prune
     })
 }
 
+/// What the start found in the data directory, for the page of the internals.
+pub(super) fn state_told(opened: &Opened) -> serde_json::Value {
+    json!({
+        "notes": opened.notes.iter().map(|n| &n.1).collect::<Vec<_>>(),
+        "totals_restarted_at": opened.totals_restarted_ms.map(rfc3339_ms),
+    })
+}
+
 /// What the page of the internals says beside the ledger.
 pub(super) fn internals(
     config: &Config,
     board: StatusBoard,
     now: UtcNow,
+    state: serde_json::Value,
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
@@ -80,6 +91,7 @@ pub(super) fn internals(
             "recomputers": board.read(now()),
             "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
             "limits": limits,
+            "state": state,
         })
     })
 }
@@ -98,6 +110,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         detail_burst: http.detail_burst,
         exempt_loopback: http.exempt_loopback,
         allow_recheck: config.audit.allow_recheck,
+        admin_token_sha256: config.http.admin_token_sha256,
         version: http.expose_version.then(|| env!("CARGO_PKG_VERSION").to_owned()),
     }
 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Operations listed as missed or late for each mirror, as a multiple of what a page lists.
 const LISTED_FACTOR: usize = 50;
+/// What a start says when parts of the journal are gone.
+const LOST: &str = "parts of the journal are lost: what was not judged yet is unknown, and no mirror is blamed for it";
 /// A difference between the kept labels and the wall clock that is let stand, milliseconds.
 const LABEL_SLACK_MS: i64 = 1_000;
 
@@ -32,6 +34,8 @@ pub struct Opened {
     pub restored: Restored,
     /// Imported snapshots.
     pub imported: Arc<Vec<Imported>>,
+    /// When totals began anew because nothing of an older file could be read, UTC milliseconds.
+    pub totals_restarted_ms: Option<i64>,
     /// What to tell people: kind and text.
     pub notes: Vec<(String, String)>,
 }
@@ -70,19 +74,33 @@ pub fn open_state(config: &Config) -> Result<Opened, OpenError> {
     let labels = labels_after(loaded.heartbeat.as_ref(), &clock);
     notes.extend(down_note(&loaded, &clock, labels));
     let imported = Arc::new(imported_rows(&loaded));
+    let totals_restarted_ms = loaded.restarted_ms;
     let mut restored = restore(loaded, is_rebooted);
     let mut ledger = Ledger::new(params(config), limits(config), labels, &mirror_params(config));
     let ids: Vec<String> = config.mirrors.iter().map(|m| m.id.clone()).collect();
-    let found = ledger.restore(&std::mem::take(&mut restored.saved), &config.primary.id, &ids);
-    if let Some((segments, why)) = found.damaged {
-        notes
-            .push(("state_damaged".to_owned(), format!("state: {segments} journal segments could not be read: {why}")));
+    let mut saved = std::mem::take(&mut restored.saved);
+    let found = ledger.restore(&saved, &config.primary.id, &ids);
+    if found.loss.is_some() {
+        saved.loss = found.loss;
+        ledger = Ledger::new(params(config), limits(config), labels, &mirror_params(config));
+        ledger.restore(&saved, &config.primary.id, &ids);
     }
-    if restored.unreadable > 0 {
-        notes.push(("state_damaged".to_owned(), format!("state: {} rows could not be read", restored.unreadable)));
-    }
+    let damaged = |text: String| ("state_damaged".to_owned(), format!("state: {text}"));
+    notes.extend(found.damaged.map(|(n, why)| damaged(format!("{n} journal segments could not be read: {why}"))));
+    notes.extend((restored.unreadable > 0).then(|| damaged(format!("{} rows could not be read", restored.unreadable))));
+    notes.extend(saved.loss.map(|_| damaged(LOST.to_owned())));
     let boot = format!("{id}+{}", clock.offset_ns());
-    Ok(Opened { store: Box::new(store), clock: Arc::new(clock), boot, labels, ledger, restored, imported, notes })
+    Ok(Opened {
+        store: Box::new(store),
+        clock: Arc::new(clock),
+        boot,
+        labels,
+        ledger,
+        restored,
+        imported,
+        notes,
+        totals_restarted_ms,
+    })
 }
 
 /// The clock that goes on where the last run's stood, and whether the machine was started anew since.
@@ -112,11 +130,15 @@ fn down_note(loaded: &Loaded, clock: &SystemClock, labels: Labels) -> Option<(St
     let last = loaded.heartbeat.as_ref()?;
     let down_s = clock.now().since(Tau(last.tau_ns)) as f64 / SECOND as f64;
     let since = crate::domain::time::rfc3339_ms(labels.utc_ms(Tau(last.tau_ns)));
-    let how = if loaded.closed_cleanly { "stopped" } else { "ended without a goodbye" };
-    Some((
-        "observer_down".to_owned(),
-        format!("the observer {how} at {since} and was down for {down_s:.1} s; this time is not counted"),
-    ))
+    let text = if loaded.closed_cleanly {
+        format!("the observer stopped at {since} and was down for {down_s:.1} s; this time is not counted")
+    } else {
+        format!(
+            "state: ended without a goodbye; the {down_s:.1} s since {since}, when everything was last kept, are \
+             marked \"observer down\""
+        )
+    };
+    Some(("observer_down".to_owned(), text))
 }
 
 fn imported_rows(loaded: &Loaded) -> Vec<Imported> {

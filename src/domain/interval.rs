@@ -160,6 +160,12 @@ impl Acc {
         }
     }
 
+    /// What is undecided will not be decided any more: it becomes unknown.
+    pub fn give_up(&mut self) {
+        shift(&mut self.verdicts, Verdict::Pending as usize, Verdict::Unknown as usize);
+        shift(&mut self.extras, ExtraState::Pending as usize, ExtraState::Unknown as usize);
+    }
+
     /// Adds everything that `other` counted.
     pub fn merge(&mut self, other: &Acc) {
         self.merge_counts(other);
@@ -211,6 +217,14 @@ impl Acc {
                 self.dids_missed.add(did);
             }
         }
+    }
+}
+
+/// Counts under `to` what was counted under `from`.
+fn shift(counts: &mut [u32], from: usize, to: usize) {
+    let moved = counts.get_mut(from).map_or(0, std::mem::take);
+    if let Some(count) = counts.get_mut(to) {
+        *count += moved;
     }
 }
 

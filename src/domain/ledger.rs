@@ -15,6 +15,7 @@ pub mod findings;
 pub mod forks;
 pub mod journal;
 mod judge;
+pub mod loss;
 mod manner;
 mod mutant;
 mod numbers;
@@ -25,6 +26,7 @@ mod primary;
 mod range;
 mod recount;
 pub mod restore;
+pub mod saved;
 pub mod series;
 mod state;
 
@@ -33,7 +35,7 @@ pub use chains::ChainCounts;
 pub use content::{Content, Noticed};
 pub use extra::{ChainOutcome, ExtraRow};
 pub use persist::Persist;
-pub use restore::Saved;
+pub use saved::Saved;
 pub use state::{MirrorState, SourceState};
 
 use super::address::Peer;
@@ -44,6 +46,7 @@ use super::ring::Ring;
 use super::rollup::Rollups;
 use super::sampling::Sought;
 use super::source::SourceIx;
+use super::throttle::News;
 use super::time::{Labels, Tau};
 use super::verdict::{Mode, Reason};
 use super::window::GapState;
@@ -194,17 +197,21 @@ impl Ledger {
         }
     }
 
-    /// A source delivered an operation; `at` is the instant of the read that completed its frame.
-    pub fn arrive(&mut self, source: SourceIx, op: &Op, at: Tau, mode: Mode) {
+    /// A source delivered an operation; `at` is the instant of the read that completed its frame. Tells what it was.
+    pub fn arrive(&mut self, source: SourceIx, op: &Op, at: Tau, mode: Mode) -> News {
         let odd = op.seq.filter(|_| mode == Mode::Live).filter(|&seq| self.is_odd_number(source, seq, &op.key));
         let odd = odd.map(|seq| (seq, self.has(source, &op.key)));
-        match source.mirror_index() {
-            None => self.primary_delivers(op, at, mode),
+        let news = match source.mirror_index() {
+            None => {
+                self.primary_delivers(op, at, mode);
+                News::Known
+            }
             Some(m) => self.mirror_delivers(m, op, at, mode),
-        }
+        };
         if let Some((seq, is_repeat)) = odd {
             self.odd_number(source, seq, op.key, at, is_repeat);
         }
+        news
     }
 
     fn is_odd_number(&mut self, source: SourceIx, seq: u64, key: &OpKey) -> bool {

@@ -20,6 +20,13 @@ const EMPTY_NS: i64 = 2 * SECOND;
 /// Upgrades in a row that were followed by nothing before a source counts as not offering a stream.
 const EMPTY_UPGRADES_MAX: u32 = 2;
 
+/// A source that breaks the protocol so often within [`FAULTS_NS`] is left alone for [`PENALTY_NS`].
+const FAULTS_MAX: usize = 3;
+/// See [`FAULTS_MAX`].
+const FAULTS_NS: i64 = 60 * SECOND;
+/// See [`FAULTS_MAX`].
+const PENALTY_NS: i64 = 600 * SECOND;
+
 /// What the API calls `link.state`.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,7 +57,7 @@ impl LinkState {
 /// What kind of failure ended or prevented a connection.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LinkError {
-    /// Stable word: `dns`, `tcp`, `tls`, `http`, `ws`, `timeout`, `refused`, `false_101`, `dead`, `export`.
+    /// Stable word: `dns`, `tcp`, `tls`, `http`, `ws`, `timeout`, `refused`, `false_101`, `dead`, `export`, `protocol`.
     pub class: String,
     /// One line for people.
     pub text: String,
@@ -103,6 +110,11 @@ pub enum LinkEvent {
         /// The reason that was given.
         reason: String,
     },
+    /// The other side broke the protocol, and nothing that follows can be read.
+    Broken {
+        /// One line for people.
+        text: String,
+    },
     /// Bytes that we sent stay without acknowledgement.
     Dead {
         /// One line for people.
@@ -142,6 +154,8 @@ pub struct Link {
     pub reconnects: u64,
     attempts: u32,
     empty_upgrades: u32,
+    /// When the protocol was broken of late, oldest first.
+    faults: Vec<Tau>,
     upgraded_at: Option<Tau>,
     opened_at: Option<Tau>,
     was_open: bool,
@@ -184,6 +198,7 @@ impl Link {
                 LinkEffect::Wait(wait)
             }
             LinkEvent::Closed { code, reason } => self.closed(code, reason, now, jitter),
+            LinkEvent::Broken { text } => self.broken(text, now, jitter),
             LinkEvent::Dead { text } => {
                 self.last_error = Some(LinkError { class: "dead".to_owned(), text, at: now });
                 self.lost(LinkState::Waiting, now);
@@ -234,6 +249,27 @@ impl Link {
         }
         self.lost(next, now);
         LinkEffect::Wait(self.backoff(jitter))
+    }
+
+    fn broken(&mut self, text: String, now: Tau, jitter: f64) -> LinkEffect {
+        self.faults.retain(|at| now.since(*at) < FAULTS_NS);
+        self.faults.push(now);
+        let is_penalty = self.faults.len() >= FAULTS_MAX;
+        let text = if is_penalty {
+            self.faults.clear();
+            format!(
+                "{text}; {FAULTS_MAX} such errors within {} s, retry in {} s",
+                FAULTS_NS / SECOND,
+                PENALTY_NS / SECOND
+            )
+        } else {
+            text
+        };
+        self.last_close = Some(LinkClose { code: 1006, reason: text.clone(), at: now });
+        self.last_error = Some(LinkError { class: "protocol".to_owned(), text, at: now });
+        self.lost(LinkState::Waiting, now);
+        let wait = self.backoff(jitter);
+        LinkEffect::Wait(if is_penalty { PENALTY_NS } else { wait })
     }
 
     fn lost(&mut self, next: LinkState, now: Tau) {
@@ -316,6 +352,23 @@ mod tests {
         l.heard();
         l.on(LinkEvent::Closed { code: 1006, reason: String::new() }, Tau(5), 0.5);
         assert_eq!(l.state, LinkState::Waiting, "a source that said something offers a stream");
+    }
+
+    #[test]
+    fn a_source_that_keeps_breaking_the_protocol_is_left_alone_for_a_while() {
+        let mut l = Link::default();
+        let broken = |l: &mut Link, s: i64| {
+            l.on(LinkEvent::Waited, Tau(s * SECOND), 0.0);
+            l.on(LinkEvent::Broken { text: "ws: reserved bits".to_owned() }, Tau(s * SECOND), 1.0)
+        };
+        assert_eq!(broken(&mut l, 0), LinkEffect::Wait(500 * MS));
+        assert_eq!(broken(&mut l, 20), LinkEffect::Wait(SECOND));
+        assert_eq!(broken(&mut l, 60), LinkEffect::Wait(2 * SECOND), "the first one is a minute ago");
+        assert_eq!(broken(&mut l, 79), LinkEffect::Wait(600 * SECOND));
+        let error = l.last_error.clone().unwrap();
+        let text = "ws: reserved bits; 3 such errors within 60 s, retry in 600 s";
+        assert_eq!((error.class.as_str(), error.text.as_str(), l.state), ("protocol", text, LinkState::Waiting));
+        assert_eq!(broken(&mut l, 679), LinkEffect::Wait(8 * SECOND), "afterwards it begins anew");
     }
 
     #[test]

@@ -29,8 +29,10 @@ use super::confirm::Load;
 use super::evidence::Evidence;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
+use super::refused::Refused;
 use super::sample::Samples;
 use super::source::SourceIx;
+use super::throttle::ThrottleState;
 use super::time::{Labels, Span, Tau, rfc3339_ms};
 use super::transport::Taken;
 use event::Event;
@@ -63,6 +65,10 @@ pub struct SourceInfo {
     pub rejects: BTreeMap<String, u64>,
     /// The latest refused frame: what was wrong, and when.
     pub last_reject: Option<(String, Tau)>,
+    /// Refused frames of the last hour.
+    pub refused: Refused,
+    /// How fast it is read.
+    pub throttle: ThrottleState,
 }
 
 /// A row of a snapshot that another monitor kept and that was imported.

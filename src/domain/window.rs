@@ -199,6 +199,15 @@ impl Windows {
         self.push(Gap { start: from, reopened: Some(to), state: GapState::Hole(to), cause: Reason::DroppedByUs as u8 });
     }
 
+    /// Nothing that was proved can be believed any more: all of it is a hole, until the stream is open again.
+    pub fn distrust(&mut self) {
+        let Some(first) = self.first else { return };
+        self.gaps.clear();
+        self.is_open = false;
+        let state = GapState::Hole(Tau::MAX);
+        self.push(Gap { start: first, reopened: None, state, cause: Reason::SelfDown as u8 });
+    }
+
     /// What is known of the half-open span `[from, to)`, with the end proved too. Of several holes the oldest is the reason, so
     /// that it does not matter how much later `to` is moved.
     #[must_use]

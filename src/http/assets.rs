@@ -8,11 +8,17 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 use bytes::Bytes;
+use futures_util::future::ready;
+
+use super::problem::Problem;
+use super::routes::other_method;
+use super::state::HttpState;
 
 const INDEX: &str = "index.html";
 const INITIAL_OVERVIEW_MARK: &[u8] = b"<!--initial-overview-->";
@@ -78,12 +84,14 @@ static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 const PAGES: [&str; 5] = ["/", "/misses", "/mirrors/{id}", "/did/{did}", "/op/{did}/{cid}"];
 
 /// Adds the pages and `/assets/{name}` (GET and HEAD).
-pub fn configure(cfg: &mut web::ServiceConfig) {
+pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
     for path in PAGES {
-        cfg.service(web::resource(path).route(read().to(index)));
+        cfg.service(web::resource(path).route(read().to(index)).default_service(other_method(state)));
     }
-    cfg.service(web::resource("/assets/{name}").route(read().to(asset)));
+    let shared = state.clone();
+    let asset = move |request: HttpRequest, name: web::Path<String>| ready(asset(&request, &name, &shared));
+    cfg.service(web::resource("/assets/{name}").route(read().to(asset)).default_service(other_method(state)));
 }
 
 /// The document as it was built, without a snapshot in it; `None` when the binary was built without the dashboard.
@@ -108,11 +116,11 @@ async fn index(request: HttpRequest) -> HttpResponse {
     }
 }
 
-async fn asset(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
+fn asset(request: &HttpRequest, name: &str, state: &HttpState) -> HttpResponse {
     match ASSETS.get(&format!("assets/{name}")) {
         // The name holds a hash of the content: a changed file has another name.
-        Some(asset) => answer(&request, asset, "public, max-age=31536000, immutable"),
-        None => HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("no such file\n"),
+        Some(asset) => answer(request, asset, "public, max-age=31536000, immutable"),
+        None => Problem::new(StatusCode::NOT_FOUND, "not_found", "no such file").respond(request, state.now_ms()),
     }
 }
 
@@ -229,14 +237,14 @@ fn content_type(name: &str) -> &'static str {
 #[cfg(test)]
 #[cfg(feature = "dashboard")]
 mod tests {
-    use actix_web::http::StatusCode;
     use actix_web::test::{self, TestRequest};
     use actix_web::{App, dev::ServiceResponse};
 
     use super::*;
+    use crate::http::tests::world;
 
     async fn get(path: &str, headers: &[(&'static str, &str)]) -> ServiceResponse {
-        let app = test::init_service(App::new().configure(configure)).await;
+        let app = test::init_service(App::new().configure(|cfg| configure(cfg, &world().state))).await;
         let mut request = TestRequest::get().uri(path);
         for (name, value) in headers {
             request = request.insert_header((*name, *value));
@@ -303,7 +311,10 @@ mod tests {
     #[actix_web::test]
     async fn the_first_snapshot_is_in_the_document_and_cannot_leave_its_block() {
         let overview = InitialOverview::new(|| Bytes::from_static(br#"{"name":"</script><script>alert(1)"}"#));
-        let app = test::init_service(App::new().app_data(web::Data::new(overview)).configure(configure)).await;
+        let app = test::init_service(
+            App::new().app_data(web::Data::new(overview)).configure(|cfg| configure(cfg, &world().state)),
+        )
+        .await;
         let response = test::call_service(&app, TestRequest::get().uri("/").to_request()).await;
         assert_eq!(header(&response, "cache-control"), "no-cache");
         let body = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();

@@ -1,24 +1,19 @@
-//! What holds for every request and every answer: limits on the head, the `Host` check, security and CORS headers.
+//! What holds for every request and every answer: the `Host` check, security and CORS headers.
 //!
 //! Runs around the router, so that errors get the same headers as pages. It adds; it never changes a body.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpResponse};
 use futures_util::future::{Either, ready};
 
 use super::client_address::is_https;
+use super::door::Hangup;
+use super::head::Refusal;
 use super::problem::{Problem, quote};
 use super::state::HttpState;
-
-/// Longest request target in bytes.
-const URI_BYTES_MAX: usize = 2_048;
-/// Longest head in bytes, names and values.
-const HEAD_BYTES_MAX: usize = 16_384;
-/// Most header fields.
-const HEADERS_MAX: usize = 64;
 
 /// Where the data is that any origin may read.
 const PUBLIC_PREFIX: &str = "/api/";
@@ -53,6 +48,8 @@ struct Additions {
     is_https: bool,
     allow_origin: Option<HeaderValue>,
     varies_by_origin: bool,
+    /// Whether what follows the request is no request: the connection ends with an answer that does not take it over.
+    is_stream: bool,
 }
 
 /// Checks the request, passes it on, and adds the headers to whatever came of it.
@@ -71,6 +68,12 @@ where
     };
     async move {
         let mut response = answer.await?;
+        if additions.is_stream && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            if let Some(hangup) = response.request().conn_data::<Hangup>() {
+                hangup.hang_up();
+            }
+        }
         add(response.headers_mut(), additions);
         Ok(response)
     }
@@ -78,6 +81,9 @@ where
 
 /// The answer to a request that needs no handler: a refusal or a preflight.
 fn early_answer(state: &HttpState, request: &ServiceRequest) -> Option<HttpResponse<BoxBody>> {
+    if let Some(refusal) = Refusal::of(request.method(), request.path()) {
+        return Some(refusal.problem().respond(request.request(), state.now_ms()));
+    }
     if let Err(problem) = check(state, request) {
         return Some(problem.respond(request.request(), state.now_ms()));
     }
@@ -93,35 +99,19 @@ fn early_answer(state: &HttpState, request: &ServiceRequest) -> Option<HttpRespo
     })
 }
 
-/// Refuses what is too long, has a body where none belongs, or asks for another host.
+/// Refuses what has a body where none belongs, or asks for another host. Limits of the head are kept at the door.
 fn check(state: &HttpState, request: &ServiceRequest) -> Result<(), Problem> {
-    let uri = request.uri();
-    let uri_bytes = uri.path().len().saturating_add(uri.query().map_or(0, |query| query.len().saturating_add(1)));
-    if uri_bytes > URI_BYTES_MAX {
-        let detail = format!("{uri_bytes} bytes of address, limit {URI_BYTES_MAX}");
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail).limit(URI_BYTES_MAX as u64));
-    }
     let headers = request.headers();
-    let too_large = |detail: String, limit: usize| {
-        Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail).limit(limit as u64)
-    };
-    let (mut count, mut bytes) = (0usize, 0usize);
-    for (name, value) in headers {
-        count = count.saturating_add(1);
-        bytes = bytes.saturating_add(name.as_str().len()).saturating_add(value.len());
-    }
-    if count > HEADERS_MAX {
-        return Err(too_large(format!("{count} header fields, limit {HEADERS_MAX}"), HEADERS_MAX));
-    }
-    if bytes > HEAD_BYTES_MAX {
-        return Err(too_large(format!("{bytes} bytes of header fields, limit {HEAD_BYTES_MAX}"), HEAD_BYTES_MAX));
-    }
-    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
-    if has_body && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if has_body(headers) && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "limit 0").limit(0));
     }
     check_host(&state.options.allowed_hosts, headers)
+}
+
+/// Whether a body follows the head.
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
 /// Refuses a `Host` that is not on the list; an empty list allows all.
@@ -160,7 +150,8 @@ fn additions(state: &HttpState, request: &ServiceRequest) -> Additions {
         request.headers().get(header::ORIGIN).filter(|origin| is_origin_allowed(origins, origin)).cloned()
     };
     let is_https = is_https(request.peer_addr(), request.headers(), &state.options.trusted_proxies);
-    Additions { is_public, is_https, allow_origin, varies_by_origin: is_public && !allows_any }
+    let is_stream = request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
+    Additions { is_public, is_https, allow_origin, varies_by_origin: is_public && !allows_any, is_stream }
 }
 
 fn add(headers: &mut HeaderMap, additions: Additions) {

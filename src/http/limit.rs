@@ -28,8 +28,14 @@ static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy
 pub struct ClientLimit {
     buckets: DefaultKeyedRateLimiter<u128>,
     clock: DefaultClock,
-    per_second: NonZeroU32,
+    /// What is limited, as "10 requests per second".
+    words: String,
+    /// How many of that.
+    limit: NonZeroU32,
+    /// How many at once.
     burst: NonZeroU32,
+    /// Seconds until an empty bucket is full.
+    full_again_s: u64,
     exempt_loopback: bool,
     /// Requests that came while there were too many clients.
     crowded: AtomicUsize,
@@ -37,10 +43,7 @@ pub struct ClientLimit {
 
 impl std::fmt::Debug for ClientLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientLimit")
-            .field("per_second", &self.per_second)
-            .field("burst", &self.burst)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientLimit").field("words", &self.words).field("burst", &self.burst).finish_non_exhaustive()
     }
 }
 
@@ -53,10 +56,27 @@ impl ClientLimit {
         ClientLimit {
             buckets: DefaultKeyedRateLimiter::keyed(quota),
             clock: DefaultClock::default(),
-            per_second,
+            words: format!("{per_second} requests per second"),
+            limit: per_second,
             burst,
+            full_again_s: u64::from(burst.get().div_ceil(per_second.get()).max(1)),
             exempt_loopback,
             crowded: AtomicUsize::new(0),
+        }
+    }
+
+    /// `count` of what `noun` names in any `period` of whole minutes, for everyone; 0 counts as 1.
+    pub fn per_period(noun: &str, count: u32, period: Duration) -> Self {
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(period / count.get()).unwrap_or(Quota::per_minute(count)).allow_burst(count);
+        let minutes = (period.as_secs() / 60).max(1);
+        let unit = if minutes == 1 { "minute".to_owned() } else { format!("{minutes} minutes") };
+        ClientLimit {
+            buckets: DefaultKeyedRateLimiter::keyed(quota),
+            words: format!("{count} {noun} per {unit}"),
+            limit: count,
+            full_again_s: period.as_secs(),
+            ..Self::new(1, count.get(), false)
         }
     }
 
@@ -83,14 +103,13 @@ impl ClientLimit {
 
     fn refusal(&self, wait: Duration) -> Problem {
         let wait_s = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
-        let detail = format!("{} requests per second; retry in {wait_s} s", self.per_second);
-        let full_again_s = self.burst.get().div_ceil(self.per_second.get()).max(1);
+        let detail = format!("{}; retry in {wait_s} s", self.words);
         let text = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("0"));
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
-            .limit(u64::from(self.per_second.get()))
+            .limit(u64::from(self.limit.get()))
             .header(header::RETRY_AFTER, HeaderValue::from(wait_s))
             .header(RATE_LIMIT.clone(), text(format!("\"details\";r=0;t={wait_s}")))
-            .header(RATE_LIMIT_POLICY.clone(), text(format!("\"details\";q={};w={full_again_s}", self.burst)))
+            .header(RATE_LIMIT_POLICY.clone(), text(format!("\"details\";q={};w={}", self.burst, self.full_again_s)))
     }
 }
 

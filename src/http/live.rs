@@ -6,8 +6,8 @@
 //! ping; until its pong has come nothing more is sent, and the reader is told afterwards how much it missed (`lagged`).
 //! Inbound: `{"type":"subscribe","topics":[…]}`.
 //!
-//! An actor of this kind freezes while its peer does not read, timers too. What ends such a socket is `TCP_USER_TIMEOUT`
-//! on the connection, set where it is accepted.
+//! An actor of this kind freezes while its peer does not read, timers too. What ends such a socket are the door, which gives
+//! a peer that takes nothing ten seconds, and `TCP_USER_TIMEOUT` on the connection.
 
 mod frame_limit;
 mod liveness;

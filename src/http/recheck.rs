@@ -1,5 +1,5 @@
 //! What a reader may have done: all hosts asked about a DID now, and the way chosen anew in which a mirror's operations are
-//! taken. Off unless the operator allows it.
+//! taken. The operator's own unless he allows it to all.
 //!
 //! Bounded three times: few requests of one client, no second one for a DID or a mirror that was just asked about, and the
 //! budget for each host.
@@ -10,7 +10,9 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
+use super::head::{BODY_BYTES_MAX, Refusal};
 use super::ops_query;
 use super::problem::Problem;
 use super::query::Params;
@@ -25,8 +27,8 @@ pub const BURST: u32 = 5;
 pub const SAME_DID: Duration = Duration::from_secs(10);
 /// DIDs remembered for that.
 pub const DIDS_MAX: u64 = 1_000;
-/// Largest body in bytes; what is in it is not read.
-const BODY_BYTES_MAX: u64 = 4_096;
+/// Longest time for a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// When to look for what came of it.
 const LOOK_AFTER_S: u64 = 3;
 
@@ -51,10 +53,10 @@ pub fn reprobe(state: &web::Data<HttpState>) -> Resource {
 
 fn resource(path: &str, wish: Wish, state: &web::Data<HttpState>) -> Resource {
     let shared = state.clone();
-    let handler = move |request: HttpRequest| {
+    let handler = move |request: HttpRequest, body: web::Payload| {
         let state = shared.clone();
         async move {
-            let answer = respond(&request, wish, &state).await;
+            let answer = respond(&request, body, wish, &state).await;
             answer.unwrap_or_else(|problem| problem.respond(&request, state.now_ms()))
         }
     };
@@ -73,12 +75,18 @@ fn resource(path: &str, wish: Wish, state: &web::Data<HttpState>) -> Resource {
     web::resource(path).route(web::post().to(handler)).default_service(web::to(other))
 }
 
-async fn respond(request: &HttpRequest, wish: Wish, state: &HttpState) -> Result<HttpResponse, Problem> {
+async fn respond(
+    request: &HttpRequest,
+    body: web::Payload,
+    wish: Wish,
+    state: &HttpState,
+) -> Result<HttpResponse, Problem> {
     if !state.options.allow_recheck {
-        return Err(super::detail::RecheckError::NotEnabled.into());
+        let admin = state.admin.as_ref().ok_or(super::detail::RecheckError::NotEnabled)?;
+        admin.check(request, state.client(request))?;
     }
     check_origin(request.headers())?;
-    check_body(request.headers())?;
+    check_body(request.headers(), body).await?;
     Params::parse(request.query_string(), &[])?;
     match wish {
         Wish::Recheck => {
@@ -119,16 +127,29 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn check_body(headers: &HeaderMap) -> Result<(), Problem> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).map(str::parse::<u64>);
-    match length {
-        Some(Err(_)) => Err(too_large()),
-        Some(Ok(bytes)) if bytes > BODY_BYTES_MAX => Err(too_large()),
-        _ => Ok(()),
+/// Refuses a body that is no JSON; what it says is not looked at, and none is as good.
+async fn check_body(headers: &HeaderMap, body: web::Payload) -> Result<(), Problem> {
+    let bytes = match timeout(BODY_TIMEOUT, body.to_bytes_limited(BODY_BYTES_MAX)).await {
+        Ok(Ok(Ok(bytes))) => bytes,
+        Ok(Ok(Err(_))) => return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_body", "the body is cut short")),
+        Ok(Err(_)) => return Err(Refusal::BodyTooLarge.problem()),
+        Err(_) => {
+            let detail = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail));
+        }
+    };
+    if bytes.is_empty() {
+        return Ok(());
     }
-}
-
-fn too_large() -> Problem {
-    let detail = format!("limit {BODY_BYTES_MAX}");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).limit(BODY_BYTES_MAX)
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        let refusal =
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send application/json");
+        return Err(refusal.allowed(["application/json"]));
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).map(drop).map_err(|error| {
+        let before: usize = bytes.split(|byte| *byte == b'\n').take(error.line() - 1).map(|line| line.len() + 1).sum();
+        Problem::new(StatusCode::BAD_REQUEST, "bad_json", format!("at byte {}", before + error.column()))
+    })
 }

@@ -205,7 +205,8 @@ fn live_socket(state: &web::Data<HttpState>) -> Resource {
         let response = live::open(&request, payload, &shared);
         ready(response.unwrap_or_else(|problem| problem.respond(&request, shared.now_ms())))
     };
-    web::resource("/api/v1/live").route(web::get().to(handler)).default_service(other_method(state))
+    let read = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    web::resource("/api/v1/live").route(read.to(handler)).default_service(other_method(state))
 }
 
 fn probe(path: &str, state: &web::Data<HttpState>, check: fn(&HttpState) -> Result<(), String>) -> Resource {

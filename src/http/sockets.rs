@@ -1,4 +1,4 @@
-//! How many live sockets there are, in all and of each client. A [`Seat`] is one; dropping it gives it back.
+//! How many connections of a kind there are, in all and of each client: live sockets, and all of them. A [`Seat`] is one; dropping it gives it back.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -8,14 +8,19 @@ use actix_web::HttpRequest;
 use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
+use super::admin::Admin;
 use super::client_address::{AddressBlock, client};
 use super::detail::Detail;
 use super::limit::ClientLimit;
 use super::pool::Pool;
+use super::problem::Problem;
 use super::recheck;
-use super::sockets::Sockets;
+use super::sockets::{Seat, Sockets};
 use crate::domain::did::Did;
 use crate::publish::{Pages, UtcNow};
+
+/// Connections of one address besides its live sockets.
+const PLAIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 128;
 
 /// Whether readers may rely on the pages; the error says why not, in words for them.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -43,6 +48,8 @@ pub struct HttpOptions {
     pub exempt_loopback: bool,
     /// Whether readers may have hosts asked about a DID.
     pub allow_recheck: bool,
+    /// SHA-256 of the operator's token, where there is one.
+    pub admin_token_sha256: Option<[u8; 32]>,
     /// Our version, where it may be told.
     pub version: Option<String>,
 }
@@ -60,6 +67,7 @@ impl Default for HttpOptions {
             detail_burst: 40,
             exempt_loopback: true,
             allow_recheck: false,
+            admin_token_sha256: None,
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
@@ -98,10 +106,14 @@ pub struct HttpState {
     pub(super) detail: Arc<dyn Detail>,
     pub(super) pool: Pool,
     pub(super) limit: ClientLimit,
+    /// Knows the operator; `None` where he has no token.
+    pub(super) admin: Option<Admin>,
     pub(super) recheck_limit: ClientLimit,
     /// DIDs that were asked about just now.
     pub(super) rechecked: Cache<Did, ()>,
     pub(super) sockets: Arc<Sockets>,
+    /// Connections of any kind.
+    connections: Arc<Sockets>,
     pub(super) readiness: Readiness,
     utc_now_ms: UtcNow,
 }
@@ -115,10 +127,15 @@ impl HttpState {
             mirror_ids: parts.mirror_ids.into_iter().collect(),
             detail: Arc::clone(&parts.detail),
             recheck_limit: ClientLimit::new(recheck::PER_SECOND, recheck::BURST, options.exempt_loopback),
+            admin: options.admin_token_sha256.map(Admin::new),
             rechecked: Cache::builder().max_capacity(recheck::DIDS_MAX).time_to_live(recheck::SAME_DID).build(),
             pool: Pool::new(parts.detail, Arc::clone(&parts.utc_now_ms)),
             limit: ClientLimit::new(options.detail_requests_per_second, options.detail_burst, options.exempt_loopback),
             sockets: Arc::new(Sockets::new(options.live_sockets_max, options.live_sockets_per_address_max)),
+            connections: Arc::new(Sockets::new(
+                usize::MAX,
+                options.live_sockets_per_address_max.saturating_add(PLAIN_CONNECTIONS_PER_ADDRESS_MAX),
+            )),
             pages: parts.pages,
             readiness: parts.readiness,
             utc_now_ms: parts.utc_now_ms,
@@ -135,6 +152,16 @@ impl HttpState {
     /// Live sockets open now.
     pub fn live_sockets(&self) -> usize {
         self.sockets.open()
+    }
+
+    /// Takes a seat for a connection of `peer`; none where a peer is not counted: an exempt one, and a trusted proxy, which
+    /// brings the connections of many.
+    pub(super) fn connection_seat(&self, peer: IpAddr) -> Result<Option<Seat>, Problem> {
+        let is_proxy = self.options.trusted_proxies.iter().any(|block| block.contains(peer));
+        if is_proxy || self.limit.is_exempt(peer) {
+            return Ok(None);
+        }
+        self.connections.sit(peer, false).map(Some)
     }
 
     /// Whose request it is.

@@ -5,15 +5,18 @@
 //! never reads ahead of what it hands up, so [`ReadStamps::last_read`] belongs to the frame handed up last.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::clock::Clock;
 use crate::domain::time::Tau;
+
+/// Bytes after which other tasks of the thread have their turn, though more could be read.
+const AT_ONCE_MAX: usize = 64 * 1024;
 
 /// When one socket was read; written by its [`StampedStream`], read by whoever holds the `Arc`.
 #[derive(Debug)]
@@ -24,11 +27,18 @@ pub struct ReadStamps {
     emptied_ns: AtomicI64,
     /// Bytes read so far.
     bytes: AtomicU64,
+    /// Whether the stream is read slower than it comes.
+    is_behind: AtomicBool,
 }
 
 impl Default for ReadStamps {
     fn default() -> Self {
-        Self { last_read_ns: AtomicI64::new(i64::MIN), emptied_ns: AtomicI64::new(i64::MIN), bytes: AtomicU64::new(0) }
+        Self {
+            last_read_ns: AtomicI64::new(i64::MIN),
+            emptied_ns: AtomicI64::new(i64::MIN),
+            bytes: AtomicU64::new(0),
+            is_behind: AtomicBool::new(false),
+        }
     }
 }
 
@@ -55,6 +65,17 @@ impl ReadStamps {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Notes whether the stream is read slower than it comes.
+    pub fn set_behind(&self, is_behind: bool) {
+        self.is_behind.store(is_behind, Ordering::Relaxed);
+    }
+
+    /// Whether the stream is read slower than it comes.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
     /// Notes a read that began at `began`, returned at `ended`, had room for `room` bytes and brought `count`.
     fn note(&self, began: Tau, ended: Tau, room: usize, count: usize) {
         self.last_read_ns.store(ended.0, Ordering::Relaxed);
@@ -76,12 +97,14 @@ pub struct StampedStream<S> {
     clock: Arc<dyn Clock>,
     /// Written here only.
     stamps: Arc<ReadStamps>,
+    /// Bytes read since other tasks of the thread had their turn.
+    at_once: usize,
 }
 
 impl<S> StampedStream<S> {
     /// Wraps `inner`; nothing is noted before its first read.
     pub fn new(inner: S, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, clock, stamps: Arc::default() }
+        Self { inner, clock, stamps: Arc::default(), at_once: 0 }
     }
 
     /// The notes about this stream's reads.
@@ -94,6 +117,12 @@ impl<S> StampedStream<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for StampedStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.at_once >= AT_ONCE_MAX {
+            // What is read may never become a message, and whoever reads then never ends by itself.
+            this.at_once = 0;
+            // Unlike a waker that is called at once, this lets timers have their turn too.
+            return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
+        }
         let (room, filled_before) = (buf.remaining(), buf.filled().len());
         let began = this.clock.now();
         let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
@@ -101,6 +130,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for StampedStream<S> {
         if count > 0 {
             this.stamps.note(began, this.clock.now(), room, count);
         }
+        this.at_once = if polled.is_pending() { 0 } else { this.at_once + count };
         polled
     }
 }
@@ -159,5 +189,19 @@ mod tests {
         drop(far);
         assert_eq!(stream.read(&mut four).await.unwrap(), 0);
         assert_eq!(stamps.last_read(), Some(Tau(150)), "an end of the stream is no byte");
+    }
+
+    #[tokio::test]
+    async fn other_tasks_have_their_turn_however_much_there_is_to_read() {
+        let clock = Arc::new(ManualClock::new(Tau(100), 0));
+        let (near, mut far) = tokio::io::duplex(AT_ONCE_MAX + 64);
+        let mut stream = StampedStream::new(near, clock as Arc<dyn Clock>);
+        far.write_all(&[b'x'; AT_ONCE_MAX + 64]).await.unwrap();
+        let mut all = vec![0u8; AT_ONCE_MAX];
+        stream.read_exact(&mut all).await.unwrap();
+        let mut rest = [0u8; 64];
+        let mut read = std::pin::pin!(stream.read(&mut rest));
+        assert!(futures_util::poll!(read.as_mut()).is_pending(), "the others have their turn");
+        assert_eq!(read.await.unwrap(), 64);
     }
 }

@@ -249,6 +249,9 @@ pub struct Loaded {
     pub heartbeat: Option<Heartbeat>,
     /// Whether the last run ended through [`Store::close`].
     pub closed_cleanly: bool,
+    /// Whether these are the remains of a damaged file that nothing was committed to since: rows that are there may then
+    /// be of different transactions.
+    pub is_recovered: bool,
     /// When totals began anew because nothing of an older file could be read, UTC milliseconds.
     pub restarted_ms: Option<i64>,
     /// All segments of the journal, by id.

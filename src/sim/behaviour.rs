@@ -4,6 +4,7 @@
 
 mod software;
 
+use super::flood::Flood;
 use super::history::Lie;
 use crate::domain::cid::Cid;
 use std::collections::HashSet;
@@ -199,6 +200,8 @@ pub struct Behaviour {
     pub answers_pings: bool,
     /// How often it pings on its own.
     pub pings_every: Option<Duration>,
+    /// What streams carry beside the operations, as much as the wire takes.
+    pub flood: Option<Flood>,
     /// Streams stay open and carry nothing.
     pub stalled: bool,
     /// Each stream ends after so long.
@@ -256,6 +259,7 @@ impl Default for Behaviour {
             oldest_cursor: 0,
             answers_pings: true,
             pings_every: None,
+            flood: None,
             stalled: false,
             disconnect_after: None,
             disconnect_how: Hangup::Eof,

@@ -68,6 +68,8 @@ pub struct Received {
     pub healths: u64,
     /// Pings that were read.
     pub pings: u64,
+    /// Messages of floods that were written.
+    pub flooded: u64,
 }
 
 impl Received {

@@ -1,6 +1,7 @@
 //! One open stream: catch-up from its place in the log, then live, until somebody ends it.
 
 use super::behaviour::Hangup;
+use super::flood::{self, Flood, Source};
 use super::server::Shared;
 use futures_util::{SinkExt, StreamExt};
 use std::io;
@@ -8,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -24,9 +25,49 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<MaybeDeaf>;
 
+/// Sends a flood, and between its lumps what the log holds from `place` on, until there is to be no flood any more; then
+/// where the log was left, or none when the client left.
+async fn flood(socket: &mut TcpStream, shared: &Shared, mut place: u64) -> Option<u64> {
+    let mut source: Option<(Flood, Source)> = None;
+    let live_from = place;
+    loop {
+        let now_ms = (shared.now_ms)();
+        let (flood, seed, batch, next, newest) = {
+            let state = shared.state();
+            let style = state.behaviour.style;
+            let Some(flood) = state.behaviour.flood else { return Some(place) };
+            let (batch, next) = state.log.read(place, live_from, BATCH, style)?;
+            let newest = state.log.last_frames(1, style).pop();
+            (flood, state.received.upgrades, batch, next, newest)
+        };
+        place = next;
+        if source.as_ref().is_none_or(|(of, _)| *of != flood) {
+            source = Some((flood, Source::new(flood, seed, now_ms)));
+        }
+        let newest = newest.as_ref().and_then(|message| message.to_text().ok());
+        let (mut bytes, count) = source.as_mut().map(|(_, source)| source.lump(newest, now_ms)).unwrap_or_default();
+        let is_message_open = matches!(flood, Flood::Endless);
+        for message in batch.iter().filter(|_| !is_message_open) {
+            flood::text(&mut bytes, message.to_text().unwrap_or_default());
+        }
+        socket.write_all(&bytes).await.ok()?;
+        shared.state().received.flooded += count;
+    }
+}
+
 /// Serves a stream that begins at a place in the log, or only ends it.
-pub(super) async fn serve(socket: TcpStream, shared: &Arc<Shared>, hears: bool, begin: Result<u64, Hangup>) {
+pub(super) async fn serve(mut socket: TcpStream, shared: &Arc<Shared>, hears: bool, begin: Result<u64, Hangup>) {
     let mut hangups = shared.hangups.subscribe();
+    let begin = match begin {
+        Ok(place) => {
+            let _open = OpenStream::count(shared);
+            match flood(&mut socket, shared, place).await {
+                Some(place) => Ok(place),
+                None => return,
+            }
+        }
+        Err(hangup) => Err(hangup),
+    };
     let mut ws = WebSocketStream::from_raw_socket(MaybeDeaf { socket, hears }, Role::Server, None).await;
     let hangup = match begin {
         Err(hangup) => Some(hangup),

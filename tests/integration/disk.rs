@@ -1,14 +1,18 @@
-//! A disk that is full while the program runs: it goes on measuring, says so, and catches up when there is room again.
+//! A disk that is full or fails while the program runs: it goes on measuring, says so, and catches up when that is over.
 
 use crate::world::counts::Counts;
+use crate::world::process::{Process, command, write_config};
 use crate::world::{World, skip, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Room on the disk: enough to start, soon filled.
-const SIZE: &str = "size=6m";
+const SIZE: &str = "size=4m";
+
+/// What waited is kept so long after the fault ended.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
 
 /// A file system of its own, taken away at the end.
 struct Disk(PathBuf);
@@ -70,7 +74,9 @@ fn a_full_disk_is_told_and_measuring_goes_on() {
             .await;
 
         std::fs::remove_file(disk.ballast()).unwrap();
+        let freed = Instant::now();
         world.eventually("it is ready again", async || (world.status("/readyz").await == 200).then_some(())).await;
+        assert!(freed.elapsed() <= CAUGHT_UP_WITHIN);
         world.hush(load).await;
         world.settle().await;
         let published = world.published;
@@ -85,4 +91,83 @@ fn a_full_disk_is_told_and_measuring_goes_on() {
         assert_eq!(world.counts("dropping").await.missed, 7, "what was kept late is kept");
         world.stop().await;
     });
+}
+
+/// The program on a disk whose calls of that name fail from the first number to the last, each thread by its own count.
+async fn started_on_bad_disk(world: &mut World, strace: &Path, call: &str, fault: &str) -> Process {
+    let (config, data) = (write_config(world.dir(), &world.config), world.config.data_dir.clone());
+    let mut traced = Command::new(strace);
+    traced.args(["-D", "-f", "-qq", "-o", "/dev/null"]);
+    for path in ["mirrorwatch.db", "mirrorwatch.db-wal"].map(|name| data.join(name)) {
+        traced.arg("-P").arg(path);
+    }
+    traced.arg(format!("--trace={call}")).arg(format!("--inject={call}:{fault}"));
+    let program = command(&["--config", config.to_str().unwrap()]);
+    traced.arg(program.get_program()).args(program.get_args()).env_clear();
+    let process = Process::spawn(traced).await;
+    world.ask(&process);
+    process
+}
+
+/// Its disk fails for a while; what it says then begins with `told`.
+async fn survived(strace: PathBuf, call: &str, fault: &str, told: &str) {
+    let mut world = World::new(["faithful", "dropping"].map(|id| (id, Behaviour::default())).into());
+    let mut process = started_on_bad_disk(&mut world, &strace, call, fault).await;
+    world.synchronized().await;
+    let load = world.babble(Duration::from_millis(8));
+    let ready = async |is: u16| (world.status("/readyz").await == is).then_some(());
+    world.eventually("it says that it is not ready", async || ready(503).await).await;
+    assert_eq!(world.status("/api/v1/overview").await, 200);
+    let begun = Instant::now();
+    world.eventually("it is ready again", async || ready(200).await).await;
+    assert!(begun.elapsed() <= CAUGHT_UP_WITHIN, "{fault}");
+    world.mirror("dropping").set(|b| b.drop_next = 5);
+    world.hush(load).await;
+    world.settle().await;
+    let texts = world.events("state_degraded").await;
+    assert!(texts.iter().all(|e| e["text"].as_str().unwrap().starts_with(told)), "{texts:?}");
+    assert_eq!(world.events("state_recovered").await.len(), texts.len(), "{texts:?}");
+    let published = world.published;
+    for (id, missed) in [("faithful", 0), ("dropping", 5)] {
+        let counts: Counts = world.counts(id).await;
+        assert_eq!((counts.missed, counts.unknown, counts.extra), (missed, 0, 0), "{id}: {counts:?}");
+        assert_eq!(counts.delivered() + missed, published, "{id}: {counts:?}");
+    }
+    process.terminate();
+    assert_eq!(process.exit_code(Duration::from_secs(3)).await, Some(0));
+    let (log, config) = (world.dir().join("stderr"), write_config(world.dir(), &world.config));
+    let process = Process::start_logged(&config, &log).await;
+    world.ask(&process);
+    assert_eq!(world.counts("dropping").await.missed, 5, "what was kept late is kept");
+    let said = std::fs::read_to_string(log).unwrap();
+    assert!(!said.contains("state: "), "no good data was touched: {said}");
+}
+
+fn fails(call: &'static str, fault: &'static str, told: &'static str) {
+    match crate::crash::strace() {
+        Some(strace) => test(survived(strace, call, fault, told)),
+        None => crate::crash::skipped(),
+    }
+}
+
+const IO: &str = "state: commit failed: I/O error; measuring goes on, saving is retried; check the disk (";
+
+#[test]
+fn writes_that_fail_are_told_and_survived() {
+    fails("pwrite64", "error=EIO:when=60..66", IO);
+}
+
+#[test]
+fn a_disk_without_space_for_a_while_is_told_and_survived() {
+    fails("pwrite64", "error=ENOSPC:when=60..66", "state: no space left in ");
+}
+
+#[test]
+fn a_file_system_that_turns_read_only_is_told_and_survived() {
+    fails("pwrite64", "error=EROFS:when=60..66", IO);
+}
+
+#[test]
+fn a_sync_that_fails_once_is_told_and_survived() {
+    fails("fsync", "error=EIO:when=6", IO);
 }

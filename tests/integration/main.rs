@@ -10,21 +10,30 @@
 )]
 
 mod adapters;
+mod asvs;
 mod audit;
 mod bench_gate;
 mod browser;
 mod check;
+mod crash;
+mod crowd;
+mod damage;
 mod delivery;
 mod diff;
 mod disk;
 mod half_open;
+mod hostile;
 mod kills;
 mod lifecycle;
+mod log;
 mod mirrors;
 mod primary;
 mod quirks;
+mod refusals;
 mod restart;
 mod software;
+mod ssrf;
+mod supply_chain;
 mod tidy;
 mod turbulence;
 mod usage;

@@ -143,6 +143,11 @@ impl World {
         process
     }
 
+    /// The program that is asked from now on.
+    pub fn ask(&mut self, process: &Process) {
+        self.address = Some(process.address);
+    }
+
     /// Stops the program in order.
     pub async fn stop(&mut self) {
         if let Some(app) = self.app.take() {
@@ -217,12 +222,20 @@ impl World {
     /// Publishes slowly for longer than the grace, so that live streams prove what was before, and waits until nothing is
     /// pending at the mirrors that are up. Everything has to behave by now.
     pub async fn settle(&mut self) {
+        self.settled_but(&[]).await;
+    }
+
+    /// The same but for the mirrors of these ids; how many operations were published in all.
+    pub async fn settled_but(&mut self, others: &[&str]) -> u64 {
         let spans = (GRACE + Duration::from_millis(600)).as_millis() / 100;
         self.publish_every(spans as u64, Duration::from_millis(100), None).await;
         let published = self.published;
         self.until("every mirror has a verdict about everything", |overview| {
             let rows = overview["mirrors"].as_array()?;
             let is_settled = |row: &Value| {
+                if others.iter().any(|id| row["id"] == *id) {
+                    return true;
+                }
                 let c = Counts::of(row);
                 let is_gone = row["link"]["state"] != "synchronized";
                 c.pending + c.extra_pending == 0 && (is_gone || c.eligible + c.not_eligible >= published)
@@ -230,6 +243,7 @@ impl World {
             (overview["primary"]["received_ops"].as_u64()? >= published && rows.iter().all(is_settled)).then_some(())
         })
         .await;
+        published
     }
 
     /// Waits until every source's stream is open with nothing missing before it.

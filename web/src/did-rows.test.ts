@@ -52,7 +52,7 @@ function page(survey: Survey | null): DidPage {
 }
 
 const survey = (entries: ReturnType<typeof entry>[], total = entries.length): Survey => ({
-  at: "",
+  at: "2026-11-21T03:00:00.000Z",
   asked_as: "sample",
   has_measure: true,
   is_identical: false,
@@ -83,6 +83,13 @@ describe("the log of a DID", () => {
     expect(a?.cid).toBe("a");
     expect(a?.cells.get("m")?.log).toBeNull();
     expect(a?.differs).toBe(false);
+  });
+
+  it("says nothing of what was made about when the hosts were asked, or later", () => {
+    const early = { ...survey([entry("a", 1)]), at: "2026-11-21T02:01:00.000Z" };
+    const b = rows(page(early)).find((row) => row.cid === "b");
+    expect(b?.cells.get("m")?.log).toBeNull();
+    expect(b?.differs).toBe(false);
   });
 
   it("stands without any log", () => {

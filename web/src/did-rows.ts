@@ -22,10 +22,15 @@ export interface DidRow {
   differs: boolean;
 }
 
+/** What was made so shortly before the hosts were asked may not have been everywhere yet. */
+const SETTLE_MS = 120_000;
+
 type LogOf = (cid: string, createdAt: string) => Listed | null;
 
 function logs(survey: Survey | null): Map<string, LogOf> {
   const byHost = new Map<string, LogOf>();
+  // What was made later, nobody was asked about.
+  const until = Date.parse(survey?.at ?? "") - SETTLE_MS;
   for (const host of survey?.hosts ?? []) {
     if (host.standing !== "log") continue;
     const entries = new Map(host.entries.map((entry) => [entry.cid, entry]));
@@ -34,7 +39,7 @@ function logs(survey: Survey | null): Map<string, LogOf> {
     byHost.set(host.id, (cid, createdAt) => {
       const entry = entries.get(cid);
       if (entry !== undefined) return entry.is_nullified ? "nullified" : "listed";
-      return createdAt < since ? null : "absent";
+      return createdAt < since || Date.parse(createdAt) > until ? null : "absent";
     });
   }
   return byHost;

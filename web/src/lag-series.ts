@@ -61,7 +61,7 @@ export function newest(line: LagLine): Num {
 export function lagSummary(lines: readonly LagLine[]): string {
   const measured = lines.flatMap((line) => {
     const value = newest(line);
-    return value === null ? [] : [{ name: line.name, value }];
+    return value === null ? [] : [{ name: format.visible(line.name), value }];
   });
   if (measured.length === 0)
     return "No lag has been measured yet: the first medians appear when an interval has timed operations.";

@@ -130,6 +130,14 @@ export interface Mirror {
   misses?: MissSplit;
   content?: Record<string, number>;
   samples?: Samples;
+  /** How fast it is read: no faster than its share of what the primary does not know. */
+  throttle?: {
+    is_throttled: boolean;
+    since_at: string | null;
+    times: number;
+    paused_s: number;
+    foreign_ops: number;
+  };
   /** Why this transport and no other, where it was chosen by probing. */
   transport_reason?: string | null;
   /** Below this, nothing is told of when an operation arrived. */
@@ -141,7 +149,11 @@ export interface Mirror {
 /** A mirror's own page. */
 export interface MirrorDetail extends Mirror {
   windows: Record<string, Coverage>;
-  rejects: { by_reason: Record<string, number>; last: { text: string; at: string } | null };
+  rejects: {
+    by_reason: Record<string, number>;
+    last: { text: string; at: string } | null;
+    text: string | null;
+  };
   limits: { on_time_s: number; grace_s: number };
   observed_since_at: string | null;
   findings?: Noticed[];
@@ -177,6 +189,10 @@ export interface OpRow extends AtMirror {
 
 export interface OpsList {
   ops: OpRow[];
+  /** The arrival of the oldest operation that is held: nothing before it can be listed. */
+  held_from_at: string | null;
+  /** Whether some operations that only mirrors have are not listed. */
+  extra_truncated: boolean;
 }
 
 export interface Probe {
@@ -280,6 +296,10 @@ export interface Observer {
   state: string;
   flags: string[];
   since_at: string | null;
+  /** What is wrong with keeping data, each with its beginning; empty when nothing is. */
+  degraded?: string[];
+  /** When lifetime totals began anew because nothing of an older file could be read. */
+  totals_restarted_at?: string | null;
 }
 
 export interface Overview {

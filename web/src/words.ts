@@ -30,6 +30,7 @@ const MIRROR_STATES = new Map<string, StateWord>([
   ["losing", state("missed", "losing", 0)],
   ["diverged", state("diverged", "diverged", 1)],
   ["disconnected", state("pending", "disconnected", 2)],
+  ["throttled", state("late", "throttled", 3)],
   ["lagging", state("late", "lagging", 3)],
   ["unsupported", state("unknown", "unsupported", 6)],
   ["unknown", state("unknown", "unknown", 5)],
@@ -73,10 +74,11 @@ const OUTCOMES = new Map<string, StateWord>([
   ["unknown", state("unknown", "unknown", 5)],
   ["withdrawn", state("unknown", "withdrawn", 5)],
   ["disputed", state("diverged", "disputed", 2)],
-  ["not_eligible", state("unknown", "not observed yet", 6)],
+  ["not_eligible", state("unknown", "not looked for", 6)],
   ["extra", state("extra", "extra", 1)],
   ["extra_pending", state("pending", "extra, in doubt", 4)],
   ["extra_unknown", state("unknown", "extra, cannot be told", 5)],
+  ["extra_explained", state("unknown", "extra, explained", 5)],
   ["not_published", state("pending", "not published", 4)],
   ["not_delivered", state("unknown", "not delivered", 6)],
 ]);
@@ -149,7 +151,7 @@ export const agreement = (value: string): StateWord => look(AGREEMENTS, value);
 
 const STANDINGS = new Map<string, string>([
   ["log", "gave its log"],
-  ["damaged", "gave a log that ends in the middle"],
+  ["damaged", "gave a log with entries that cannot be read"],
   ["unknown", "does not know the DID"],
   ["gone", "serves the DID no more"],
   ["unusable", "gave no usable answer"],
@@ -176,6 +178,7 @@ export const OUTCOME_WORDS = [
   "extra",
   "extra_pending",
   "extra_unknown",
+  "extra_explained",
   "pending",
   "unknown",
   "present",

@@ -25,6 +25,8 @@ pub(super) fn picture(c: &Collector) -> Picture {
         cursor: known.anchor.map(|a| a.seq).filter(|&seq| seq > 0),
         rejects: known.rejects.clone(),
         last_reject: known.last_reject.clone(),
+        refused: known.refused.clone(),
+        throttle: known.throttle.state(),
     };
     let mut sources = c.sources.iter().map(info);
     Picture {

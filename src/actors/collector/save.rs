@@ -1,46 +1,44 @@
-//! What is kept: one transaction a second, and what a start makes of it.
+//! What is kept: one transaction a second, tried again until it is.
 
 use super::Collector;
+use super::restored::FORGOTTEN;
 use crate::actors::message::{Keep, KeepError};
-use crate::domain::cid::Cid;
-use crate::domain::did::Did;
-use crate::domain::fill::Anchor;
-use crate::domain::interval::Acc;
-use crate::domain::ledger::restore::{Counters, IntervalHead, LedgerState, SavedInterval};
-use crate::domain::ledger::{Saved, persist::Prepared};
-use crate::domain::op::OpKey;
+use crate::domain::ledger::persist::Prepared;
+use crate::domain::ledger::restore::Counters;
+use crate::domain::ledger::saved::IntervalHead;
 use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
-use crate::domain::window::Windows;
-use crate::ports::store::{Commit, EventRow, Heartbeat, IntervalRow, Loaded, Segment, SessionRow, SourceRow, Tier};
+use crate::ports::store::{Commit, Heartbeat, IntervalRow, Segment, SessionRow, SourceRow, Tier};
 use actix::Recipient;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Between two transactions.
-const SAVE_EVERY_NS: i64 = SECOND;
+/// Between two transactions: a second less a tick, so that with the time that writing takes a kill loses 1.1 s at most.
+const SAVE_EVERY_NS: i64 = 9 * SECOND / 10;
 /// Journal that waits in memory while nothing can be kept; beyond it is let go, and a restart begins behind it.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Sessions that wait to be kept.
 const SESSIONS_MAX: usize = 4_096;
 /// The row that holds the ledger's own state.
-const LEDGER_ROW: &str = "#ledger";
+pub(super) const LEDGER_ROW: &str = "#ledger";
+/// The row that says which segments of the journal there are: the first and the last.
+pub(super) const JOURNAL_ROW: &str = "#journal";
 /// What follows a source's id in the row that holds its window.
-const WINDOW_ROW: &str = "#window";
+pub(super) const WINDOW_ROW: &str = "#window";
 /// The source of an interval's header.
-const HEAD: &str = "";
+pub(super) const HEAD: &str = "";
 
 /// A source's small state.
 #[derive(Debug, Serialize, Deserialize)]
-struct SourceState {
-    counters: Counters,
-    anchor: Option<(u64, [u8; 15], [u8; 32])>,
-    rejects: BTreeMap<String, u64>,
+pub(super) struct SourceState {
+    pub(super) counters: Counters,
+    pub(super) anchor: Option<(u64, [u8; 15], [u8; 32])>,
+    pub(super) rejects: BTreeMap<String, u64>,
     #[serde(default)]
-    samples: Samples,
+    pub(super) samples: Samples,
 }
 
 /// How a transaction ended.
@@ -68,6 +66,8 @@ pub(super) struct Saver {
     /// The newest operation that any segment named.
     newest_op: i64,
     sent_at: Option<Tau>,
+    /// See [`WAITING_BYTES_MAX`].
+    pub(super) waiting_bytes_max: usize,
     trouble: Option<(KeepError, i64)>,
     /// Tells others of it.
     told: watch::Sender<Option<String>>,
@@ -81,7 +81,7 @@ impl Saver {
         boot_id: String,
         told: watch::Sender<Option<String>>,
     ) -> Saver {
-        let newest_op = kept.last().map_or(-1, |s| s.1);
+        let newest_op = kept.last().map_or(-1, |s| s.1).max(-1);
         Saver {
             writer,
             next_segment: last_segment + 1,
@@ -93,6 +93,7 @@ impl Saver {
             under_way: watch::Sender::new(false),
             newest_op,
             sent_at: None,
+            waiting_bytes_max: WAITING_BYTES_MAX,
             trouble: None,
             told,
         }
@@ -123,11 +124,17 @@ impl Saver {
         self.trouble.iter().map(told).collect()
     }
 
+    fn first_segment(&self) -> i64 {
+        self.kept_segments.front().map_or(self.next_segment, |s| s.0)
+    }
+
     fn drop_below(&mut self, oldest_op: u64) -> Option<i64> {
         let mut below = None;
-        while self.kept_segments.len() > 1 && self.kept_segments.front().is_some_and(|s| s.1 < oldest_op as i64) {
+        while let Some(&(_, newest)) = self.kept_segments.front()
+            && (newest == FORGOTTEN || self.kept_segments.len() > 1 && newest < oldest_op as i64)
+        {
             self.kept_segments.pop_front();
-            below = self.kept_segments.front().map(|s| s.0);
+            below = Some(self.first_segment());
         }
         below
     }
@@ -157,9 +164,13 @@ impl Collector {
 
     /// Lets the waiting journal go when nothing could be kept for so long that it would grow without bound.
     fn bound_waiting(&mut self) {
-        if self.ledger.waiting_bytes() > WAITING_BYTES_MAX {
+        if self.ledger.waiting_bytes() > self.saver.waiting_bytes_max {
             let ids = self.mirror_ids();
-            drop(self.ledger.prepare(&ids));
+            let mut prepared = self.ledger.prepare(&ids);
+            prepared.segment = None;
+            self.ledger.not_committed(prepared);
+            // A number that no segment has tells the next start that something is lost.
+            self.saver.next_segment += 1;
             let text =
                 "nothing can be kept for so long that the waiting journal was let go; a restart will begin behind it";
             self.note("journal_dropped", None, text.to_owned());
@@ -208,6 +219,8 @@ impl Collector {
             cursor,
         };
         commit.sources.push(row(LEDGER_ROW.to_owned(), "", encode(&self.ledger.save_state()), None));
+        let segments = (self.saver.first_segment(), self.saver.next_segment - 1);
+        commit.sources.push(row(JOURNAL_ROW.to_owned(), "", encode(&segments), None));
         let mut versions = Vec::new();
         for (i, known) in self.sources.iter().enumerate() {
             let ix = SourceIx(i as u16);
@@ -278,87 +291,4 @@ fn interval_rows(prepared: &Prepared, interval_ms: i64, ids: &[String]) -> Vec<I
         }
     }
     rows
-}
-
-/// An interval's header and its mirrors, as rows bring them one by one.
-type Parts = (Option<IntervalHead>, Vec<(String, Acc)>);
-
-/// What a start gets back.
-#[derive(Debug, Default)]
-pub struct Restored {
-    /// For the ledger.
-    pub saved: Saved,
-    /// Where each source is resumed, by id.
-    pub anchors: HashMap<String, Anchor>,
-    /// The largest segment id.
-    pub last_segment: i64,
-    /// Events, oldest first.
-    pub events: Vec<EventRow>,
-    /// Refused frames by source id and reason.
-    pub rejects: HashMap<String, BTreeMap<String, u64>>,
-    /// Segments that are kept: id and newest operation named.
-    pub kept_segments: Vec<(i64, i64)>,
-    /// Samples by source id.
-    pub samples: HashMap<String, Samples>,
-    /// Rows that could not be read.
-    pub unreadable: usize,
-}
-
-/// Makes of what was kept what the ledger takes; `is_rebooted` when the machine was started anew since.
-#[must_use]
-pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
-    let mut r = Restored::default();
-    r.saved.is_rebooted = is_rebooted;
-    r.last_segment = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
-    r.events = loaded.events;
-    let mut newest = -1;
-    for s in &loaded.segments {
-        newest = newest.max(s.last_op);
-        r.kept_segments.push((s.id, newest));
-    }
-    r.saved.segments = loaded.segments.into_iter().map(|s| s.blob).collect();
-    for row in loaded.sources {
-        let is_read = if row.id == LEDGER_ROW {
-            decode::<LedgerState>(&row.state).map(|s| r.saved.state = Some(s)).is_some()
-        } else if let Some(id) = row.id.strip_suffix(WINDOW_ROW) {
-            decode::<Windows>(&row.state).map(|w| r.saved.windows.insert(id.to_owned(), w)).is_some()
-        } else {
-            decode::<SourceState>(&row.state).map(|s| take_source(&mut r, row.id, s)).is_some()
-        };
-        r.unreadable += usize::from(!is_read);
-    }
-    let mut by_place: BTreeMap<(i64, i64), Parts> = BTreeMap::new();
-    for row in loaded.intervals {
-        let entry = by_place.entry((row.tier.code(), row.start_ms)).or_default();
-        let is_read = if row.source == HEAD {
-            decode(&row.blob).map(|head| entry.0 = Some(head)).is_some()
-        } else {
-            decode(&row.blob).map(|acc| entry.1.push((row.source, acc))).is_some()
-        };
-        r.unreadable += usize::from(!is_read);
-    }
-    for ((tier, start_ms), (head, mirrors)) in by_place {
-        let Some(head) = head else { continue };
-        let saved = SavedInterval { start_ms, head, mirrors };
-        match Tier::from_code(tier) {
-            Some(Tier::Interval) => r.saved.intervals.push(saved),
-            Some(Tier::Hour) => r.saved.hours.push(saved),
-            Some(Tier::Day) => r.saved.days.push(saved),
-            None => {}
-        }
-    }
-    r
-}
-
-fn take_source(r: &mut Restored, id: String, state: SourceState) {
-    if let Some((seq, did, cid)) = state.anchor {
-        r.anchors.insert(id.clone(), Anchor { seq, key: OpKey { did: Did(did), cid: Cid(cid) } });
-    }
-    r.rejects.insert(id.clone(), state.rejects);
-    r.samples.insert(id.clone(), state.samples);
-    r.saved.counters.insert(id, state.counters);
-}
-
-fn decode<T: for<'de> Deserialize<'de>>(blob: &[u8]) -> Option<T> {
-    serde_ipld_dagcbor::from_slice(blob).ok()
 }

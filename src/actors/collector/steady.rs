@@ -1,9 +1,11 @@
-//! What should hold still and is told when it does not: the wall clock, and the primary's usual delay. No verdict depends on
-//! the first; the second leaves operations without timing.
+//! What should hold still and is told when it does not: the wall clock, the primary's usual delay, and our own reading. No
+//! verdict depends on the first; the others leave operations without timing.
 
 use super::Collector;
+use crate::actors::message::ReaderLate;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{MS, Tau};
+use actix::Handler;
 
 /// A step of the wall clock that is told as an event, milliseconds.
 const CLOCK_STEP_MS: i64 = 250;
@@ -31,5 +33,16 @@ impl Collector {
             ("primary_usual", "the primary's operations come as soon after their createdAt as usual")
         };
         self.note_of(SourceIx::PRIMARY, kind, text.to_owned());
+    }
+}
+
+impl Handler<ReaderLate> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: ReaderLate, _: &mut Self::Context) {
+        self.ledger.late_reader(msg.from, msg.to);
+        if let Some(to) = msg.to {
+            self.note("reader_late", None, format!("our reading was late for {} ms", to.since(msg.from) / MS));
+        }
     }
 }

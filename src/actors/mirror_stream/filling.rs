@@ -7,6 +7,7 @@ use crate::domain::fill::{Fill, FillStep, PAGE_OPS};
 use crate::domain::frame::{Frame, Reject, Shape, parse};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::{Op, OpKey};
+use crate::domain::throttle::Pause;
 use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::Mode;
 use crate::ports::dial::DialRequest;
@@ -92,11 +93,17 @@ impl MirrorStream {
 
     fn ask_page(&mut self, after: u64, wait_ns: i64, ctx: &mut Context<Self>) {
         let (epoch, export, target) = (self.epoch, Arc::clone(&self.doors.export), self.export_target());
-        let asking = async move {
-            tokio::time::sleep(Duration::from_nanos(wait_ns.max(0) as u64)).await;
-            export.page(&target, after, PAGE_OPS as u32).await
-        };
-        ctx.spawn(asking.into_actor(self).map(move |result, act, ctx| {
+        let waiting = tokio::time::sleep(Duration::from_nanos(wait_ns.max(0) as u64));
+        let asking = waiting.into_actor(self).then(move |(), act, _| {
+            // What the page before cost is known by now.
+            let pause_ns = act.ask_not_before.since(act.now()).max(0);
+            let asking = async move {
+                tokio::time::sleep(Duration::from_nanos(pause_ns as u64)).await;
+                export.page(&target, after, PAGE_OPS as u32).await
+            };
+            asking.into_actor(act)
+        });
+        ctx.spawn(asking.map(move |result, act, ctx| {
             if act.epoch != epoch || act.fill.is_none() {
                 return;
             }
@@ -187,10 +194,14 @@ impl MirrorStream {
                 let end = batch.end.map(Ok);
                 let is_over = end.is_some();
                 let replayed = Replayed { messages: batch.messages, end };
-                let is_wanted = address.send(Replay { epoch, replayed }).await.unwrap_or(false);
-                if is_over || !is_wanted {
+                let pause = address.send(Replay { epoch, replayed }).await.unwrap_or_default();
+                let Some(pause) = pause.filter(|_| !is_over) else {
                     reader.close(1000, Duration::from_millis(200)).await;
                     return;
+                };
+                tokio::select! {
+                    () = cancelled.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_nanos(pause.filled_ns.max(0) as u64)) => {}
                 }
             }
         });
@@ -285,16 +296,16 @@ fn retry_after_ns(error: &ExportError) -> i64 {
     }
 }
 
-/// From a replay's reader to its stream actor; the answer is whether more is wanted.
+/// From a replay's reader to its stream actor; the answer is the pause before more is read, or none when no more is wanted.
 #[derive(actix::Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Option<Pause>")]
 struct Replay {
     epoch: u64,
     replayed: Replayed,
 }
 
 impl actix::Handler<Replay> for MirrorStream {
-    type Result = actix::AtomicResponse<Self, bool>;
+    type Result = actix::AtomicResponse<Self, Option<Pause>>;
 
     fn handle(&mut self, msg: Replay, ctx: &mut Context<Self>) -> Self::Result {
         let mut events = Vec::new();
@@ -302,8 +313,8 @@ impl actix::Handler<Replay> for MirrorStream {
         let telling = self.telling(events);
         actix::AtomicResponse::new(Box::pin(
             async move {
-                telling.await;
-                is_wanted
+                let pause = telling.await;
+                is_wanted.then_some(pause)
             }
             .into_actor(self),
         ))

@@ -15,6 +15,8 @@ use std::sync::PoisonError;
 
 /// Characters of a refused frame's explanation that are kept.
 const REJECT_TEXT_MAX: usize = 160;
+/// Bytes of a frame with an operation that are not counted as noise: the largest operation needs less.
+const FRAME_USUAL_BYTES: usize = 16 * 1024;
 
 impl MirrorStream {
     pub(super) fn read(&mut self, mut msg: Read, ctx: &mut Context<Self>) -> Vec<SourceEvent> {
@@ -37,8 +39,13 @@ impl MirrorStream {
             }
             self.step(LinkEvent::Opened { has_gap }, &mut events, ctx);
         }
+        self.note_behind(&msg, &mut events);
+        let mut noise_bytes = msg.noise_bytes;
         for message in &msg.messages {
-            self.take(message, &mut events);
+            noise_bytes += self.take(message, &mut events);
+        }
+        if noise_bytes > 0 {
+            events.push(SourceEvent::Noise(noise_bytes));
         }
         if let (Some(high), LinkState::Synchronized) = (self.live_high, self.link.state)
             && self.anchor.is_none_or(|a| high.seq > a.seq || (self.is_bundle() && high.key != a.key))
@@ -58,12 +65,13 @@ impl MirrorStream {
         events
     }
 
-    fn take(&mut self, message: &Arrived, events: &mut Vec<SourceEvent>) {
+    /// Takes a message; how many bytes of it carried no operation.
+    fn take(&mut self, message: &Arrived, events: &mut Vec<SourceEvent>) -> u64 {
         let text = match &message.payload {
             Payload::Text(text) => text,
-            Payload::Binary(_) => {
+            Payload::Binary(bytes) => {
                 events.push(rejected(&Reject::NotText, message.at));
-                return;
+                return *bytes as u64;
             }
         };
         let parsed = {
@@ -78,8 +86,24 @@ impl MirrorStream {
                 }
                 self.submit(&frame.op, frame.operation);
                 events.push(SourceEvent::Arrived(frame.op, message.at, Mode::Live));
+                text.len().saturating_sub(FRAME_USUAL_BYTES) as u64
             }
-            Err(reject) => events.push(rejected(&reject, message.at)),
+            Err(reject) => {
+                events.push(rejected(&reject, message.at));
+                text.len() as u64
+            }
+        }
+    }
+
+    /// Reading pauses, or goes on after it did: messages may have been there for some time, which is no lateness of theirs.
+    fn note_behind(&mut self, msg: &Read, events: &mut Vec<SourceEvent>) {
+        let is_behind = msg.behind_ns > 0;
+        let at = msg.messages.first().map(|message| message.at);
+        if let Some(at) = at.filter(|_| is_behind || self.is_behind) {
+            if !std::mem::replace(&mut self.is_behind, is_behind) {
+                events.push(SourceEvent::Resolution(at.plus(-msg.behind_ns), 0));
+            }
+            events.push(SourceEvent::Resolution(at, msg.behind_ns));
         }
     }
 
@@ -110,10 +134,19 @@ impl MirrorStream {
                 LinkEvent::Closed { code: *code, reason: reason.clone() }
             }
             ReadEnd::Stream(other) => {
-                if let StreamEnd::TooLarge { bytes, limit } = other {
-                    events.push(rejected(&Reject::TooLarge { bytes: *bytes, limit: *limit }, now));
+                match other {
+                    StreamEnd::TooLarge { bytes, limit } => {
+                        events.push(rejected(&Reject::TooLarge { bytes: *bytes, limit: *limit }, now));
+                    }
+                    StreamEnd::NotUtf8 => events.push(rejected(&Reject::NotText, now)),
+                    _ => {}
                 }
-                LinkEvent::Closed { code: 1006, reason: other.to_string() }
+                match other {
+                    StreamEnd::TooLarge { .. } | StreamEnd::NotUtf8 | StreamEnd::Protocol(_) => {
+                        LinkEvent::Broken { text: other.to_string() }
+                    }
+                    _ => LinkEvent::Closed { code: 1006, reason: other.to_string() },
+                }
             }
         };
         self.step(event, events, ctx);

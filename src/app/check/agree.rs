@@ -4,7 +4,7 @@
 
 use super::host::Host;
 use super::report::{Agreement, DidRow, Feature, State};
-use crate::domain::audit_log::{self, LogAgreement, LogEntry};
+use crate::domain::audit_log::{self, LogAgreement, LogEntry, LogError};
 use crate::domain::compare_logs::Item;
 use crate::domain::did::Did;
 use crate::ports::export::Answer;
@@ -123,10 +123,16 @@ fn sound_log(answer: Answer, did: &str) -> Result<Vec<LogEntry>, String> {
 }
 
 fn by_audit(did: &str, ours: &[LogEntry], theirs: Answer, now_ms: i64) -> DidRow {
-    let parsed =
-        theirs.ok().map_err(|error| error.text).and_then(|body| audit_log::parse(&body).map_err(|e| e.to_string()));
-    let theirs = match parsed {
-        Err(why) => return row(did, Agreement::Disagrees, LogAgreement::Invalid.name(), why),
+    // What broke off, is too much for us or is another page says nothing of the log.
+    let body = match theirs.ok() {
+        Err(error) => return row(did, Agreement::Unknown, "unknown", error.text),
+        Ok(body) => body,
+    };
+    let theirs = match audit_log::parse(&body) {
+        Err(why @ LogError::BadEntries { .. }) => {
+            return row(did, Agreement::Disagrees, LogAgreement::Invalid.name(), why.to_string());
+        }
+        Err(why) => return row(did, Agreement::Unknown, "unknown", why.to_string()),
         Ok(log) => log,
     };
     let agreement = audit_log::compare(ours, &theirs, now_ms, SETTLE_MS);
@@ -238,7 +244,10 @@ mod tests {
             (text(false, 2), "same", Agreement::Agrees),
             (text(true, 2), "nullified_differs", Agreement::Disagrees),
             (text(false, 1), "behind", Agreement::Disagrees),
-            ("{}".to_owned(), "invalid", Agreement::Disagrees),
+            ("[7]".to_owned(), "invalid", Agreement::Disagrees),
+            ("{}".to_owned(), "unknown", Agreement::Unknown),
+            ("<!doctype html>".to_owned(), "unknown", Agreement::Unknown),
+            (text(false, 2)[..90].to_owned(), "unknown", Agreement::Unknown),
         ];
         for (body, result, agreement) in rows {
             let row = by_audit(DID, &ours, answer(200, &body), NOW);

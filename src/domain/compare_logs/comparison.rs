@@ -227,7 +227,9 @@ impl Comparison {
         let tally = &self.tally;
         let unreadable = tally.unreadable.a + tally.unreadable.b;
         let listed = tally.listed.a.all() + tally.listed.b.all();
-        if tally.certain() > 0 || (sure && tally.only_in_one() > unreadable) {
+        // What was decided before its time may come yet; what came late may have a counterpart that was decided.
+        let doubtful = unreadable + tally.decided_early + 2 * tally.came_late;
+        if tally.certain() > 0 || (sure && tally.only_in_one() > doubtful) {
             Outcome::Differs
         } else if tally.only_in_one() > 0 || unreadable > 0 || listed == 0 {
             Outcome::CannotTell
@@ -342,10 +344,12 @@ mod tests {
         c.unreadable(Side::B, "bad_json");
         assert_eq!(c.outcome(true), Outcome::CannotTell);
         c.take(Side::A, item(2, 150));
+        let mut more = c.clone();
         c.finish();
         assert_eq!(c.outcome(true), Outcome::CannotTell, "it may stand on the line that cannot be read");
-        c.take(Side::A, item(3, 150));
-        c.finish();
+        more.take(Side::A, item(3, 150));
+        more.finish();
+        let c = more;
         assert_eq!((c.outcome(true), c.outcome(false)), (Outcome::Differs, Outcome::CannotTell));
         assert_eq!(c.tally.unreadable_why.b.as_deref(), Some("bad_json"));
     }
@@ -361,6 +365,11 @@ mod tests {
         assert_eq!(found[0], Difference::OnlyIn(Side::A, item(0, 100)));
         c.take(Side::B, item(0, 100));
         assert_eq!(c.tally.came_late, 1);
+        for n in 1..11 {
+            c.take(Side::B, item(n, 100 + i64::from(n)));
+        }
+        c.finish();
+        assert_eq!(c.outcome(true), Outcome::CannotTell, "both list the same, as far as that can be told");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::domain::op::{Op, OpKey};
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
+use crate::domain::throttle::News;
 use crate::domain::time::{MS, SECOND, Span, Tau, US};
 use crate::domain::verdict::{Cell, Mode, Reason, Verdict};
 
@@ -136,7 +137,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn mirror_delivers(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) {
+    pub(super) fn mirror_delivers(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) -> News {
         if mode == Mode::Live
             && let Some(mirror) = self.mirrors.get_mut(m)
         {
@@ -148,16 +149,18 @@ impl Ledger {
             mirror.source.received += 1;
         }
         let Some(number) = self.ring.find(&op.key.cid) else {
-            self.sight(m, op, at, mode);
-            return;
+            return self.sight(m, op, at, mode);
         };
-        let Some(row) = self.ring.row(number).copied() else { return };
+        let Some(row) = self.ring.row(number).copied() else { return News::Foreign };
         if row.did != op.key.did || row.created_ms != op.created_ms {
             self.note_altered(number, m, op.key, at);
         }
-        if row.did == op.key.did {
-            self.deliver(number, m, at, mode, None);
+        if row.did != op.key.did {
+            return News::Foreign;
         }
+        let is_repeat = self.ring.cell(number, m).is_some_and(|cell| cell.delivery().is_some());
+        self.deliver(number, m, at, mode, None);
+        if is_repeat { News::Repeat } else { News::Known }
     }
 
     /// The mirror sent the operation under another DID or with another `createdAt`: a finding, counted once.
@@ -203,7 +206,7 @@ impl Ledger {
         if let Some(first) = cell.delivery()
             && !self.is_mutant(Mutant::RepeatIsNews)
         {
-            if (first, mode) == (Mode::Live, Mode::Live) {
+            if (first, mode) == (Mode::Live, Mode::Live) && !self.is_resent(m, cell.arrival(row.p)) {
                 self.notice(SourceIx::mirror(m), row.key(), Finding::Duplicate, at);
             }
             return;

@@ -14,8 +14,10 @@ use crate::domain::finding::Finding;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::source::SourceIx;
+use crate::domain::throttle::News;
 use crate::domain::time::Tau;
 use crate::domain::verdict::{Mode, Reason};
+use list::Recent;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// DIDs under which one mirror's copies of one content are told apart; of more it is not known whether one was right.
@@ -83,14 +85,19 @@ impl Foreign {
 /// Every key that only mirrors have.
 #[derive(Debug, Default)]
 pub(super) struct Foreigns {
-    keys: HashMap<Cid, Foreign, foldhash::fast::RandomState>,
+    /// Boxed, so that a table that grows moves pointers alone.
+    keys: HashMap<Cid, Box<Foreign>, foldhash::fast::RandomState>,
     open: BTreeSet<(Tau, u16, OpKey)>,
     /// Keys that were decided, in that order, until they are forgotten.
     closed: VecDeque<(Tau, Cid)>,
-    /// Keys that were decided latest, oldest first; bounded.
-    recent: VecDeque<(OpKey, u16)>,
+    /// Keys that were decided latest.
+    recent: Recent,
     judged_at: Option<Tau>,
+    /// The key that was judged last, while those behind it are left for the next tick.
+    judged_to: Option<(Tau, u16, OpKey)>,
     chain_wanted: Option<Tau>,
+    /// The same of what was judged so far, until all that is due was.
+    chain_wanting: Option<Tau>,
     /// The latest instant from which a chain was asked for since the last one ended.
     chain_asked: Option<Tau>,
     /// When the last complete chain was asked for, and from which instant on it lists everything.
@@ -111,7 +118,7 @@ pub enum ChainOutcome {
 
 impl Foreigns {
     pub(super) fn take(&mut self, cid: &Cid, mirrors: &mut [MirrorState]) -> Option<Foreign> {
-        let foreign = self.keys.remove(cid)?;
+        let foreign = *self.keys.remove(cid)?;
         for s in foreign.iter() {
             self.open.remove(&(s.q, s.mirror, s.key));
             if let Some(mirror) = mirrors.get_mut(usize::from(s.mirror)) {
@@ -131,7 +138,7 @@ impl Foreigns {
 
     /// What is known of a content at every mirror.
     pub(super) fn of_cid(&self, cid: &Cid) -> impl Iterator<Item = &Sighting> {
-        self.keys.get(cid).into_iter().flat_map(Foreign::iter)
+        self.keys.get(cid).into_iter().flat_map(|f| f.iter())
     }
 
     /// Puts a sighting in, in place of what is known of the same key at the same mirror.
@@ -144,7 +151,7 @@ impl Foreigns {
         }
         match self.keys.get_mut(&s.key.cid) {
             None => {
-                self.keys.insert(s.key.cid, Foreign { first: s, more: Vec::new() });
+                self.keys.insert(s.key.cid, Box::new(Foreign { first: s, more: Vec::new() }));
             }
             Some(f) => {
                 if let Some(old) = f.iter_mut().find(|o| o.mirror == s.mirror && o.key == s.key) {
@@ -157,7 +164,7 @@ impl Foreigns {
     }
 
     pub(super) fn sightings(&self) -> impl Iterator<Item = &Sighting> {
-        self.keys.values().flat_map(Foreign::iter)
+        self.keys.values().flat_map(|f| f.iter())
     }
 
     pub(super) fn drop_key(&mut self, cid: &Cid) {
@@ -173,7 +180,7 @@ impl Foreigns {
     pub(super) fn forget(&mut self, before: Tau, mirrors: &mut [MirrorState], journal: &mut Journal) {
         while let Some((_, cid)) = self.closed.pop_front_if(|c| c.0 < before) {
             let is_old = |f: &Foreign| f.iter().all(|s| s.is_closed && s.q < before);
-            if self.keys.get(&cid).is_some_and(is_old) {
+            if self.keys.get(&cid).is_some_and(|f| is_old(f)) {
                 self.take(&cid, mirrors);
                 journal.gone(&cid);
             }
@@ -218,14 +225,14 @@ impl Ledger {
     }
 
     /// A mirror delivered a key that the primary has not delivered. The first arrival counts.
-    pub(super) fn sight(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) {
+    pub(super) fn sight(&mut self, m: usize, op: &Op, at: Tau, mode: Mode) -> News {
         let mirror = m as u16;
         let is_altered = self.foreigns.of_cid(&op.key.cid).any(|s| s.mirror == mirror) && self.is_altered(m, op, at);
         if let Some(first) = self.foreigns.get(&op.key, mirror) {
             if (first.mode, mode) == (Mode::Live, Mode::Live) && !self.is_resent(m, first.q) {
                 self.notice(SourceIx::mirror(m), op.key, Finding::Duplicate, at);
             }
-            return;
+            return News::Repeat;
         }
         let held: usize = if self.is_mutant(Mutant::SharedCaps) {
             self.mirrors.iter().map(|s| s.unknown_keys).sum()
@@ -236,7 +243,7 @@ impl Ledger {
         let is_full = held >= self.limits.unknown_keys_per_mirror || same >= DIDS_OF_CID_MAX;
         if is_full && !self.is_mutant(Mutant::UnboundedKeys) {
             self.let_key_go(m, at, mode);
-            return;
+            return News::Foreign;
         }
         let published = self.ranges.instant_of(op.created_ms);
         let mut sighting = Sighting {
@@ -264,6 +271,7 @@ impl Ledger {
         self.journal.sighting(&sighting);
         self.foreigns.put(sighting);
         self.count_extra(&sighting, None, Some(ExtraState::Pending));
+        News::Foreign
     }
 
     /// A mirror sent a content again that only mirrors have. Whether it altered it, with what it sent before as the measure:

@@ -118,13 +118,22 @@ impl Findings {
 pub(super) struct StreamGaps {
     /// All of them.
     pub(super) count: u64,
-    /// Numbers of those found since the start that are held.
+    /// Numbers of those that are held.
     numbers: BTreeSet<u64>,
 }
 
 impl StreamGaps {
     fn found(&mut self, number: u64) {
         self.count += u64::from(self.numbers.insert(number));
+    }
+
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.numbers.contains(&number)
+    }
+
+    /// After a restart: it was counted before.
+    pub(super) fn known(&mut self, number: u64) {
+        self.numbers.insert(number);
     }
 
     /// The stream sends it after all.

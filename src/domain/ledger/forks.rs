@@ -1,13 +1,19 @@
 //! Two contents in one place: of the same `prev`, or under the same number of one source.
 //!
-//! An operation that only a mirror has contradicts the primary when the primary has another one with the same `prev`. That is
-//! looked for when it is decided that the primary does not have it, and taken back when it turns out that it has.
+//! An operation that only a mirror has contradicts the primary when the primary has another one with the same `prev`, and
+//! itself when it sent two of them. That is looked for when it is decided that the primary does not have it, and taken back
+//! when it turns out that it has. Of two mirrors that contradict each other and not the primary nobody can tell which one
+//! lies: what each has is an extra, and no more.
 
 use super::Ledger;
 use super::prevs::Prev;
+use crate::domain::did::Did;
 use crate::domain::finding::Finding;
+use crate::domain::interval::ExtraState;
 use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
+use crate::domain::time::Tau;
+use std::collections::BTreeMap;
 
 /// How an operation that only a mirror has is known to contradict another one.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
@@ -18,7 +24,7 @@ pub enum Fork {
     None = 0,
     /// Under the same number of that source.
     BySeq = 1,
-    /// By the same `prev` as one of the primary's.
+    /// By the same `prev` as one of the primary's, or as an earlier one of its own.
     ByPrev = 2,
 }
 
@@ -62,12 +68,34 @@ impl Ledger {
             return;
         }
         let named: Vec<Prev> = self.prevs.among(asked.iter().map(|a| a.2).collect());
-        for (source, key, prev, at) in asked {
-            if named.binary_search(&prev).is_ok() {
-                self.mark_fork(source, &key, Fork::ByPrev);
-                self.notice(source, key, Finding::Equivocation, at);
+        let (against, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|a| named.binary_search(&a.2).is_ok());
+        let own = self.own_rivals(&others);
+        for (source, key, at) in against.into_iter().map(|(source, key, _, at)| (source, key, at)).chain(own) {
+            self.mark_fork(source, &key, Fork::ByPrev);
+            self.notice(source, key, Finding::Equivocation, at);
+        }
+    }
+
+    /// Operations of one mirror and DID after the same `prev` as an earlier one of that mirror's, none of which the primary
+    /// has, and that are not marked yet.
+    fn own_rivals(&self, asked: &[(SourceIx, OpKey, Prev, Tau)]) -> Vec<(SourceIx, OpKey, Tau)> {
+        let mut places: BTreeMap<(SourceIx, Did, Prev), Vec<(Tau, OpKey, Fork)>> =
+            asked.iter().map(|(source, key, prev, _)| ((*source, key.did, *prev), Vec::new())).collect();
+        if places.is_empty() {
+            return Vec::new();
+        }
+        for s in self.foreigns.sightings().filter(|s| s.state == ExtraState::Extra && !s.prev.is_none()) {
+            if let Some(rivals) = places.get_mut(&(SourceIx::mirror(usize::from(s.mirror)), s.key.did, s.prev)) {
+                rivals.push((s.q, s.key, s.fork));
             }
         }
+        let mut found = Vec::new();
+        for ((source, ..), mut rivals) in places {
+            rivals.sort_unstable_by_key(|rival| (rival.0, rival.1));
+            let later = rivals.into_iter().skip(1).filter(|rival| rival.2 == Fork::None);
+            found.extend(later.map(|(at, key, _)| (source, key, at)));
+        }
+        found
     }
 
     /// The primary has the operation after all: having it contradicts nothing.

@@ -73,7 +73,7 @@ impl Ledger {
         if cell.delivery().is_some() || !matches!(cell.verdict(), Verdict::Pending | Verdict::Unknown) {
             return false;
         }
-        match self.judge(&row, m) {
+        match self.judge(number, &row, m) {
             Judgement::Wait => return true,
             Judgement::Missed => {
                 let is_disputed = self.disputed.contains(&number) && !self.is_mutant(Mutant::DisputeForgotten);
@@ -89,7 +89,7 @@ impl Ledger {
         false
     }
 
-    fn judge(&self, row: &Row, m: usize) -> Judgement {
+    fn judge(&self, number: u64, row: &Row, m: usize) -> Judgement {
         let Some(mirror) = self.mirrors.get(m) else { return Judgement::Wait };
         let Some(first) = mirror.source.windows.first() else { return Judgement::Wait };
         let grace_ns = if self.is_mutant(Mutant::NoGrace) { 0 } else { mirror.params.grace_ns };
@@ -116,6 +116,10 @@ impl Ledger {
             is_gap_open(&self.primary.windows, row.p, base) || is_gap_open(&mirror.source.windows, from, moved);
         if is_filling && !is_past_limit && !self.is_mutant(Mutant::NoWindows) {
             return Judgement::Wait;
+        }
+        // A mirror that follows the primary's stream cannot have what that one lost.
+        if row.is_filled && self.stream_gaps.has(number) {
+            return Judgement::Unknown(Reason::PrimaryDown);
         }
         if self.is_ahead_of_stream(row) {
             return if is_past_limit { Judgement::Unknown(Reason::PrimaryDown) } else { Judgement::Wait };

@@ -149,6 +149,7 @@ impl Ledger {
 mod tests {
     use super::super::tests::{M, at, ledger, op, ticks, verdict};
     use super::*;
+    use crate::domain::finding::Finding;
 
     #[test]
     fn what_was_replayed_at_connect_has_no_timing_nor_has_what_queued_behind_it() {
@@ -161,6 +162,25 @@ mod tests {
         ticks(&mut l, 60_000);
         let verdicts: Vec<_> = (0..4).map(|n| verdict(&l, n, 0)).collect();
         assert_eq!(verdicts, [Verdict::Present, Verdict::Present, Verdict::Present, Verdict::OnTime]);
+    }
+
+    #[test]
+    fn what_a_replay_repeats_of_an_operation_that_a_fill_brought_is_no_duplicate() {
+        let mut l = ledger(1);
+        let x = op(1, at(2_000));
+        l.arrive(M, &x, at(2_000), Mode::Live);
+        l.arrive(SourceIx::PRIMARY, &x, at(3_000), Mode::Filled);
+        let duplicates = |l: &Ledger| l.source(M).unwrap().content.count(Finding::Duplicate);
+        l.replaying(M, at(5_000));
+        l.arrive(M, &x, at(5_100), Mode::Live);
+        assert_eq!(duplicates(&l), 0);
+        // Without a replay in between it is one.
+        let y = op(2, at(6_000));
+        for _ in 0..2 {
+            l.arrive(M, &y, at(6_000), Mode::Live);
+        }
+        l.arrive(SourceIx::PRIMARY, &y, at(7_000), Mode::Filled);
+        assert_eq!(duplicates(&l), 1);
     }
 
     #[test]

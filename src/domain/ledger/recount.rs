@@ -1,25 +1,34 @@
 //! Counting anew at a restart: intervals from the operations that are held, the others as they were kept.
 
 use super::Ledger;
-use super::restore::{Saved, assemble};
+use super::loss::freeze;
+use super::saved::{Saved, assemble};
 use crate::domain::interval::{ExtraState, Interval, Status};
 use crate::domain::rtt::Correction;
 use crate::domain::verdict::Reason;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 impl Ledger {
     /// Takes the kept intervals; returns the numbers of those that cannot be counted anew.
     pub(super) fn take_intervals(&mut self, saved: &Saved, ids: &[String]) -> HashSet<u32> {
-        let mut held: HashSet<u32> = HashSet::new();
+        let mut held: HashMap<u32, u32> = HashMap::new();
         for number in self.ring.base()..self.ring.next() {
-            held.extend(self.ring.row(number).map(|r| r.interval));
+            if let Some(row) = self.ring.row(number) {
+                *held.entry(row.interval).or_default() += 1;
+            }
         }
-        held.extend(self.foreigns.sightings().map(|s| s.interval));
+        let frozen = self.freeze_lost(saved, &held);
+        for s in self.foreigns.sightings() {
+            held.entry(s.interval).or_default();
+        }
         let mut fixed = HashSet::new();
         for s in &saved.intervals {
             let k = (s.start_ms / self.params.interval_ms) as u32;
             let mut interval = assemble(s, ids);
-            if held.contains(&k) && interval.evicted_ops == 0 {
+            if frozen.contains(&k) {
+                freeze(&mut interval);
+                fixed.insert(k);
+            } else if held.contains_key(&k) && interval.evicted_ops == 0 {
                 // Counted anew; only what cannot be counted is taken.
                 let mut fresh = Interval::new(ids.len());
                 (fresh.status, fresh.amendments, fresh.is_impaired) =

@@ -6,17 +6,18 @@
 use super::Ledger;
 use super::content::{KINDS, Noticed};
 use super::journal::{self, JournalError, Record};
+use super::loss::Loss;
 use super::range::CreatedRanges;
+use super::saved::{Saved, assemble};
 use crate::domain::finding::Finding;
-use crate::domain::interval::{Acc, Interval, Status};
 use crate::domain::ring::{Ring, Row};
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Span, Tau};
 use crate::domain::verdict::{Cell, Reason, Verdict};
-use crate::domain::window::{GapState, Windows};
+use crate::domain::window::GapState;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How far back the spans of a late reader are kept, nanoseconds; what is older than that is decided.
@@ -59,6 +60,12 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// The totals alone, where the clock of the instants is not known any more.
+    #[must_use]
+    pub fn without_instants(self) -> Counters {
+        Counters { proved: Tau::default(), is_open: false, last_op_at: None, ..self }
+    }
+
     /// Of each finding of content and order its count.
     fn of_content(&self) -> [(Finding, u64); KINDS.len()] {
         [
@@ -72,62 +79,6 @@ impl Counters {
     }
 }
 
-/// The header of a kept interval; its mirrors are kept apart, by id.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct IntervalHead {
-    primary_ops: u32,
-    evicted_ops: u32,
-    amendments: u32,
-    status: Status,
-    is_impaired: bool,
-}
-
-impl IntervalHead {
-    /// The header of an interval.
-    #[must_use]
-    pub fn of(i: &Interval) -> IntervalHead {
-        IntervalHead {
-            primary_ops: i.primary_ops,
-            evicted_ops: i.evicted_ops,
-            amendments: i.amendments,
-            status: i.status,
-            is_impaired: i.is_impaired,
-        }
-    }
-}
-
-/// An interval, hour or day as it was kept.
-#[derive(Clone, Debug)]
-pub struct SavedInterval {
-    /// Its first millisecond, UTC.
-    pub start_ms: i64,
-    /// Its header.
-    pub head: IntervalHead,
-    /// The accumulators of the mirrors it knew.
-    pub mirrors: Vec<(String, Acc)>,
-}
-
-/// Everything that was kept.
-#[derive(Debug, Default)]
-pub struct Saved {
-    /// Segments of the journal, oldest first.
-    pub segments: Vec<Vec<u8>>,
-    /// The ledger's own state.
-    pub state: Option<LedgerState>,
-    /// Windows by source id.
-    pub windows: HashMap<String, Windows>,
-    /// Counters by source id.
-    pub counters: HashMap<String, Counters>,
-    /// Intervals.
-    pub intervals: Vec<SavedInterval>,
-    /// Hours.
-    pub hours: Vec<SavedInterval>,
-    /// Days.
-    pub days: Vec<SavedInterval>,
-    /// The machine was started anew since: the clock's instants of before say nothing of the time between.
-    pub is_rebooted: bool,
-}
-
 /// What restoring found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreReport {
@@ -135,6 +86,8 @@ pub struct RestoreReport {
     pub ops: usize,
     /// Segments that could not be read to their end, with the reason of the first.
     pub damaged: Option<(usize, String)>,
+    /// What is to be restored instead, on a new ledger, because of them.
+    pub loss: Option<Loss>,
 }
 
 impl Ledger {
@@ -176,6 +129,7 @@ impl Ledger {
     pub fn restore(&mut self, saved: &Saved, primary: &str, ids: &[String]) -> RestoreReport {
         let mut report = RestoreReport::default();
         let same_intervals = saved.state.as_ref().is_none_or(|s| s.interval_ms == self.params.interval_ms);
+        let is_lossy = saved.loss.is_some();
         if let Some(state) = &saved.state {
             self.ranges = state.ranges.clone();
             self.stream_gaps.count = state.stream_gaps;
@@ -204,7 +158,11 @@ impl Ledger {
         self.recount(&fixed, &samples);
         self.restore_sources(saved, primary, ids);
         self.journal = journal::Journal::default();
-        self.restore_lists(saved.is_rebooted);
+        if is_lossy {
+            self.distrust();
+            self.keep_frozen(&fixed);
+        }
+        self.restore_lists(saved.is_rebooted || is_lossy);
         self.want_unexplained();
         report.ops = self.ring.len();
         report
@@ -218,7 +176,8 @@ impl Ledger {
     ) -> Vec<(u64, usize, Option<Correction>)> {
         let mut samples = Vec::new();
         let mut started = false;
-        for segment in &saved.segments {
+        let believed_from = saved.loss.map_or(0, |loss| loss.believed_from);
+        for (place, segment) in saved.segments.iter().enumerate().skip(believed_from) {
             let result = journal::read(segment, |roster, record| {
                 let index = |m: u16| roster.get(usize::from(m)).and_then(|id| ids.iter().position(|i| i == id));
                 self.apply(record, &index, roster.len() as u16, &mut samples, &mut started);
@@ -226,6 +185,7 @@ impl Ledger {
             if let Err(e) = result {
                 let (count, first) = report.damaged.take().unwrap_or_else(|| (0, JournalError::to_string(&e)));
                 report.damaged = Some((count + 1, first));
+                report.loss = Some(Loss { believed_from: place + 1 });
             }
         }
         samples
@@ -282,6 +242,7 @@ impl Ledger {
             Record::Evicted(base) => {
                 while self.ring.base() < base && !self.ring.is_empty() {
                     self.disputed.remove(&self.ring.base());
+                    self.stream_gaps.forget(self.ring.base());
                     self.ring.pop();
                     self.prevs.pop();
                 }
@@ -289,6 +250,11 @@ impl Ledger {
             Record::Found(m, key, finding) => {
                 if let Some(m) = index(m) {
                     self.hold_finding(m, key, finding);
+                }
+                if finding == Finding::PrimaryStreamGap
+                    && let Some(number) = self.number_of(&key)
+                {
+                    self.stream_gaps.known(number);
                 }
             }
             Record::Disputed(number) => {
@@ -341,6 +307,15 @@ impl Ledger {
         }
     }
 
+    /// The observer is down from now on: what a start makes of every window, without one.
+    #[cfg(test)]
+    pub fn go_down(&mut self) {
+        for s in std::iter::once(&mut self.primary).chain(self.mirrors.iter_mut().map(|m| &mut m.source)) {
+            s.windows.close(Reason::SelfDown);
+            s.rtts.part(s.windows.proved().max(s.last_op_at.unwrap_or(Tau::MIN)));
+        }
+    }
+
     /// Makes the lists of what is not settled anew. After a reboot whatever is still open cannot be decided any more.
     fn restore_lists(&mut self, is_rebooted: bool) {
         for number in self.ring.base()..self.ring.next() {
@@ -379,20 +354,4 @@ impl Ledger {
             self.set_cell(number, m, cell.with_verdict(Verdict::Unknown, Reason::SelfDown));
         }
     }
-}
-
-/// An interval in the order of today's mirrors; one that it did not know has nothing in it.
-pub(super) fn assemble(saved: &SavedInterval, ids: &[String]) -> Interval {
-    let mut interval = Interval::new(ids.len());
-    interval.primary_ops = saved.head.primary_ops;
-    interval.evicted_ops = saved.head.evicted_ops;
-    interval.amendments = saved.head.amendments;
-    interval.status = saved.head.status;
-    interval.is_impaired = saved.head.is_impaired;
-    for (id, acc) in &saved.mirrors {
-        if let Some(slot) = ids.iter().position(|i| i == id).and_then(|m| interval.mirrors.get_mut(m)) {
-            *slot = Arc::new(acc.clone());
-        }
-    }
-    interval
 }

@@ -9,6 +9,7 @@ use crate::domain::time::SECOND;
 use crate::domain::verdict::Verdict;
 
 mod findings;
+mod loss;
 
 const UTC0: i64 = 1_700_000_100_000;
 
@@ -293,7 +294,9 @@ fn what_queues_behind_a_replay_after_a_reboot_is_neither_missed_nor_timed() {
     }
     again.filled(SourceIx::PRIMARY, at(25_000));
     let p = [at(30_000), at(31_000)];
-    (1..).zip(p).for_each(|(i, p)| again.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live));
+    for (i, p) in (1..).zip(p) {
+        again.arrive(SourceIx::PRIMARY, &op(i, p), p, Mode::Live);
+    }
     ticks(&mut again, 100_000);
     assert_eq!(verdict(&again, 0, 0), Verdict::Pending, "the mirror still sends what it sent before");
     again.filled(M, at(110_000));

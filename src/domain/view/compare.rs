@@ -116,7 +116,11 @@ impl Comparison<'_> {
 
     /// Whether a host's window covers what it would have had to send of an operation that came from elsewhere at `at`.
     fn proof(&self, source: SourceIx, at: Tau) -> Lack {
-        let Some((_, s)) = self.picture.source(source) else { return Lack::Unknown };
+        let Some((info, s)) = self.picture.source(source) else { return Lack::Unknown };
+        // Where single operations are looked up, only the primary's are.
+        if info.taken.as_ref().is_some_and(|taken| taken.sampling_ratio.is_some()) {
+            return Lack::Unknown;
+        }
         let c = &self.picture.capture;
         let grace_ns = source.mirror_index().and_then(|m| c.mirrors.get(m)).map(|m| m.params.grace_ns);
         let grace_ns = grace_ns.or(c.mirrors.iter().map(|m| m.params.grace_ns).max()).unwrap_or(0);

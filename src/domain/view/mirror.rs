@@ -1,9 +1,12 @@
 //! The list of mirrors and one mirror's own page.
 
-use super::{Picture, content, overview, sample};
+use super::{Picture, SourceInfo, content, overview, sample};
 use crate::domain::source::SourceIx;
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Value, json};
+
+/// Hours, minutes and seconds of a label.
+const TIME_OF_LABEL: std::ops::Range<usize> = 11..19;
 
 /// The rows of the overview without what is the primary's.
 #[must_use]
@@ -27,8 +30,7 @@ pub fn detail(picture: &Picture, index: usize, overview: &Value, windows: &[(Win
         })
         .collect();
     object.insert("windows".into(), Value::Object(by_window));
-    let last = info.last_reject.as_ref().map(|(text, at)| json!({ "text": text, "at": picture.at(*at) }));
-    object.insert("rejects".into(), json!({ "by_reason": info.rejects, "last": last }));
+    object.insert("rejects".into(), rejects(picture, info));
     object.insert("sample_differences".into(), sample::differences(picture, index));
     object.insert("findings".into(), content::latest(picture, SourceIx::mirror(index)).into());
     let correction = m.correction.map(|c| {
@@ -43,14 +45,26 @@ pub fn detail(picture: &Picture, index: usize, overview: &Value, windows: &[(Win
     Some(row)
 }
 
+/// What was refused of a source: all of it by reason, the latest, and one line about the last hour.
+fn rejects(picture: &Picture, info: &SourceInfo) -> Value {
+    let last = info.last_reject.as_ref().map(|(text, at)| json!({ "text": text, "at": picture.at(*at) }));
+    let text = info.refused.text(&info.name, picture.capture.now).map(|line| match &info.last_reject {
+        Some((what, at)) => {
+            let label = picture.at(*at);
+            let time = label.get(TIME_OF_LABEL).unwrap_or(&label);
+            format!("{line}. Last: {time} UTC, {what}.")
+        }
+        None => format!("{line}."),
+    });
+    json!({ "by_reason": info.rejects, "last": last, "text": text })
+}
+
 /// The primary's own page.
 #[must_use]
 pub fn primary(picture: &Picture) -> Value {
     let mut row = overview::primary(picture);
     if let Some(object) = row.as_object_mut() {
-        let info = &picture.primary;
-        let last = info.last_reject.as_ref().map(|(text, at)| json!({ "text": text, "at": picture.at(*at) }));
-        object.insert("rejects".into(), json!({ "by_reason": info.rejects, "last": last }));
+        object.insert("rejects".into(), rejects(picture, &picture.primary));
     }
     row
 }

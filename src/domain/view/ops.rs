@@ -175,7 +175,8 @@ pub const fn mode(mode: Mode) -> &'static str {
     }
 }
 
-/// A page of operations at these mirrors, which are in rising order, from `position` on.
+/// A page of operations at these mirrors, which are in rising order, from `position` on; with the arrival of the oldest
+/// operation that is held, before which nothing can be listed, and whether some that only mirrors have are not listed.
 #[must_use]
 pub fn page(picture: &Picture, mirrors: &[usize], filter: &OpsFilter, position: Position) -> OpsPage {
     let mut rows = Vec::new();
@@ -192,7 +193,15 @@ pub fn page(picture: &Picture, mirrors: &[usize], filter: &OpsFilter, position: 
         };
         next = extras::list(picture, mirrors, filter, from, &mut rows);
     }
-    OpsPage { data: json!({ "ops": rows }), next }
+    let held = &picture.capture.held;
+    let oldest =
+        held.chunks.first().and_then(|chunk| chunk.rows().get(held.base.checked_sub(held.chunk_base)? as usize));
+    let data = json!({
+        "ops": rows,
+        "held_from_at": oldest.map(|row| picture.at(row.p)),
+        "extra_truncated": wants_extras && picture.capture.is_extras_cut,
+    });
+    OpsPage { data, next }
 }
 
 /// Adds the primary's operations that pass, from (number, mirror) on; where the page is full, the first that was left out.

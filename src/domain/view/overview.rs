@@ -6,6 +6,7 @@ use crate::domain::interval::{Acc, Interval};
 use crate::domain::ledger::capture::FRESH_NS;
 use crate::domain::ledger::{MirrorCapture, SourceCapture};
 use crate::domain::link::LinkState;
+use crate::domain::throttle::ThrottleState;
 use crate::domain::time::SECOND;
 use crate::domain::verdict::Verdict;
 use crate::domain::window_kind::WindowKind;
@@ -23,6 +24,8 @@ pub enum State {
     Losing,
     /// Its link is down.
     Disconnected,
+    /// It sends more that the primary does not know than is taken.
+    Throttled,
     /// The oldest operation that it lacks is older than 30 s.
     Lagging,
     /// It offers nothing to take operations from.
@@ -40,6 +43,7 @@ impl State {
         match self {
             State::Losing => "losing",
             State::Disconnected => "disconnected",
+            State::Throttled => "throttled",
             State::Lagging => "lagging",
             State::Unsupported => "unsupported",
             State::Unknown => "unknown",
@@ -72,6 +76,9 @@ pub fn state(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, recent: &A
         } else {
             State::Disconnected
         };
+    }
+    if info.throttle.since.is_some() {
+        return State::Throttled;
     }
     if picture.observer_flags().contains(&"primary_down") {
         return State::Unknown;
@@ -167,9 +174,21 @@ fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value
     map.insert("misses".into(), misses(picture, i, m));
     map.insert("content".into(), content::counts(&m.source.content));
     map.insert("samples".into(), sample::figures(picture, i));
+    map.insert("throttle".into(), throttle(picture, info.throttle));
     map.insert("state".into(), state.name().into());
     map.insert("headline".into(), mirror_headline(picture, info, m, six, state).into());
     Some((state, six.verdict(Verdict::Missed), Value::Object(map)))
+}
+
+/// How fast it is read, and what that came to since the start.
+fn throttle(picture: &Picture, t: ThrottleState) -> Value {
+    json!({
+        "is_throttled": t.since.is_some(),
+        "since_at": t.since.map(|at| picture.at(at)),
+        "times": t.times,
+        "paused_s": round6(t.paused_ns as f64 / 1e9),
+        "foreign_ops": t.foreign_ops,
+    })
 }
 
 /// The open misses by what is found about them; of those that are listed.
@@ -194,6 +213,7 @@ fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc:
             format!("{} of {} operations missed in 6 h ({} DIDs affected now)", missed, acc.decided(), m.dids_affected)
         }
         State::Disconnected => format!("not connected since {}", picture.at(info.link.since)),
+        State::Throttled => "sends more that the primary does not know than is taken; read no faster".to_owned(),
         State::Lagging => format!("{} operations behind", m.head_lag_ops),
         State::Unsupported => info
             .link
@@ -267,6 +287,7 @@ pub fn observer(picture: &Picture) -> Value {
         "since_at": picture.at(since.unwrap_or(picture.started)),
         "started_at": picture.at(picture.started),
         "degraded": picture.degraded,
+        "totals_restarted_at": picture.internals.pointer("/state/totals_restarted_at").cloned().unwrap_or(Value::Null),
     })
 }
 
@@ -289,7 +310,7 @@ fn headline(picture: &Picture, rows: &[(State, u64, Value)], six: &Interval) -> 
         let (name, dids) = (row["name"].as_str().unwrap_or("a mirror"), &row["dids_affected"]);
         return format!("{name} is missing {missed} operations ({dids} DIDs) in 6 h{others}.");
     }
-    let bad = rows.iter().filter(|r| matches!(r.0, State::Disconnected | State::Lagging)).count();
+    let bad = rows.iter().filter(|r| matches!(r.0, State::Disconnected | State::Throttled | State::Lagging)).count();
     let decided = six.mirrors.iter().map(|m| m.decided()).max().unwrap_or(0);
     if decided == 0 {
         return format!("{} operations seen, the first verdicts follow.", six.primary_ops);

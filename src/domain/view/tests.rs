@@ -242,6 +242,7 @@ fn pages_chain_without_loss_or_repetition() {
         let (mut rows, mut position) = (Vec::new(), Some(top(&p)));
         while let Some(from) = position {
             let OpsPage { data, next } = ops::page(&p, &[0, 1], &filter, from);
+            assert_eq!(data["held_from_at"], p.at(p.capture.held.chunks[0].rows()[0].p), "nothing older can be listed");
             rows.extend(data["ops"].as_array().unwrap().clone());
             assert!(next.is_none_or(|n| n != from), "it goes on");
             position = next;

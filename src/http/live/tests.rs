@@ -154,3 +154,35 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
     let notice = next_json(&mut socket).await;
     assert_eq!((&notice["topic"], &notice["revision"]), (&Value::from("overview"), &Value::from(21)));
 }
+
+/// Where not every origin may read, a page of another one cannot open a socket in its reader's name.
+#[actix_web::test]
+async fn a_page_of_another_origin_is_refused_where_not_all_may_read() {
+    use tungstenite::client::IntoClientRequest;
+    let options = HttpOptions { cors_origins: vec!["https://a.example".to_owned()], ..HttpOptions::default() };
+    let world = world_with(options, 0, Arc::new(|| Ok(())));
+    let url = serve(&world);
+    let own = url.replace("ws://", "http://").replace("/api/v1/live", "");
+    for (origin, is_let_in) in [
+        ("https://a.example", true),
+        (own.as_str(), true),
+        ("https://b.example", false),
+        ("https://a.example.org", false),
+        ("http://a.example", false),
+        ("null", false),
+    ] {
+        let mut request = url.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        match connect_async(request).await {
+            Ok(_) => assert!(is_let_in, "{origin}"),
+            Err(tungstenite::Error::Http(answer)) => {
+                assert!(!is_let_in && answer.status() == 403, "{origin}");
+                let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default()).into_owned();
+                assert!(body.contains("\"code\":\"wrong_origin\""), "{body}");
+                assert!(answer.headers().contains_key("content-security-policy"), "{origin}");
+            }
+            Err(other) => panic!("{origin}: {other}"),
+        }
+    }
+    assert!(connect_async(&url).await.is_ok(), "a program sends none");
+}

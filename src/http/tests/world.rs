@@ -78,6 +78,8 @@ pub struct World {
     pub state: web::Data<HttpState>,
     pub detail: Arc<FakeDetail>,
     pub now_ms: Arc<AtomicI64>,
+    /// Whether the clock of the runtime still runs by itself.
+    pub is_real_time: std::cell::Cell<bool>,
 }
 
 impl Detail for Arc<FakeDetail> {
@@ -125,7 +127,7 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         options,
         shutdown: CancellationToken::new(),
     }));
-    World { pages, state, detail, now_ms }
+    World { pages, state, detail, now_ms, is_real_time: std::cell::Cell::new(true) }
 }
 
 pub fn world() -> World {
@@ -150,8 +152,16 @@ impl Got {
 }
 
 pub async fn ask(world: &World, method: Method, uri: &str, headers: &[(&str, &str)]) -> Got {
+    ask_with(world, method, uri, headers, "").await
+}
+
+/// Asks with a body.
+pub async fn ask_with(world: &World, method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> Got {
     let service = test::init_service(app(&world.state)).await;
     let mut request = test::TestRequest::with_uri(uri).method(method);
+    if !body.is_empty() {
+        request = request.set_payload(body.to_owned());
+    }
     for (name, value) in headers {
         request = request.append_header((*name, *value));
     }

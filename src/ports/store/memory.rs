@@ -40,6 +40,7 @@ struct Kept {
     steps: u64,
     commits: u64,
     lives: u64,
+    opened: u64,
     plan: BTreeMap<u64, Fault>,
     lasting: Option<Fault>,
 }
@@ -62,12 +63,20 @@ impl MemoryDisk {
     pub fn open(&self) -> MemoryStore {
         let mut kept = self.kept();
         kept.lives += 1;
+        kept.opened = kept.lives;
         MemoryStore { disk: self.clone(), life: kept.lives }
     }
 
     /// Ends every store on it at once; nothing that was committed is lost.
     pub fn crash(&self) {
         self.kept().lives += 1;
+    }
+
+    /// Whether a planned crash has come since the last store was opened.
+    #[must_use]
+    pub fn is_crashed(&self) -> bool {
+        let kept = self.kept();
+        kept.lives > kept.opened
     }
 
     /// Plans `fault` at the `step`-th step from now, counted from 1.

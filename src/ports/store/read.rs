@@ -24,6 +24,7 @@ pub(super) fn all(db: &Connection, limits: &LoadLimits) -> rusqlite::Result<Load
     let mut notes = Notes::default();
     let heartbeat = Select::of(&HEARTBEAT, "").all(db, [], &mut notes, heartbeat)?.pop();
     let closed_tau: Option<i64> = number(db, "closed_tau")?;
+    let recovered_tau: Option<i64> = number(db, "recovered_tau")?;
     let segments = Select::of(&SEGMENTS, "ORDER BY id").all(db, [], &mut notes, segment)?;
     let damaged_segments = std::mem::take(&mut notes.damaged_segments);
     let miss_counts = miss_counts(db)?;
@@ -34,6 +35,7 @@ pub(super) fn all(db: &Connection, limits: &LoadLimits) -> rusqlite::Result<Load
     }
     Ok(Loaded {
         closed_cleanly: heartbeat.as_ref().is_some_and(|beat| Some(beat.tau_ns) == closed_tau),
+        is_recovered: heartbeat.as_ref().is_some_and(|beat| Some(beat.tau_ns) == recovered_tau),
         heartbeat,
         restarted_ms: number(db, "restarted_ms")?,
         segments,

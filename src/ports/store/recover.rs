@@ -208,6 +208,8 @@ pub(super) fn replace(dir: &Path, now_ms: i64, reason: &str, outcome: &mut Outco
             let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('restarted_ms', ?1)";
             new.execute(sql, [now_ms.to_string()])?;
         }
+        let sql = "INSERT OR REPLACE INTO meta (key, value) SELECT 'recovered_tau', tau_ns FROM heartbeat";
+        new.execute(sql, [])?;
         Ok(salvaged)
     })?;
     drop(source);

@@ -93,7 +93,9 @@ impl Scene {
     fn send(&mut self, source: SourceIx, text: &str) {
         self.now = self.now.plus(MS);
         match parse(text, Shape::Sequenced, &mut self.forms) {
-            Ok(frame) => self.ledger.arrive(source, &frame.op, self.now, Mode::Live),
+            Ok(frame) => {
+                self.ledger.arrive(source, &frame.op, self.now, Mode::Live);
+            }
             Err(Reject::CidMismatch(claim)) => self.ledger.lied(source, &claim, self.now),
             Err(other) => panic!("{other}: {text}"),
         }

@@ -23,7 +23,7 @@ pub struct Process {
 
 /// Writes the configuration as a user would: a file in `dir`.
 pub fn write_config(dir: &Path, config: &Config) -> PathBuf {
-    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "allowPlaintext": true, "allowPrivate": true });
+    let source = |s: &mirrorwatch::config::SourceConfig| json!({ "name": s.name, "url": s.url.as_str().trim_end_matches('/'), "transport": s.transport.to_string(), "allowPlaintext": true, "allowPrivate": true });
     let judging = &config.judging;
     let value = json!({
         "listen": config.listen.to_string(),
@@ -66,17 +66,55 @@ impl Process {
     /// The same with variables of its own.
     pub async fn start_under(config_file: &Path, variables: &[(&str, PathBuf)]) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        let mut child =
-            command.envs(variables.iter().cloned()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        command.envs(variables.iter().cloned());
+        Process::spawn(command).await
+    }
+
+    /// The same with what it says on standard error in a file.
+    pub async fn start_logged(config_file: &Path, log: &Path) -> Process {
+        let mut command = command(&["--config", config_file.to_str().unwrap()]);
+        command.stderr(std::fs::File::create(log).unwrap());
+        Process::spawn(command).await
+    }
+
+    /// Runs `command`, which is the program or starts it, and waits until it has said where its page is.
+    pub async fn spawn(command: Command) -> Process {
+        match Process::try_spawn(command).await {
+            Ok(process) => process,
+            Err(mut child) => {
+                let _ = child.kill();
+                panic!("it did not start: {}", told(&mut child));
+            }
+        }
+    }
+
+    /// The same for what may end before it has said anything; the child then.
+    pub async fn try_spawn(mut command: Command) -> Result<Process, Child> {
+        // What the allocator keeps for later is no memory that the program needs.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;
-        let Ok(Ok(Some(Ok(line)))) = line else {
-            let _ = child.kill();
-            panic!("it did not start: {}", told(&mut child));
-        };
+        let Ok(Ok(Some(Ok(line)))) = line else { return Err(child) };
         let address = line.strip_prefix("mirrorwatch: http://").and_then(|rest| rest.strip_suffix('/'));
-        Process { address: address.unwrap_or_else(|| panic!("{line}")).parse().unwrap(), child }
+        Ok(Process { address: address.unwrap_or_else(|| panic!("{line}")).parse().unwrap(), child })
+    }
+
+    /// How long the thread of it that waited most was ready to run and was not let run, milliseconds: the machine's doing.
+    /// 0 when it has ended.
+    pub fn waited_ms(&self) -> u64 {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else { return 0 };
+        let waited_ns = |task: std::fs::DirEntry| -> Option<u64> {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split(' ').nth(1)?.parse().ok()
+        };
+        tasks.flatten().filter_map(waited_ns).max().unwrap_or(0) / 1_000_000
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Its number.

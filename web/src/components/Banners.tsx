@@ -10,6 +10,7 @@ export function Banners({ data }: { data: Overview }) {
   return (
     <>
       {data.observer.state === "impaired" ? <Impaired data={data} /> : null}
+      <Saving data={data} />
       {data.mirrors.length === 0 ? <NoMirrors /> : <Awaited data={data} />}
     </>
   );
@@ -26,6 +27,27 @@ function Impaired({ data: { observer } }: { data: Overview }) {
       {flags}
       {since}; this time is not counted against any mirror.
     </p>
+  );
+}
+
+/** What is wrong with what is kept, and since when. */
+export function Saving({ data: { observer } }: { data: Overview }) {
+  const restarted = observer.totals_restarted_at?.slice(0, 10);
+  return (
+    <>
+      {(observer.degraded ?? []).map((told) => (
+        <p class="banner amber" role="status" data-degraded key={told}>
+          <span aria-hidden="true">▲ </span>
+          {format.visible(told)}
+        </p>
+      ))}
+      {restarted === undefined ? null : (
+        <p class="banner" data-restarted>
+          <span aria-hidden="true">○ </span>
+          Lifetime totals start at {restarted}: what was kept before could not be read.
+        </p>
+      )}
+    </>
   );
 }
 

@@ -105,7 +105,7 @@ function Recheck({ did, done }: { did: string; done: () => void }) {
       <button type="button" class="button" onClick={() => void ask()}>
         Ask every host now
       </button>{" "}
-      <span role="status">{said}</span>
+      <span role="status">{said === null ? null : format.visible(said)}</span>
     </p>
   );
 }
@@ -234,9 +234,9 @@ function Probes({ hosts }: { hosts: readonly DidHost[] }) {
           probe === null ? null : (
             <li key={id}>
               <b>{format.visible(name)}</b> {agrees === null ? null : <Shape state={agreement(agrees)} />}{" "}
-              {probe.status === null ? (probe.error ?? "no answer") : `HTTP ${probe.status}`} at{" "}
+              {probe.status === null ? format.visible(probe.error ?? "no answer") : `HTTP ${probe.status}`} at{" "}
               <At at={probe.at} /> UTC
-              <code>curl -s {probe.url} | sha256sum</code>
+              <code>curl -s {format.visible(probe.url)} | sha256sum</code>
               {probe.body_sha256 === null ? null : <code>{probe.body_sha256}</code>}
             </li>
           ),

@@ -153,6 +153,13 @@ function Operations({ mirror }: { mirror: MirrorDetail }) {
           .filter(([, n]) => n > 0)
           .map(([name, n]) => `${findingWord(name)}: ${format.count(n)}`)
           .join(" · ") || "nothing found"}
+        {mirror.rejects.text === null ? null : <span class="sub">{format.visible(mirror.rejects.text)}</span>}
+        {(mirror.throttle?.times ?? 0) === 0 ? null : (
+          <span class="sub">
+            throttled {counted(mirror.throttle?.times ?? 0, "time", "times")} since the start; not read for{" "}
+            {format.count(Math.round(mirror.throttle?.paused_s ?? 0))} s
+          </span>
+        )}
         {mirror.rejects.last === null ? null : (
           <span class="sub">
             last refused frame: {format.visible(mirror.rejects.last.text)} (<At at={mirror.rejects.last.at} />{" "}

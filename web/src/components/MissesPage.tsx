@@ -47,6 +47,10 @@ function List({ list, next, filters }: { list: OpsList; next: string | null; fil
         {count === 0 ? "No operation that is held here fits these filters." : `${format.count(count)} shown`}
         {next === null ? "" : ", and there are more"}
         {isFolded(filters) && count > 0 ? "; what follows from a miss stands folded under it" : ""}.{" "}
+        {list.held_from_at
+          ? `Operations are held since ${list.held_from_at.slice(0, 16).replace("T", " ")} UTC. `
+          : ""}
+        {list.extra_truncated ? "There are more extras than are listed. " : ""}
         <a class="json" href={apiOf(filters)}>
           JSON
         </a>

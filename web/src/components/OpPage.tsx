@@ -167,10 +167,10 @@ function Check({ host: { check } }: { host: OpHost }) {
       <ul class="probes">
         {check.probes.map((probe) => (
           <li key={`${probe.host} ${probe.url} ${probe.at}`}>
-            <b>{probe.host}</b>{" "}
-            {probe.status === null ? (probe.error ?? "no answer") : `HTTP ${probe.status}`} at{" "}
+            <b>{format.visible(probe.host)}</b>{" "}
+            {probe.status === null ? format.visible(probe.error ?? "no answer") : `HTTP ${probe.status}`} at{" "}
             <At at={probe.at} /> UTC
-            <code>curl -s {probe.url} | sha256sum</code>
+            <code>curl -s {format.visible(probe.url)} | sha256sum</code>
             {probe.body_sha256 === null ? null : <code>{probe.body_sha256}</code>}
           </li>
         ))}

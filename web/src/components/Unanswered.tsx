@@ -1,4 +1,5 @@
 import type { Failure } from "../answer";
+import * as format from "../format";
 
 /** While there is nothing to show: what is awaited, or why there is nothing, in words. */
 export function Unanswered({ what, failure }: { what: string; failure: Failure | null }) {
@@ -13,7 +14,7 @@ export function Unanswered({ what, failure }: { what: string; failure: Failure |
   return (
     <p class="banner amber" role="status" data-failure={failure.code}>
       <span aria-hidden="true">▲ </span>
-      {failure.detail}.{again}
+      {format.visible(failure.detail)}.{again}
     </p>
   );
 }
@@ -23,7 +24,8 @@ export function Stale({ failure }: { failure: Failure | null }) {
   if (failure === null) return null;
   return (
     <p class="banner amber" role="status">
-      <span aria-hidden="true">▲ </span>Not brought up to date: {failure.detail}. Trying again.
+      <span aria-hidden="true">▲ </span>Not brought up to date: {format.visible(failure.detail)}. Trying
+      again.
     </p>
   );
 }

@@ -12,9 +12,12 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{MS, SECOND, Span, Tau};
 use crate::domain::verdict::Reason;
 use crate::domain::window::{Cover, GAP_LIMIT_NS};
+use std::ops::Bound;
 
 /// Undecided keys above which they are judged once a second and not at each tick.
 const OFTEN_MAX: usize = 10_000;
+/// Keys that are judged in one tick; the others wait for the next one, so that a flood of them holds up nothing else.
+const AT_ONCE_MAX: usize = 2_048;
 /// The least margin around a `createdAt`, milliseconds: the usual delay between it and the arrival lies within.
 const MARGIN_MIN_MS: i64 = 1_000;
 
@@ -22,14 +25,19 @@ impl Ledger {
     /// Decides what is due among the operations that only mirrors have.
     pub(in crate::domain::ledger) fn judge_extras(&mut self) {
         let is_early = self.foreigns.judged_at.is_some_and(|at| self.now.since(at) < SECOND);
-        if self.foreigns.open.len() > OFTEN_MAX && is_early {
-            return;
-        }
-        self.foreigns.judged_at = Some(self.now);
+        let begin = match self.foreigns.judged_to.take() {
+            Some(last) => Bound::Excluded(last),
+            None if self.foreigns.open.len() > OFTEN_MAX && is_early => return,
+            None => {
+                self.foreigns.judged_at = Some(self.now);
+                Bound::Unbounded
+            }
+        };
         let grace_ns = self.mirrors.iter().map(|m| m.params.grace_ns).min().unwrap_or(0);
         let due_before = self.now.plus(-grace_ns).plus(1);
-        let due: Vec<(Tau, u16, OpKey)> = self.foreigns.open.iter().take_while(|o| o.0 < due_before).copied().collect();
-        self.foreigns.chain_wanted = None;
+        let left = self.foreigns.open.range((begin, Bound::Unbounded)).take_while(|o| o.0 < due_before);
+        let due: Vec<(Tau, u16, OpKey)> = left.take(AT_ONCE_MAX).copied().collect();
+        let last = due.last().copied().filter(|_| due.len() == AT_ONCE_MAX);
         let mut decided = Vec::new();
         for (_, mirror, key) in due {
             let Some(s) = self.foreigns.get(&key, mirror).copied() else { continue };
@@ -55,6 +63,10 @@ impl Ledger {
             }
         }
         self.find_forks(&decided);
+        self.foreigns.judged_to = last;
+        if last.is_none() {
+            self.foreigns.chain_wanted = self.foreigns.chain_wanting.take();
+        }
     }
 
     /// What asking about an extra came to: one that was nullified, withdrawn or breaks the rules is no fault of the mirror.
@@ -134,7 +146,7 @@ impl Ledger {
         {
             return (ExtraState::Extra, Reason::None, true);
         }
-        self.foreigns.chain_wanted = Some(self.foreigns.chain_wanted.map_or(s.since, |since| since.min(s.since)));
+        self.foreigns.chain_wanting = Some(self.foreigns.chain_wanting.map_or(s.since, |since| since.min(s.since)));
         if self.before > base.plus(GAP_LIMIT_NS) { unknown(Reason::NoChain, self.is_beyond_horizon(s)) } else { wait }
     }
 

@@ -9,7 +9,7 @@ use super::world::{START, World};
 use crate::domain::interval::Interval;
 use crate::domain::ledger::mutant::Mutant;
 use crate::domain::ledger::persist::Prepared;
-use crate::domain::ledger::restore::{IntervalHead, SavedInterval};
+use crate::domain::ledger::saved::{IntervalHead, SavedInterval};
 use crate::domain::ledger::{ChainOutcome, Ledger, Saved};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{MS, SECOND, Tau};

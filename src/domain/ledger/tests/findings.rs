@@ -37,7 +37,12 @@ fn named(l: &Ledger, source: SourceIx, finding: Finding) -> Vec<OpKey> {
 /// A primary that sends an operation a second and a mirror that does too; at 70 s the mirror sends `own` besides. At the end
 /// it is decided that the primary does not have it.
 fn with_extra(own: &Op) -> Ledger {
-    let mut l = ledger(1);
+    with_extra_beside(own, 1)
+}
+
+/// The same with more mirrors, which do not have it.
+fn with_extra_beside(own: &Op, mirrors: usize) -> Ledger {
+    let mut l = ledger(mirrors);
     for i in 0..200 {
         let p = at(1_000 * i);
         l.arrive(P, &linked(1, i as u64, (i > 0).then(|| i as u64 - 1), p), p, Mode::Live);
@@ -219,6 +224,25 @@ fn what_the_primarys_log_lists_is_a_gap_of_its_stream_until_that_sends_it() {
 }
 
 #[test]
+fn what_the_primarys_stream_lost_is_no_miss_of_a_mirror_that_follows_it() {
+    let own = linked(1, 9_999, None, at(70_000));
+    let mut l = with_extra_beside(&own, 2);
+    assert!(l.credit(&own, at(199_700)));
+    l.found(M, &own.key, Finding::PrimaryStreamGap);
+    let kept = saved(&mut l);
+    prove(&mut l, 400_000);
+    ticks(&mut l, 400_000);
+    let number = l.number_of(&own.key).unwrap();
+    let cell = l.ring.cell(number, 1).unwrap();
+    assert_eq!((cell.verdict(), cell.reason()), (Verdict::Unknown, Reason::PrimaryDown));
+    // A restart knows it too.
+    let (mut again, _) = restored(&kept);
+    assert!(again.stream_gaps.has(again.number_of(&own.key).unwrap()));
+    live(&mut again, P, &own, 199_900);
+    assert_eq!(again.capture(false).primary_stream_gaps, 0);
+}
+
+#[test]
 fn a_restart_knows_what_was_found_and_asks_about_the_rest() {
     let mut l = ledger(1);
     for i in 1..=4 {
@@ -312,7 +336,9 @@ fn our_reconnects_and_fills_are_no_disorder_of_a_mirror() {
         }
         live(&mut l, M, &second, 1_050);
         match case {
-            0 => l.arrive(M, &first, at(1_100), Mode::Filled),
+            0 => {
+                l.arrive(M, &first, at(1_100), Mode::Filled);
+            }
             1 => {
                 l.close(M);
                 l.open(M, at(1_080));
@@ -376,6 +402,32 @@ fn another_content_after_the_same_operation_is_found_once_and_at_its_source() {
     // One that follows what nobody followed contradicts nothing.
     let own = linked(1, 9_999, Some(777), at(70_000));
     assert_eq!(count(&with_extra(&own), M, Finding::Equivocation), 0);
+}
+
+#[test]
+fn a_mirror_that_contradicts_itself_is_found_and_two_that_contradict_each_other_are_not_told_apart() {
+    let (first, second) = (linked(1, 9_998, Some(777), at(70_000)), linked(1, 9_999, Some(777), at(70_000)));
+    let other = SourceIx::mirror(1);
+    for second_at in [M, other] {
+        let mut l = ledger(2);
+        for i in 0..200 {
+            live(&mut l, P, &linked(1, i as u64, (i > 0).then(|| i as u64 - 1), at(1_000 * i)), 1_000 * i);
+            prove(&mut l, 1_000 * i);
+            if i == 70 {
+                live(&mut l, M, &first, 70_000);
+                live(&mut l, second_at, &second, 70_500);
+            }
+            l.tick(at(1_000 * i));
+        }
+        assert!(l.wants_chain().is_some());
+        l.chain(at(199_500), ChainOutcome::Complete);
+        l.tick(at(199_600));
+        let expected = if second_at == M { vec![second.key] } else { Vec::new() };
+        assert_eq!(named(&l, M, Finding::Equivocation), expected);
+        assert_eq!([P, other].map(|s| count(&l, s, Finding::Equivocation)), [0, 0]);
+        l.find_forks(&[(M, first.key), (M, second.key)]);
+        assert_eq!(named(&l, M, Finding::Equivocation), expected, "once");
+    }
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn recovered(dir: &Path, before: &Loaded, what: &str) -> (Loaded, OpenReport) {
     assert_eq!(again.quarantined, None, "{what}: sound from now on");
     loaded.heartbeat = Some(heartbeat(SECONDS));
     loaded.closed_cleanly = true;
+    assert!(!loaded.is_recovered || report.quarantined.is_some() || report.notes[0].contains("finished"), "{what}");
+    loaded.is_recovered = false;
     let mut stays = store.load().unwrap();
     stays.notes.clear();
     assert_eq!(stays, loaded, "{what}: stays");

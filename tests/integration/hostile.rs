@@ -1,0 +1,223 @@
+//! Hostile mirrors beside honest ones: they hurt their own figures and nothing else, and memory stays bounded.
+
+use crate::world::counts::Counts;
+use crate::world::{World, test};
+use mirrorwatch::config::Transport;
+use mirrorwatch::domain::frame::Reject;
+use mirrorwatch::domain::op::Kind;
+use mirrorwatch::sim::behaviour::Behaviour;
+use mirrorwatch::sim::flood::Flood;
+use mirrorwatch::sim::garbage::Garbage;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Who is watched beside the hostile ones, and whose figures must not change.
+const OTHERS: [&str; 3] = ["honest", "dropping", "inventing"];
+/// One hostile mirror for each way.
+const HOSTILE: [(&str, Flood); 8] = [
+    ("distinct", Flood::Distinct),
+    ("repeating", Flood::Repeats),
+    ("poisoning", Flood::Poison),
+    ("fragmenting", Flood::Fragments),
+    ("endless", Flood::Endless),
+    ("pinging", Flood::Pings),
+    ("gigantic", Flood::Giants),
+    ("broken", Flood::Broken),
+];
+/// What all of them together may cost, kB: twice what one may.
+const MEMORY_MAX_KB: u64 = 128 * 1024;
+const PACE: Duration = Duration::from_millis(50);
+
+/// Operations while floods go on: half a minute, or until a million operations of a flood had the time to be taken.
+fn published() -> u64 {
+    if std::env::var_os("MIRRORWATCH_SWEEP").is_some() { 11_000 } else { 500 }
+}
+
+/// What was measured of the others, what memory the program had at most, and the rows of the hostile ones at the height of
+/// their floods.
+struct Outcome {
+    others: Vec<(Counts, Value)>,
+    was_frozen: bool,
+    peak_kb: u64,
+    hostile: Vec<Value>,
+    published: u64,
+}
+
+/// Everything of a row that is told of content, not of time.
+fn told(row: &Value) -> Value {
+    let names = [
+        "id",
+        "state",
+        "misses",
+        "content",
+        "open_misses",
+        "dids_affected",
+        "duplicate_ops",
+        "altered_ops",
+        "dropped_by_us_ops",
+        "rejected_frames",
+    ];
+    let link = &row["link"];
+    let mut told: serde_json::Map<String, Value> = names.iter().map(|n| ((*n).to_owned(), row[n].clone())).collect();
+    // Which of two sources is first is a matter of time, and so is how many operations came before the primary's.
+    told.insert("throttle".to_owned(), row["throttle"]["times"].clone());
+    told.insert("link".to_owned(), json!([link["state"], link["reconnects"], link["last_error"]]));
+    Value::Object(told)
+}
+
+/// Memory of its own that a process has, kB.
+fn memory_kb(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+async fn play(with_floods: bool) -> Outcome {
+    let habits = |id: &str| Behaviour {
+        flood: HOSTILE.iter().find(|h| h.0 == id && with_floods).map(|h| h.1),
+        ..Behaviour::default()
+    };
+    let ids = OTHERS.into_iter().chain(HOSTILE.map(|h| h.0));
+    let mut world = World::new(ids.map(|id| (id, habits(id))).collect());
+    for mirror in &mut world.config.mirrors {
+        mirror.transport = Transport::Stream;
+    }
+    let process = world.start_process().await;
+    world
+        .until("the primary and the others are observed", |overview| {
+            let is_up = |row: &Value| row["link"]["state"] == "synchronized";
+            let rows = overview["mirrors"].as_array()?;
+            let others = rows.iter().filter(|row| OTHERS.iter().any(|id| row["id"] == *id));
+            (is_up(&overview["primary"]) && others.filter(|row| is_up(row)).count() == OTHERS.len()).then_some(())
+        })
+        .await;
+    world.publish_every(30, PACE, None).await;
+    world.mirror("dropping").set(|b| b.drop_next = 5);
+    world.mirror("inventing").set(|b| b.invent_share = 0.02);
+    let mut peak_kb = 0;
+    for _ in 0..published() / 10 {
+        world.publish_every(10, PACE, None).await;
+        peak_kb = peak_kb.max(memory_kb(process.pid()));
+    }
+    let hostile_now = world.get("/api/v1/overview").await;
+    world.mirror("inventing").set(|b| b.invent_share = 0.0);
+    world.mirrors.iter().for_each(|(_, server)| server.set(|b| b.flood = None));
+    let published = world.settled_but(&HOSTILE.map(|h| h.0)).await;
+    if with_floods {
+        assert_nothing_was_let_go(&world, "distinct").await;
+    }
+    let mut others = Vec::new();
+    for id in OTHERS {
+        let row = world.row(id).await;
+        others.push((Counts::of(&row), told(&row)));
+    }
+    let rows = hostile_now["mirrors"].as_array().unwrap();
+    let row_of = |id: &str| rows.iter().find(|row| row["id"] == id).unwrap().clone();
+    Outcome {
+        others,
+        was_frozen: world.was_frozen().await,
+        peak_kb,
+        hostile: HOSTILE.iter().map(|h| row_of(h.0)).collect(),
+        published,
+    }
+}
+
+/// Everything that a mirror sent between its floods has arrived in the end: nothing of it was let go.
+async fn assert_nothing_was_let_go(world: &World, id: &str) {
+    world
+        .until(&format!("{id} has a verdict about everything"), |overview| {
+            let rows = overview["mirrors"].as_array()?;
+            let row = rows.iter().find(|row| row["id"] == id)?;
+            let counts = Counts::of(row);
+            (counts.pending == 0).then(|| {
+                assert_eq!((counts.missed, counts.unknown, counts.delivered()), (0, 0, counts.eligible), "{id}: {row}");
+                assert_eq!(row["dropped_by_us_ops"], 0, "{id}: {row}");
+            })
+        })
+        .await;
+}
+
+/// What is said of a mirror that sends more than is taken, or what is none.
+fn assert_is_named(row: &Value, flood: Flood) {
+    if matches!(flood, Flood::Giants | Flood::Broken) {
+        let error = &row["link"]["last_error"];
+        assert_eq!(error["class"], "protocol", "{row}");
+        assert!(error["text"].as_str().unwrap().ends_with("3 such errors within 60 s, retry in 600 s"), "{row}");
+        return;
+    }
+    assert!(row["throttle"]["times"].as_u64().unwrap() >= 1, "{row}");
+    assert!(row["throttle"]["paused_s"].as_f64().unwrap() > 0.0, "{row}");
+    if flood != Flood::Pings {
+        // One that takes no pongs is disconnected now and then.
+        assert_eq!(row["state"], "throttled", "{row}");
+        assert!(row["headline"].as_str().unwrap().starts_with("sends more that the primary does not know"), "{row}");
+    }
+}
+
+#[test]
+fn hostile_mirrors_change_no_figure_of_another_and_cost_little() {
+    test(async {
+        let alone = play(false).await;
+        let beside = play(true).await;
+        for (row, (_, flood)) in beside.hostile.iter().zip(HOSTILE) {
+            assert_is_named(row, flood);
+        }
+        assert_eq!(alone.published, beside.published);
+        let was_frozen = alone.was_frozen || beside.was_frozen;
+        for (alone, beside) in alone.others.iter().zip(&beside.others) {
+            assert!(beside.0.matches(&alone.0, was_frozen), "{:?}\n{:?}", alone.0, beside.0);
+            assert_eq!(alone.1, beside.1);
+        }
+        let grown_kb = beside.peak_kb.saturating_sub(alone.peak_kb);
+        println!("{} kB without floods, {grown_kb} kB more with them", alone.peak_kb);
+        assert!(grown_kb <= MEMORY_MAX_KB, "{grown_kb} kB more");
+    });
+}
+
+/// Operations until the second way in which a frame can be wrong, which ends the connection.
+const BEFORE_THE_GIANT: u64 = 2;
+
+#[test]
+fn each_reason_to_refuse_a_frame_is_counted_under_its_name_and_told() {
+    test(async {
+        let garbage = Behaviour { garbage_share: 1.0, ..Behaviour::default() };
+        let mut world = World::new(vec![("faithful", Behaviour::default()), ("babbling", garbage)]);
+        for mirror in &mut world.config.mirrors {
+            mirror.transport = Transport::Stream;
+        }
+        let mut world = world.watched().await;
+        // Genesis operations alone, as one way is about a DID's first operation.
+        world.publish_every(BEFORE_THE_GIANT, PACE, Some(Kind::Genesis)).await;
+        world
+            .until("the giant ended the connection and there is another one", |overview| {
+                let row = overview["mirrors"].as_array()?.iter().find(|row| row["id"] == "babbling")?;
+                (row["link"]["reconnects"].as_u64()? > 0 && row["link"]["state"] == "synchronized").then_some(())
+            })
+            .await;
+        world.publish_every(Garbage::ALL.len() as u64, PACE, Some(Kind::Genesis)).await;
+        let expected: BTreeSet<&str> = Reject::NAMES.into_iter().filter(|name| *name != "rate_limited").collect();
+        let all = async || {
+            let page = world.get("/api/v1/mirrors/babbling").await;
+            let counted = page["rejects"]["by_reason"].as_object()?;
+            expected.iter().all(|name| counted.get(*name).is_some_and(|n| n.as_u64() >= Some(1))).then_some(page)
+        };
+        let page = world.eventually("every reason is counted", all).await;
+        let counted = page["rejects"]["by_reason"].as_object().unwrap();
+        assert_eq!(counted.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
+        let sum: u64 = counted.values().filter_map(Value::as_u64).sum();
+        assert_eq!(page["rejected_frames"].as_u64().unwrap(), sum, "{page}");
+        let (text, last) =
+            (page["rejects"]["text"].as_str().unwrap(), page["rejects"]["last"]["text"].as_str().unwrap());
+        assert!(text.starts_with(&format!("babbling: {sum} frames refused in the last hour: ")), "{text}");
+        assert!(text.contains(". Last: ") && text.ends_with(&format!(" UTC, {last}.")), "{text}");
+        assert!(expected.iter().all(|name| text.contains(&format!(" {name}"))), "{text}");
+        let other = world.get("/api/v1/mirrors/faithful").await;
+        assert_eq!((&other["rejects"]["by_reason"], &other["rejected_frames"]), (&json!({}), &json!(0)));
+        world.mirror("babbling").set(|b| b.garbage_share = 0.0);
+        world.settle().await;
+        let counts = world.counts("babbling").await;
+        assert_eq!((counts.missed, counts.unknown, counts.extra), (0, 0, 0), "garbage hides nothing: {counts:?}");
+        world.stop().await;
+    });
+}
