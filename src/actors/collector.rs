@@ -237,7 +237,8 @@ impl Collector {
             | SourceEvent::Resolution(..)
             | SourceEvent::Taken(_)
             | SourceEvent::Sampling(_)
-            | SourceEvent::Skipped(_) => self.apply_manner(source, event),
+            | SourceEvent::Skipped(_)
+            | SourceEvent::LostSight(..) => self.apply_manner(source, event),
         }
     }
 
