@@ -258,7 +258,8 @@ impl Collector {
             | SourceEvent::Measured(..)
             | SourceEvent::NotTaken
             | SourceEvent::Sampling(_)
-            | SourceEvent::Skipped(_) => self.apply_manner(source, event),
+            | SourceEvent::Skipped(_)
+            | SourceEvent::LostSight(..) => self.apply_manner(source, event),
         }
     }
 

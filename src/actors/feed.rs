@@ -28,16 +28,7 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(settings: StreamSettings, doors: StreamDoors, to: StreamListeners, taken: Taken) -> Feed {
-        Feed {
-            settings,
-            doors,
-            to,
-            link: Link::default(),
-            taken,
-            anchor: None,
-            peer: None,
-            ask_not_before: Tau::MIN,
-        }
+        Feed { settings, doors, to, link: Link::default(), taken, anchor: None, peer: None, ask_not_before: Tau::MIN }
     }
 
     pub(super) fn now(&self) -> Tau {

@@ -15,7 +15,7 @@ use crate::domain::throttle::Pause;
 use crate::domain::time::Tau;
 use crate::domain::transport::Taken;
 use crate::domain::validity::Rule;
-use crate::domain::verdict::Mode;
+use crate::domain::verdict::{Mode, Reason};
 use crate::domain::view::Picture;
 use crate::ports::store::Commit;
 use crate::ports::stream_reader::{Arrived, StreamEnd};
@@ -65,8 +65,10 @@ pub enum SourceEvent {
     Noise(u64),
     /// Only these operations of the primary are looked for from now on; none: all of them.
     Sampling(Option<Sampling>),
-    /// The operation is not looked for after all.
+    /// What the source shows of the operation cannot tell whether it has it.
     Skipped(OpKey),
+    /// The operation was to be looked for, and was not to the end; why.
+    LostSight(OpKey, Reason),
 }
 
 /// What a source's stream tells the collector; the answer means that the ledger has it, and says how long the source is not

@@ -8,15 +8,16 @@ mod answer;
 
 use super::feed::{Feed, class_word, retry_after_ns};
 use super::message::{Decided, LookFor, SourceEvent, Stop};
-use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings};
+use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings, rejected};
 use crate::domain::did::Did;
+use crate::domain::frame::Reject;
 use crate::domain::link::{LinkEvent, LinkState};
-use crate::domain::look_out::{Budget, LookOut, Shown, Sight};
-use crate::domain::op::{Op, OpKey};
+use crate::domain::look_out::{Budget, LookOut, Looked, Shown, Sight, looks_of_missed};
+use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::sampling::{Sampling, Sought};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::Taken;
-use crate::domain::verdict::Mode;
+use crate::domain::verdict::{Mode, Reason};
 use crate::ports::export::LookUp;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
@@ -42,8 +43,6 @@ const FAILED_MAX: u32 = 2;
 const OVERDUE_NS: i64 = 20 * SECOND;
 /// Between two questions whether what is overdue is decided, nanoseconds.
 const DECIDED_EVERY_NS: i64 = SECOND;
-/// Looks that an operation has had when it is decided as missed, about.
-const LOOKS_OF_MISSED: u32 = 8;
 
 /// What a resolver is told beside the settings of every source.
 #[derive(Clone)]
@@ -70,6 +69,8 @@ pub struct Resolver {
     is_asking: bool,
     not_before: Tau,
     failures: u32,
+    /// The DID whose look-up failed last; another one is asked about before it, to tell whether the host answers at all.
+    failed: Option<Did>,
     answered_at: Option<Tau>,
     asked_decided_at: Tau,
     was_observed: bool,
@@ -92,7 +93,7 @@ impl Resolver {
         let budget = Budget::new(look_ups.requests_per_s, doors.clock.now());
         let taken = Taken { resolution_ns: Some(SECOND), sampling_ratio: Some(budget.ratio()), ..taken };
         Resolver {
-            look_out: LookOut::new(budget.watched_max()),
+            look_out: LookOut::new(budget.watched_max(look_ups.grace_ns)),
             budget,
             look_ups,
             sought: HashMap::new(),
@@ -100,6 +101,7 @@ impl Resolver {
             is_asking: false,
             not_before: Tau::MIN,
             failures: 0,
+            failed: None,
             answered_at: None,
             asked_decided_at: Tau::MIN,
             was_observed: settings.was_observed,
@@ -131,9 +133,12 @@ impl Resolver {
         let now = self.feed.now();
         let mut events = Vec::new();
         if let Some(ratio) = self.budget.correct(now) {
-            self.feed.taken.sampling_ratio = Some(ratio);
-            events.extend([self.sampling(), SourceEvent::Measured(self.feed.taken.resolution_ns, Some(ratio))]);
+            events.extend(ratio.map(|_| self.sampling()));
+            self.feed.taken.sampling_ratio = Some(self.budget.share());
+            events.push(SourceEvent::Measured(self.feed.taken.resolution_ns, self.feed.taken.sampling_ratio));
         }
+        let let_go = self.look_out.let_go(self.look_ups.grace_ns, now);
+        self.sighted(let_go, None, &mut events);
         if self.feed.link.is_open() && self.answered_at.is_some_and(|at| now.since(at) > OVERDUE_NS) {
             self.go_down("no answer for 20 s".to_owned(), &mut events);
         }
@@ -151,7 +156,12 @@ impl Resolver {
     fn due(&self, now: Tau) -> Option<Did> {
         let next = self.look_out.next().filter(|next| next.1 <= now && self.page.is_some()).map(|next| next.0);
         let is_quiet = self.answered_at.is_none_or(|at| now.since(at) >= HEARTBEAT_NS);
-        next.or_else(|| is_quiet.then(|| self.feed.doors.known.pick(now)).flatten().map(|known| known.0))
+        let any = || self.feed.doors.known.pick(now).map(|known| known.0);
+        match next {
+            Some(did) if self.failed == Some(did) => any().or(next),
+            Some(_) => next,
+            None => is_quiet.then(any).flatten(),
+        }
     }
 
     fn ask(&mut self, did: Did, ctx: &mut Context<Self>) {
@@ -186,36 +196,56 @@ impl Resolver {
                     return;
                 }
                 self.page = Some(self.page.unwrap_or(page));
-                self.answered(did, &shown, asked_at, look_up.received_at, events);
+                self.answered(did, &shown, Looked { asked_at, received_at: look_up.received_at }, events);
             }
             (Answer::Failed(text), _) => self.failed(did, look_up, text, events),
             (Answer::Shown(_), None) => {}
         }
     }
 
-    fn answered(&mut self, did: Did, shown: &Shown, asked_at: Tau, received_at: Tau, events: &mut Vec<SourceEvent>) {
-        (self.failures, self.answered_at) = (0, Some(asked_at));
-        self.open(asked_at, events);
-        let sights = self.look_out.answered(did, shown, asked_at);
+    fn answered(&mut self, did: Did, shown: &Shown, looked: Looked, events: &mut Vec<SourceEvent>) {
+        (self.failures, self.failed, self.answered_at) = (0, None, Some(looked.asked_at));
+        self.open(looked.asked_at, events);
+        let sights = self.look_out.answered(did, shown, looked);
         let live =
             sights.iter().filter_map(|s| if let Sight::Visible(_, Mode::Live, ns) = s.0 { Some(ns) } else { None });
-        events.extend(live.max().map(|ns| SourceEvent::Resolution(received_at, ns)));
+        if let Some(ns) = live.max() {
+            events.push(SourceEvent::Resolution(looked.received_at, ns));
+            self.feed.taken.resolution_ns = Some(ns);
+            events.push(SourceEvent::Measured(Some(ns), self.feed.taken.sampling_ratio));
+        }
+        self.sighted(sights, Some((shown, looked.received_at)), events);
+        self.prove(looked.asked_at, events);
+    }
+
+    /// Tells what is known of operations now, by an answer that was complete at an instant, or by none.
+    fn sighted(&mut self, sights: Vec<(Sight, u32)>, answer: Option<(&Shown, Tau)>, events: &mut Vec<SourceEvent>) {
         for (sight, looks) in sights {
+            let (Sight::Visible(key, ..) | Sight::Untold(key) | Sight::Unanswered(key)) = sight else {
+                if let (Sight::False(claim), Some((_, at))) = (sight, answer) {
+                    events.push(rejected(&Reject::CidMismatch(Box::new(claim)), at));
+                }
+                continue;
+            };
             self.budget.ended(looks);
-            match sight {
-                Sight::Untold(key) => {
-                    self.sought.remove(&key);
-                    events.push(SourceEvent::Skipped(key));
+            let sought = self.sought.remove(&key);
+            match (sight, sought, answer) {
+                (Sight::Visible(_, mode, _), Some(s), Some((shown, at))) => {
+                    // As the mirror shows it: under which DID and with which time is for the ledger to compare.
+                    let (did, created_ms) =
+                        shown.entry(&key.cid).map_or((key.did, s.created_ms), |entry| (entry.did, entry.created_ms));
+                    let key = OpKey { did, ..key };
+                    events.push(SourceEvent::Arrived(
+                        Op { key, kind: s.kind, created_ms, seq: None, prev: None },
+                        at,
+                        mode,
+                    ));
                 }
-                Sight::Visible(key, mode, _) => {
-                    if let Some(s) = self.sought.remove(&key) {
-                        let op = Op { key, kind: s.kind, created_ms: s.created_ms, seq: None, prev: None };
-                        events.push(SourceEvent::Arrived(op, received_at, mode));
-                    }
-                }
+                (Sight::Untold(_), ..) => events.push(SourceEvent::Skipped(key)),
+                (Sight::Unanswered(_), ..) => events.push(SourceEvent::LostSight(key, Reason::Unanswered)),
+                _ => {}
             }
         }
-        self.prove(asked_at, events);
     }
 
     fn open(&mut self, asked_at: Tau, events: &mut Vec<SourceEvent>) {
@@ -251,6 +281,7 @@ impl Resolver {
 
     fn failed(&mut self, did: Did, look_up: &LookUp, text: String, events: &mut Vec<SourceEvent>) {
         self.failures += 1;
+        self.failed = Some(did);
         let now = self.feed.now();
         let asked_ns = look_up.error.as_ref().map_or(0, retry_after_ns);
         let asked_ns = asked_ns.max(look_up.retry_after_s.map_or(0, |s| i64::from(s) * SECOND));
@@ -291,9 +322,10 @@ impl Resolver {
         ctx.spawn(asking.into_actor(self).map(|decided, act, _| {
             let decided = decided.unwrap_or_default();
             act.look_out.decided(&decided);
+            let looks = looks_of_missed(act.look_ups.grace_ns);
             for key in &decided {
                 act.sought.remove(key);
-                act.budget.ended(LOOKS_OF_MISSED);
+                act.budget.ended(looks);
             }
         }));
     }
@@ -317,11 +349,18 @@ impl Handler<LookFor> for Resolver {
     fn handle(&mut self, msg: LookFor, _: &mut Self::Context) -> Self::Result {
         let mut events = Vec::new();
         for sought in msg.0 {
-            self.budget.taken();
-            if self.look_out.add(sought) {
+            if sought.kind == Kind::Tombstone {
+                self.look_out.buried(sought.key.did, sought.p);
+            }
+            if !sought.is_sampled {
+                continue;
+            }
+            let has_room = self.look_out.add(sought);
+            self.budget.taken(has_room);
+            if has_room {
                 self.sought.insert(sought.key, sought);
             } else {
-                events.push(SourceEvent::Skipped(sought.key));
+                events.push(SourceEvent::LostSight(sought.key, Reason::DroppedByUs));
             }
         }
         AtomicResponse::new(Box::pin(self.telling(events).into_actor(self)))

@@ -29,6 +29,8 @@ pub struct LogEntry {
     pub cid: Cid,
     /// Whether the host states that very CID.
     pub claimed_cid_matches: bool,
+    /// The CID that the host states; none when that is none.
+    pub claimed_cid: Option<Cid>,
     /// Whose operation it is, as the host states it.
     pub did: Did,
     /// Whether the host holds it as nullified.
@@ -146,9 +148,11 @@ fn entry(text: &str) -> Result<LogEntry, String> {
     let did = Did::parse(&raw.did).ok_or("bad_did")?;
     let created_ms = parse_created_ms(&raw.created_at).ok_or("bad_time")?;
     let (form, prev, operation) = content(raw.operation.get())?;
+    let claimed_cid = Cid::parse(&raw.cid);
     Ok(LogEntry {
         cid: form.cid,
-        claimed_cid_matches: Cid::parse(&raw.cid) == Some(form.cid),
+        claimed_cid_matches: claimed_cid == Some(form.cid),
+        claimed_cid,
         did,
         nullified: raw.nullified,
         created_ms,

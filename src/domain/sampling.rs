@@ -20,6 +20,8 @@ pub struct Sought {
     pub created_ms: i64,
     /// What it follows.
     pub prev: Option<Cid>,
+    /// Whether it is looked for; a tombstone that is not is told all the same.
+    pub is_sampled: bool,
 }
 
 /// A share of all operations.

@@ -112,10 +112,12 @@ pub enum Reason {
     NoChain = 7,
     /// From before the oldest time for which the primary's keys are held.
     TooOld = 8,
+    /// The mirror, which is asked about single DIDs, answered nothing about this one.
+    Unanswered = 9,
 }
 
 impl Reason {
-    const ALL: [Reason; 9] = [
+    const ALL: [Reason; 10] = [
         Reason::None,
         Reason::LinkDown,
         Reason::PrimaryDown,
@@ -125,6 +127,7 @@ impl Reason {
         Reason::NoRange,
         Reason::NoChain,
         Reason::TooOld,
+        Reason::Unanswered,
     ];
 
     /// The name that the API uses; empty when there is nothing to explain.
@@ -140,6 +143,7 @@ impl Reason {
             Reason::NoRange => "no_range",
             Reason::NoChain => "no_chain",
             Reason::TooOld => "too_old",
+            Reason::Unanswered => "unanswered",
         }
     }
 

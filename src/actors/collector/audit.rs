@@ -9,6 +9,7 @@ use crate::domain::finding::Finding;
 use crate::domain::sample::{Sampled, Samples};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau};
+use crate::domain::transport::Transport;
 use actix::{Handler, Recipient};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,6 +86,10 @@ impl Collector {
     }
 
     fn checked(&mut self, checked: &Checked, now: Tau) {
+        if self.is_shown_after_all(checked) {
+            self.ledger.shown_after_all(checked.source, &checked.key, now);
+            return;
+        }
         Arc::make_mut(&mut self.audit.evidence).explained(checked, now);
         let is_news = self.ledger.finding(checked.source, &checked.key) != Some(checked.finding);
         match (checked.finding, checked.about, &checked.listed) {
@@ -103,6 +108,14 @@ impl Collector {
         if is_news {
             self.audit.news.entry((checked.source, checked.finding)).or_default().untold += 1;
         }
+    }
+
+    /// Whether a mirror that is asked about single DIDs lists what it missed. There is no stream that could have lost it: it
+    /// was late, and nobody looked for it any more.
+    fn is_shown_after_all(&self, checked: &Checked) -> bool {
+        let taken = self.sources.get(usize::from(checked.source.0)).and_then(|known| known.taken.as_ref());
+        (checked.finding, checked.about) == (Finding::StreamLoss, CheckAbout::Miss)
+            && taken.is_some_and(|taken| taken.transport == Transport::Resolve)
     }
 
     /// Whether the operation was credited to another mirror before.

@@ -5,6 +5,7 @@ use crate::actors::message::{Decided, LookFor, SourceEvent};
 use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
 use crate::domain::transport::Taken;
+use crate::domain::verdict::Reason;
 use actix::{Handler, MessageResult, Recipient};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,7 @@ impl Collector {
             SourceEvent::Resolution(at, ns) => self.ledger.resolution(source, at, Some(ns)),
             SourceEvent::Sampling(sampling) => self.ledger.sample_by(source, sampling),
             SourceEvent::Skipped(key) => self.ledger.skip(source, &key),
+            SourceEvent::LostSight(key, reason) => self.ledger.lost_sight(source, &key, reason),
             SourceEvent::Taken(taken) => self.taken(source, *taken),
             SourceEvent::Reason(_) | SourceEvent::Measured(..) | SourceEvent::NotTaken => self.retaken(source, event),
             _ => {}
@@ -79,18 +81,18 @@ impl Collector {
         }
     }
 
-    /// Hands the operations that are to be looked up to those who do. What somebody has no room for is not judged there.
+    /// Hands the operations that are to be looked up to those who do. What nobody has room for is unknown there.
     pub(super) fn hand_out_sampled(&mut self) {
         let mut by_source: BTreeMap<SourceIx, LookFor> = BTreeMap::new();
         for (source, sought) in self.ledger.take_sampled() {
             by_source.entry(source).or_insert_with(|| LookFor(Vec::new())).0.push(sought);
         }
         for (source, look_for) in by_source {
-            let keys: Vec<_> = look_for.0.iter().map(|sought| sought.key).collect();
+            let keys: Vec<_> = look_for.0.iter().filter(|s| s.is_sampled).map(|sought| sought.key).collect();
             let looker = self.sources.get(usize::from(source.0)).and_then(|known| known.looker.as_ref());
             if looker.is_none_or(|looker| looker.try_send(look_for).is_err()) {
                 for key in &keys {
-                    self.ledger.skip(source, key);
+                    self.ledger.lost_sight(source, key, Reason::DroppedByUs);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use crate::domain::audit_log;
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
-use crate::domain::look_out::Shown;
+use crate::domain::look_out::{Listed, Shown};
 use crate::ports::export::LookUp;
 
 /// Which page is asked for.
@@ -51,8 +51,7 @@ fn shown(page: Page, body: &[u8]) -> Result<Shown, String> {
     match page {
         Page::Audit => {
             let log = audit_log::parse(body).map_err(|e| format!("http: /log/audit: {e}"))?;
-            let honest = log.iter().filter(|entry| entry.claimed_cid_matches);
-            Ok(Shown::Log(honest.map(|entry| entry.cid).collect()))
+            Ok(Shown::Log(log.iter().map(Listed::from).collect()))
         }
         Page::Last => {
             let text = std::str::from_utf8(body).map_err(|_| "http: /log/last: not UTF-8".to_owned())?;
@@ -96,9 +95,13 @@ mod tests {
             )
         };
         let audit = |status, body: &str| read(Page::Audit, &answered(status, body));
-        assert_eq!(audit(200, &entry(GENESIS_CID)), Answer::Shown(Shown::Log(vec![cid])));
+        let did = Did::parse("did:plc:6adr3q2labdllanslzhqkqd3").unwrap();
+        let listed = Listed { cid, claimed: Some(cid), did, created_ms: 1_753_458_658_440 };
+        assert_eq!(audit(200, &entry(GENESIS_CID)), Answer::Shown(Shown::Log(vec![listed])));
         let other = "bafyreifafe44xylxagcom47xb3lrya5pysu3b7zfjmmmitiuimhmgmerze";
-        assert_eq!(audit(200, &entry(other)), Answer::Shown(Shown::Log(Vec::new())), "a claim that is not true");
+        let untrue = Listed { claimed: Cid::parse(other), ..listed };
+        assert_eq!(audit(200, &entry(other)), Answer::Shown(Shown::Log(vec![untrue])), "a claim that is not true");
+        assert!(untrue.claim().is_some() && listed.claim().is_none());
         assert_eq!(read(Page::Last, &answered(200, GENESIS)), Answer::Shown(Shown::Last(cid)));
         assert_eq!(audit(404, ""), Answer::Shown(Shown::Absent));
         assert_eq!(audit(410, ""), Answer::Shown(Shown::Gone));

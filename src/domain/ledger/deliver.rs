@@ -85,6 +85,7 @@ impl Ledger {
         for (m, &cell) in cells.iter().enumerate() {
             if cell.verdict() == Verdict::NotEligible {
                 self.journal.cell(number, m, cell);
+                self.note_tombstone(&row, m);
                 continue;
             }
             self.note_sampled(&row, m, op.prev);

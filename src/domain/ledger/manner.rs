@@ -5,7 +5,7 @@
 
 use super::Ledger;
 use crate::domain::cid::Cid;
-use crate::domain::op::OpKey;
+use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
 use crate::domain::sampling::{Sampling, Sought};
@@ -13,7 +13,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{Tau, US};
 use crate::domain::verdict::{Mode, Reason, Verdict};
 
-/// Sampled operations that wait to be taken; what comes beyond them is not judged at that mirror.
+/// Sampled operations that wait to be taken; what comes beyond them is unknown at that mirror.
 const SAMPLED_MAX: usize = 10_000;
 /// Operations that are looked at for the first one that a sampled mirror lacks.
 const HEAD_LOOK_MAX: u64 = 10_000;
@@ -64,22 +64,43 @@ impl Ledger {
         cell.is_some_and(|cell| cell.verdict() == Verdict::Pending)
     }
 
-    /// The operation is not looked for at the mirror after all: it is not judged there.
+    /// What the mirror shows of the operation cannot tell whether it has it: it is not judged there.
     pub fn skip(&mut self, source: SourceIx, key: &OpKey) {
+        self.settle_unseen(source, key, Verdict::NotEligible, Reason::None);
+    }
+
+    /// The operation is of the sample and was not looked for to the end: it is unknown there, and that is seen. What became of
+    /// it may depend on what the mirror does, so that leaving it out would let a mirror choose by what it is judged.
+    pub fn lost_sight(&mut self, source: SourceIx, key: &OpKey, reason: Reason) {
+        let row = self.number_of(key).and_then(|number| self.ring.row(number).copied());
+        let is_eligible = source.mirror_index().zip(row).and_then(|(m, row)| self.is_eligible(&row, m)) == Some(true);
+        let (verdict, reason) =
+            if is_eligible { (Verdict::Unknown, reason) } else { (Verdict::NotEligible, Reason::None) };
+        self.settle_unseen(source, key, verdict, reason);
+    }
+
+    fn settle_unseen(&mut self, source: SourceIx, key: &OpKey, verdict: Verdict, reason: Reason) {
         let Some(m) = source.mirror_index() else { return };
-        let Some(number) = self.ring.find(&key.cid) else { return };
+        let Some(number) = self.number_of(key) else { return };
         if let Some(cell) = self.ring.cell(number, m)
             && cell.verdict() == Verdict::Pending
             && cell.delivery().is_none()
         {
-            self.set_cell(number, m, cell.with_verdict(Verdict::NotEligible, Reason::None));
+            self.set_cell(number, m, cell.with_verdict(verdict, reason));
         }
+    }
+
+    /// The mirror shows what it missed after all: it came at `at`, nobody knows when.
+    pub fn shown_after_all(&mut self, source: SourceIx, key: &OpKey, at: Tau) {
+        let Some(row) = self.number_of(key).and_then(|number| self.ring.row(number).copied()) else { return };
+        let op = Op { key: *key, kind: row.kind, created_ms: row.created_ms, seq: None, prev: None };
+        self.arrive(source, &op, at, Mode::Filled);
     }
 
     /// Whether a new operation is looked for at the mirror: all are, but where a sample is.
     pub(super) fn is_looked_for(&self, row: &Row, m: usize) -> bool {
         let sampling = self.mirrors.get(m).and_then(|mirror| mirror.sampling);
-        sampling.is_none_or(|s| !row.is_filled && s.takes(&row.key().cid) && self.sampled.len() < SAMPLED_MAX)
+        sampling.is_none_or(|s| !row.is_filled && s.takes(&row.key().cid))
     }
 
     /// Whether a mirror that had sent something at `first` sends it again only because it was connected to anew.
@@ -95,11 +116,23 @@ impl Ledger {
 
     /// Notes a new operation that is to be looked for.
     pub(super) fn note_sampled(&mut self, row: &Row, m: usize, prev: Option<Cid>) {
-        if self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some()) {
-            self.sampled.push((
-                SourceIx::mirror(m),
-                Sought { key: row.key(), kind: row.kind, p: row.p, created_ms: row.created_ms, prev },
-            ));
+        if self.mirrors.get(m).is_none_or(|mirror| mirror.sampling.is_none()) {
+            return;
+        }
+        let source = SourceIx::mirror(m);
+        if self.sampled.len() < SAMPLED_MAX {
+            self.sampled.push((source, sought(row, prev, true)));
+        } else {
+            self.lost_sight(source, &row.key(), Reason::DroppedByUs);
+        }
+    }
+
+    /// Notes an operation that is not looked for at the mirror: a tombstone is to be known there all the same, because it
+    /// makes a DID disappear of which other operations are looked for.
+    pub(super) fn note_tombstone(&mut self, row: &Row, m: usize) {
+        let is_sampled = self.mirrors.get(m).is_some_and(|mirror| mirror.sampling.is_some());
+        if row.kind == Kind::Tombstone && is_sampled && self.sampled.len() < SAMPLED_MAX {
+            self.sampled.push((SourceIx::mirror(m), sought(row, None, false)));
         }
     }
 
@@ -143,6 +176,10 @@ impl Ledger {
         let count = u64::from(oldest.is_some()) + lacking.count() as u64;
         (count, oldest.and_then(|n| self.ring.row(n)).map(|row| row.p))
     }
+}
+
+fn sought(row: &Row, prev: Option<Cid>, is_sampled: bool) -> Sought {
+    Sought { key: row.key(), kind: row.kind, p: row.p, created_ms: row.created_ms, prev, is_sampled }
 }
 
 #[cfg(test)]
@@ -247,5 +284,51 @@ mod tests {
         assert_eq!(l.lacking(0, 0), (0, None), "it lacks nothing that is looked for");
         l.sample_by(M, None);
         assert_eq!(l.lacking(0, 0), (1, Some(at(1_000))));
+    }
+
+    #[test]
+    fn what_was_not_looked_for_to_the_end_is_unknown_and_stays_so() {
+        let mut l = ledger(1);
+        l.open(M, at(0));
+        l.sample_by(M, Some(Sampling::new(1, 1.0)));
+        for i in 0..3 {
+            l.arrive(SourceIx::PRIMARY, &op(i, at(5_000)), at(5_000), Mode::Live);
+        }
+        l.lost_sight(M, &op(0, at(0)).key, Reason::DroppedByUs);
+        l.skip(M, &op(1, at(0)).key);
+        l.prove(M, at(200_000));
+        l.filled(M, at(200_000));
+        ticks(&mut l, 200_000);
+        let verdicts: Vec<_> = (0..3).map(|n| verdict(&l, n, 0)).collect();
+        assert_eq!(verdicts, [Verdict::Unknown, Verdict::NotEligible, Verdict::Missed]);
+        assert_eq!(l.ring.cell(0, 0).map(|c| c.reason()), Some(Reason::DroppedByUs));
+    }
+
+    #[test]
+    fn what_is_shown_after_its_verdict_is_delivered_and_healed() {
+        let mut l = ledger(1);
+        l.open(M, at(0));
+        l.sample_by(M, Some(Sampling::new(1, 1.0)));
+        l.arrive(SourceIx::PRIMARY, &op(1, at(5_000)), at(5_000), Mode::Live);
+        l.prove(M, at(200_000));
+        ticks(&mut l, 200_000);
+        assert_eq!(verdict(&l, 0, 0), Verdict::Missed);
+        l.shown_after_all(M, &op(1, at(0)).key, at(200_000));
+        l.shown_after_all(M, &op(2, at(0)).key, at(200_000));
+        ticks(&mut l, 400_000);
+        assert_eq!(verdict(&l, 0, 0), Verdict::Present);
+        assert!(l.ring.cell(0, 0).is_some_and(|c| c.is_healed()));
+        assert_eq!(l.mirrors[0].source.received, 1, "what the primary never had is nothing");
+    }
+
+    #[test]
+    fn tombstones_beyond_the_sample_are_told_to_whoever_looks() {
+        let mut l = ledger(2);
+        l.sample_by(M, Some(Sampling::new(1, 0.0)));
+        let tombstone = Op { kind: Kind::Tombstone, ..op(1, at(1_000)) };
+        l.arrive(SourceIx::PRIMARY, &tombstone, at(1_000), Mode::Live);
+        l.arrive(SourceIx::PRIMARY, &op(2, at(2_000)), at(2_000), Mode::Live);
+        let taken: Vec<_> = l.take_sampled().iter().map(|t| (t.0, t.1.key, t.1.is_sampled)).collect();
+        assert_eq!(taken, [(M, tombstone.key, false)]);
     }
 }
