@@ -162,7 +162,7 @@ fn what_a_mirror_published_while_it_was_away_is_filled_or_unknown_and_never_miss
             server.start_again().unwrap();
         }
         // A stream without numbers is behind its replay after a pause.
-        let publisher = world.babble(Duration::from_millis(1_300));
+        let publisher = world.babble(Duration::from_millis(2_300));
         world.synchronized().await;
         world.hush(publisher).await;
         world.settle().await;
