@@ -111,7 +111,7 @@ fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
         .on_connect_ext(|door: &Door<T>, data| drop(data.insert(door.hangup())))
-        .h1(map_config(app(state), |_| AppConfig::default()))
+        .h1(map_config(app(state), |()| AppConfig::default()))
 }
 
 /// A connection behind its door, and whose it is.

@@ -44,7 +44,7 @@ fn fixed_headers() -> [(HeaderName, HeaderValue); 5] {
 
 /// Which headers an answer gets, decided from the request before it is handed on.
 struct Additions {
-    is_public: bool,
+    resource_policy: &'static HeaderValue,
     is_https: bool,
     allow_origin: Option<HeaderValue>,
     varies_by_origin: bool,
@@ -151,7 +151,8 @@ fn additions(state: &HttpState, request: &ServiceRequest) -> Additions {
     };
     let is_https = is_https(request.peer_addr(), request.headers(), &state.options.trusted_proxies);
     let is_stream = request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
-    Additions { is_public, is_https, allow_origin, varies_by_origin: is_public && !allows_any, is_stream }
+    let resource_policy = if is_public { &CROSS_ORIGIN } else { &SAME_ORIGIN };
+    Additions { resource_policy, is_https, allow_origin, varies_by_origin: is_public && !allows_any, is_stream }
 }
 
 fn add(headers: &mut HeaderMap, additions: Additions) {
@@ -161,8 +162,7 @@ fn add(headers: &mut HeaderMap, additions: Additions) {
             headers.insert(name, value);
         }
     }
-    let resource_policy = if additions.is_public { &CROSS_ORIGIN } else { &SAME_ORIGIN };
-    headers.insert(header::CROSS_ORIGIN_RESOURCE_POLICY, resource_policy.clone());
+    headers.insert(header::CROSS_ORIGIN_RESOURCE_POLICY, additions.resource_policy.clone());
     if additions.is_https {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS.clone());
     }

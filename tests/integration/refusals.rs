@@ -126,10 +126,11 @@ fn every_wrong_configuration_is_refused_in_one_line_with_78() {
 #[test]
 fn files_that_are_no_configuration_at_all_are_refused_as_a_whole() {
     let desk = Desk::new();
+    let giant = vec![b' '; (1 << 20) + 1];
     let rows: [(&[u8], &str); 3] = [
         (b"{\"dataDir\": \"\xff\"}", "not UTF-8 at byte 13"),
         (b"{\"dataDir\": \"\0\"}", "NUL at byte 13; save the file as UTF-8 text"),
-        (&[b' '; (1 << 20) + 1], "larger than 1 MiB; a configuration is smaller: check that this is the right file"),
+        (&giant, "larger than 1 MiB; a configuration is smaller: check that this is the right file"),
     ];
     for (bytes, why) in rows {
         assert_eq!(desk.config(bytes), (Some(78), format!("mirrorwatch: config: config.json: {why}\n")));
@@ -185,11 +186,14 @@ fn what_a_user_wrote_cannot_steer_his_terminal() {
     }
 }
 
+/// Arguments, environment, and what is said.
+type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn every_wrong_variable_and_argument_is_refused_in_one_line_with_64() {
     let desk = Desk::new();
     desk.write("config.json", b"{}", 0o600);
-    let rows: [(&[&str], &[(&str, &str)], &str); 7] = [
+    let rows: [Row; 7] = [
         (
             &[],
             &[("MIRRORWATCH_LISTEN", "abc")],
