@@ -12,6 +12,7 @@ pub mod dial;
 pub mod dial_error;
 pub mod export;
 pub mod export_error;
+pub mod fail_point;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod port_holder;

@@ -16,6 +16,7 @@ pub use audit::AuditorIs;
 pub use manner::LookerIs;
 pub use save::{Restored, restore};
 
+use super::line::Line;
 use super::message::{AskChain, FromSource, Keep, LookFor, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
 use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
@@ -28,6 +29,7 @@ use crate::domain::time::{Labels, MS, SECOND, Tau};
 use crate::domain::transport::Taken;
 use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
+use crate::ports::fail_point::FailPoints;
 use crate::ports::store::EventRow;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
@@ -96,7 +98,7 @@ pub struct CollectorParts {
     /// Names this boot.
     pub boot_id: String,
     /// Keeps transactions.
-    pub writer: Recipient<Keep>,
+    pub writer: Line<Keep>,
     /// The largest segment id that is kept.
     pub last_segment: i64,
     /// Events of a run before, oldest first.
@@ -119,6 +121,8 @@ pub struct CollectorParts {
     pub samples: HashMap<String, Samples>,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
 }
 
 /// The actor.
@@ -141,6 +145,7 @@ pub struct Collector {
     grace_max_ns: i64,
     invalid: InvalidLog,
     audit: Audit,
+    fail: FailPoints,
 }
 
 impl Collector {
@@ -183,6 +188,7 @@ impl Collector {
             grace_max_ns: parts.grace_max_ns,
             invalid: InvalidLog::new(parts.validator),
             audit,
+            fail: parts.fail,
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
@@ -258,6 +264,7 @@ impl Collector {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.fail.reach("collector", "");
         let now = self.clock.now();
         self.ticked = now;
         self.ledger.tick(now);

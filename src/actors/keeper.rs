@@ -8,14 +8,17 @@ mod probing;
 
 use super::collector::LookerIs;
 use super::export_poller::ExportPoller;
-use super::message::{FromSource, LinkIs, LookFor, Reprobe, SourceEvent, Stop};
+use super::message::{Beat, FromSource, LinkIs, LookFor, Reprobe, SourceEvent, Stop};
 use super::mirror_stream::{Dialect, MirrorStream, StreamDoors, StreamListeners, StreamSettings};
 use super::resolver::{LookUpSettings, Resolver};
+use super::watchdog::restarted;
 use crate::domain::link::{Link, LinkError, LinkState};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::{Ladder, Next, Taken, Transport};
+use actix::dev::RecipientRequest as Request;
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, AtomicResponse, Context, Handler, Recipient,
+    ResponseFuture, WrapFuture,
 };
 use futures_util::future::LocalBoxFuture;
 use probing::Prober;
@@ -24,7 +27,11 @@ use std::time::Duration;
 /// Mailbox places.
 const MAILBOX: usize = 32;
 /// Between two looks whether the way in use is alive.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
+const WATCH_EVERY: Duration = Duration::from_millis(200);
+/// The longest wait before a way that keeps failing is started anew.
+const BACKOFF_MAX_NS: i64 = 30 * SECOND;
+/// A way that lived so long is started anew at once again, nanoseconds.
+const LASTING_NS: i64 = 60 * SECOND;
 /// Between two climbs that a failing link asks for, nanoseconds.
 const CLIMB_AGAIN_NS: i64 = 20 * SECOND;
 /// Handshakes in a row that hang before the ladder is climbed again.
@@ -59,6 +66,14 @@ impl Running {
         }
     }
 
+    fn beat(&self) -> Request<Beat> {
+        match self {
+            Running::Stream(addr) => addr.clone().recipient().send(Beat),
+            Running::Export(addr) => addr.clone().recipient().send(Beat),
+            Running::Resolve(addr) => addr.clone().recipient().send(Beat),
+        }
+    }
+
     fn stop(self) -> LocalBoxFuture<'static, ()> {
         Box::pin(async move {
             let ended = match self {
@@ -85,6 +100,8 @@ pub struct Keeper {
     climbed_at: Tau,
     hangs: u32,
     running: Option<Running>,
+    failures: u32,
+    failed_at: Tau,
     chosen: Option<Transport>,
     reason: String,
     link: Link,
@@ -105,6 +122,8 @@ impl Keeper {
             climbed_at: Tau::MIN,
             hangs: 0,
             running: None,
+            failures: 0,
+            failed_at: Tau::MIN,
             chosen: None,
             reason: String::new(),
         }
@@ -242,8 +261,18 @@ impl Keeper {
 
     /// Starts a way that panicked anew: what it knew is gone.
     fn watch(&mut self, ctx: &mut Context<Self>) {
+        self.doors.fail.reach("keeper", &self.settings.source.id);
         let Some(chosen) = self.chosen else { return };
-        if self.running.as_ref().is_some_and(|running| !running.is_alive()) {
+        let now = self.doors.clock.now();
+        if now.since(self.failed_at) >= LASTING_NS {
+            self.failures = 0;
+        }
+        let wait_ns = if self.failures == 0 { 0 } else { BACKOFF_MAX_NS.min(SECOND << self.failures.min(8)) };
+        if self.running.as_ref().is_some_and(|running| !running.is_alive()) && now.since(self.failed_at) >= wait_ns {
+            (self.failures, self.failed_at) = (self.failures.saturating_add(1), now);
+            let name = format!("{chosen} {}", self.settings.source.id);
+            self.doors.vitals.restarted(&name);
+            restarted(&self.to.happened, &name, Some(self.settings.source.id.clone()));
             tracing::error!(source = %self.settings.source.id, transport = %chosen, "it ended by itself and is started anew");
             let reason = self.reason.clone();
             self.take(chosen, reason, ctx);
@@ -294,6 +323,22 @@ impl Handler<LinkIs> for Keeper {
         if is_none && self.doors.clock.now().since(self.climbed_at) >= CLIMB_AGAIN_NS {
             self.climb(ctx);
         }
+    }
+}
+
+impl Handler<Beat> for Keeper {
+    type Result = ResponseFuture<()>;
+
+    /// Answers when the way in use does.
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) -> Self::Result {
+        let beat = self.running.as_ref().map(Running::beat);
+        Box::pin(async move {
+            if let Some(beat) = beat
+                && beat.await.is_err()
+            {
+                tracing::debug!("the way in use has ended");
+            }
+        })
     }
 }
 

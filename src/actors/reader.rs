@@ -8,6 +8,7 @@ use super::message::{Read, ReadEnd, ReaderLate};
 use crate::domain::proof::{PingProof, Pulse};
 use crate::domain::time::{MS, Tau, US};
 use crate::ports::clock::Clock;
+use crate::ports::fail_point::FailPoints;
 use crate::ports::stamped::ReadStamps;
 use crate::ports::stream_reader::{Batch, StreamReader};
 use crate::ports::tcp_info::TcpHandle;
@@ -69,6 +70,10 @@ pub struct ReaderTask {
     pub readers: Readers,
     /// Ends the connection.
     pub stop: CancellationToken,
+    /// Id of the source.
+    pub id: String,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
 }
 
 impl ReaderTask {
@@ -100,6 +105,7 @@ impl ReaderTask {
 
     /// Passes a batch on; whether it was the last.
     async fn pass_on(&mut self, batch: Batch) -> bool {
+        self.fail.reach("reader", &self.id);
         let is_over = batch.end.is_some();
         // A batch that was cut proves only what is in it: up to its last message.
         let proved =

@@ -37,7 +37,7 @@ pub(super) fn on_system(work: impl Future<Output = u8> + 'static) -> u8 {
 /// Opens, starts, and says where the page is; an exit code when that fails.
 pub(super) async fn started(config: &Config) -> Result<App, u8> {
     let opened = open_state(config).map_err(|e| fail(&e, e.exit_code()))?;
-    for (kind, text) in &opened.notes {
+    for (kind, text) in &opened.kept.notes {
         tracing::info!(kind = %kind, "{text}");
     }
     if let Some(warning) = open_files::warning(config.http.live_sockets, open_files::limit()) {

@@ -1,6 +1,8 @@
 //! What the parts are told from the configuration: recomputers, retention, limits, the server's options.
 
+use super::assembled::Lasting;
 use super::pictures::Pictures;
+use crate::actors::vitals::Vitals;
 use crate::config::Config;
 use crate::domain::view::Picture;
 use crate::http::HttpOptions;
@@ -10,20 +12,20 @@ use crate::recompute::{
     Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
 };
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Computations at once.
 const COMPUTES_MAX: usize = 2;
 
 /// All recomputers, each on its own interval.
-pub(super) fn driver(
-    config: &Config,
-    pictures: &Pictures,
-    pages: &Arc<Pages>,
-    board: StatusBoard,
-    now: &UtcNow,
-) -> Driver<Picture> {
-    let options = DriverOptions { concurrent_max: COMPUTES_MAX, utc_now_ms: Arc::clone(now), board };
+pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, lasting: &Lasting) -> Driver<Picture> {
+    let options = DriverOptions {
+        concurrent_max: COMPUTES_MAX,
+        utc_now_ms: Arc::clone(&lasting.now),
+        board: lasting.board.clone(),
+        fail: lasting.outside.fail.clone(),
+    };
     let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
     let listed = config.limits.listed_misses;
     let recomputers: [Arc<dyn Recompute<Picture>>; 8] = [
@@ -65,6 +67,7 @@ pub(super) fn internals(
     config: &Config,
     board: StatusBoard,
     now: UtcNow,
+    vitals: Vitals,
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
@@ -80,6 +83,7 @@ pub(super) fn internals(
             "recomputers": board.read(now()),
             "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
             "limits": limits,
+            "restarts": vitals.restarts().into_iter().collect::<BTreeMap<String, u64>>(),
         })
     })
 }

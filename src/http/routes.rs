@@ -112,8 +112,8 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(details::compare(state))
         .service(recheck::recheck(state))
         .service(live_socket(state))
-        .service(probe("/healthz", state, |_| Ok(())))
-        .service(probe("/readyz", state, |state| (state.readiness)()))
+        .service(probe("/healthz", "stuck", state, |state| (state.health)()))
+        .service(probe("/readyz", "not_ready", state, |state| (state.readiness)()))
         .service(web::resource("/api/{tail:.*}").default_service(not_found(state)));
 }
 
@@ -207,13 +207,18 @@ fn live_socket(state: &web::Data<HttpState>) -> Resource {
     web::resource("/api/v1/live").route(web::get().to(handler)).default_service(other_method(state))
 }
 
-fn probe(path: &str, state: &web::Data<HttpState>, check: fn(&HttpState) -> Result<(), String>) -> Resource {
+fn probe(
+    path: &str,
+    code: &'static str,
+    state: &web::Data<HttpState>,
+    check: fn(&HttpState) -> Result<(), String>,
+) -> Resource {
     readable(path, state, move |_, state| match check(state) {
         Ok(()) => {
             let mut response = HttpResponse::Ok();
             response.insert_header((header::CACHE_CONTROL, NO_STORE));
             Ok(response.content_type("application/json").body("{\"status\":\"ok\"}"))
         }
-        Err(why) => Err(Problem::unavailable("not_ready", why, 1)),
+        Err(why) => Err(Problem::unavailable(code, why, 1)),
     })
 }

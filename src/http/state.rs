@@ -75,6 +75,8 @@ pub struct HttpParts {
     pub mirror_ids: Vec<String>,
     /// Answers what is not ready-made.
     pub detail: Arc<dyn Detail>,
+    /// For `/healthz`.
+    pub health: Readiness,
     /// For `/readyz`.
     pub readiness: Readiness,
     /// UTC milliseconds of now, for ages and labels.
@@ -102,6 +104,7 @@ pub struct HttpState {
     /// DIDs that were asked about just now.
     pub(super) rechecked: Cache<Did, ()>,
     pub(super) sockets: Arc<Sockets>,
+    pub(super) health: Readiness,
     pub(super) readiness: Readiness,
     utc_now_ms: UtcNow,
 }
@@ -120,6 +123,7 @@ impl HttpState {
             limit: ClientLimit::new(options.detail_requests_per_second, options.detail_burst, options.exempt_loopback),
             sockets: Arc::new(Sockets::new(options.live_sockets_max, options.live_sockets_per_address_max)),
             pages: parts.pages,
+            health: parts.health,
             readiness: parts.readiness,
             utc_now_ms: parts.utc_now_ms,
             shutdown: parts.shutdown,

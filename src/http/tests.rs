@@ -339,6 +339,7 @@ async fn before_the_first_computation_pages_are_503() {
         primary_id: "p".to_owned(),
         mirror_ids: Vec::new(),
         detail: Arc::new(Arc::clone(&parts.detail)),
+        health: Arc::new(|| Err("no answer from x".to_owned())),
         readiness: Arc::new(|| Ok(())),
         utc_now_ms: Arc::new(|| NOW_MS),
         options: HttpOptions::default(),

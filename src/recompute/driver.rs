@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{CaptureError, CaptureSource, Captured, Draft, Recompute, StatusBoard};
+use crate::ports::fail_point::FailPoints;
 use crate::publish::{Pages, Update, UtcNow};
 
 /// Longest wait for a capture before the run counts as failed.
@@ -31,6 +32,8 @@ pub struct DriverOptions {
     pub utc_now_ms: UtcNow,
     /// Where statuses are kept; share a clone with whoever shows them.
     pub board: StatusBoard,
+    /// Where tests make recomputers fail.
+    pub fail: FailPoints,
 }
 
 /// What stopping found.
@@ -84,6 +87,7 @@ struct Shared<C> {
     board: StatusBoard,
     permits: Arc<Semaphore>,
     stopping: CancellationToken,
+    fail: FailPoints,
 }
 
 /// One recomputer with what drives it.
@@ -118,6 +122,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             board: options.board,
             permits: Arc::new(Semaphore::new(options.concurrent_max.max(1))),
             stopping: CancellationToken::new(),
+            fail: options.fail,
         };
         Driver { shared: Arc::new(shared), jobs: Vec::new(), by_name: HashMap::new(), tasks: Mutex::new(None) }
     }
@@ -252,6 +257,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
             utc_now_ms: Arc::clone(&self.utc_now_ms),
             interval: job.interval,
             stopping: self.stopping.clone(),
+            fail: self.fail.clone(),
         };
         let result = tokio::task::spawn_blocking(move || {
             let result = work.run();
@@ -282,6 +288,7 @@ struct Work<C> {
     utc_now_ms: UtcNow,
     interval: Duration,
     stopping: CancellationToken,
+    fail: FailPoints,
 }
 
 /// What came back from it.
@@ -292,6 +299,7 @@ struct Done {
 
 impl<C: 'static> Work<C> {
     fn run(self) -> Result<Done, RunError> {
+        self.fail.reach("recompute", self.recompute.name());
         let begun = Instant::now();
         let drafts =
             self.recompute.compute(&self.captured.capture).map_err(|error| RunError::Compute(error.to_string()))?;

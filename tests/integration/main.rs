@@ -20,6 +20,7 @@ mod disk;
 mod kills;
 mod lifecycle;
 mod mirrors;
+mod panics;
 mod primary;
 mod quirks;
 mod restart;

@@ -18,6 +18,7 @@ use mirrorwatch::domain::did::Did;
 use mirrorwatch::domain::op::Kind;
 use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::{Clock, SystemClock};
+use mirrorwatch::ports::fail_point::FailPoints;
 use mirrorwatch::sim::behaviour::Behaviour;
 use mirrorwatch::sim::op::OpMaker;
 use mirrorwatch::sim::server::{Directory, NowMs};
@@ -284,6 +285,17 @@ impl World {
     /// The status that a page answers with.
     pub async fn status(&self, path: &str) -> u16 {
         self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap().status().as_u16()
+    }
+
+    /// The status and the body that a page answers with.
+    pub async fn answer(&self, path: &str) -> (u16, Value) {
+        let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+    }
+
+    /// Where the program can be made to fail.
+    pub fn fail(&self) -> FailPoints {
+        self.app.as_ref().expect("nothing was started").fail.clone()
     }
 
     /// A page as it is.

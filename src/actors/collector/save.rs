@@ -1,6 +1,7 @@
 //! What is kept: one transaction a second, and what a start makes of it.
 
 use super::Collector;
+use crate::actors::line::Line;
 use crate::actors::message::{Keep, KeepError};
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
@@ -14,7 +15,6 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
 use crate::domain::window::Windows;
 use crate::ports::store::{Commit, EventRow, Heartbeat, IntervalRow, Loaded, Segment, SessionRow, SourceRow, Tier};
-use actix::Recipient;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub(super) struct Sent {
 /// Sends transactions and remembers what is kept.
 #[derive(Debug)]
 pub(super) struct Saver {
-    writer: Recipient<Keep>,
+    writer: Line<Keep>,
     next_segment: i64,
     kept_segments: VecDeque<(i64, i64)>,
     boot_id: String,
@@ -75,7 +75,7 @@ pub(super) struct Saver {
 
 impl Saver {
     pub(super) fn new(
-        writer: Recipient<Keep>,
+        writer: Line<Keep>,
         last_segment: i64,
         kept: Vec<(i64, i64)>,
         boot_id: String,

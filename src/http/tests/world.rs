@@ -113,6 +113,7 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         primary_id: "p".to_owned(),
         mirror_ids,
         detail: Arc::new(Arc::clone(&detail)),
+        health: Arc::new(|| Ok(())),
         readiness,
         utc_now_ms: Arc::new(move || clock.load(Ordering::SeqCst)),
         options,
