@@ -3,6 +3,7 @@
 //! Actors hold a `Recipient` of whom they tell, never another actor's address; one recipient for each producer, made once,
 //! because every clone has a slot of its own in the mailbox. Who talks to whom is put together in `app` alone.
 
+pub mod anchors;
 pub mod auditor;
 pub mod collector;
 pub mod export_poller;

@@ -41,6 +41,7 @@
 //!   (`domain::ledger::property`, each rule with a broken engine that the tests catch).
 //! - An interval is shown as final only when it is on disk (`domain::ledger::tests`).
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
+//! - A part that panics comes back by itself, and one that does not answer is told (`tests/integration/panics.rs`).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;

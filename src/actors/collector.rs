@@ -13,9 +13,10 @@ mod save;
 mod steady;
 
 pub use audit::AuditorIs;
-pub use manner::LookerIs;
+pub use manner::{LookerIs, PrimaryIs};
 pub use save::{Restored, restore};
 
+use super::anchors::Anchors;
 use super::line::Line;
 use super::message::{AskChain, FromSource, Keep, LookFor, ReaderLate, RttSample, SourceEvent, Stop, TakePicture};
 use super::validator::ValidatorLoad;
@@ -121,6 +122,8 @@ pub struct CollectorParts {
     pub samples: HashMap<String, Samples>,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
+    /// How far each source is known, for whoever replaces a part of ours.
+    pub anchored: Anchors,
     /// Where tests make it fail.
     pub fail: FailPoints,
 }
@@ -145,6 +148,7 @@ pub struct Collector {
     grace_max_ns: i64,
     invalid: InvalidLog,
     audit: Audit,
+    anchored: Anchors,
     fail: FailPoints,
 }
 
@@ -188,6 +192,7 @@ impl Collector {
             grace_max_ns: parts.grace_max_ns,
             invalid: InvalidLog::new(parts.validator),
             audit,
+            anchored: parts.anchored,
             fail: parts.fail,
         };
         for (kind, text) in parts.notes {
@@ -231,6 +236,7 @@ impl Collector {
             SourceEvent::Anchored(anchor) => {
                 if let Some(known) = self.known(source) {
                     known.anchor = Some(anchor);
+                    self.anchored.set(source, anchor);
                 }
             }
             SourceEvent::Chain(asked_at, outcome) => {
@@ -337,20 +343,6 @@ impl Handler<TakePicture> for Collector {
 
     fn handle(&mut self, _: TakePicture, _: &mut Self::Context) -> Self::Result {
         MessageResult(Arc::new(self.picture()))
-    }
-}
-
-/// To the collector: whom to ask for chains.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct PrimaryIs(pub Recipient<AskChain>);
-
-impl Handler<PrimaryIs> for Collector {
-    type Result = ();
-
-    fn handle(&mut self, msg: PrimaryIs, _: &mut Self::Context) {
-        self.primary = Some(msg.0);
-        self.chain_asked = None;
     }
 }
 

@@ -276,6 +276,7 @@ impl Keeper {
             tracing::error!(source = %self.settings.source.id, transport = %chosen, "it ended by itself and is started anew");
             let reason = self.reason.clone();
             self.take(chosen, reason, ctx);
+            self.settings.source.anchor = self.doors.anchored.get(self.settings.source.source);
         }
     }
 }

@@ -14,6 +14,7 @@ mod reading;
 pub use bundle::Dialect;
 pub(super) use reading::rejected;
 
+use super::anchors::Anchors;
 use super::known_dids::KnownDids;
 use super::line::Line;
 use super::message::{AskChain, Beat, FromSource, Happened, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
@@ -84,6 +85,8 @@ pub struct StreamDoors {
     pub readers: Readers,
     /// DIDs that the primary published about lately.
     pub known: KnownDids,
+    /// How far each source is known to the ledger.
+    pub anchored: Anchors,
     /// Where restarts are counted.
     pub vitals: Vitals,
     /// Where tests make parts fail.

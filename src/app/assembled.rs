@@ -12,6 +12,7 @@ use super::sources::{Before, PingerSlot, SourceChild, SourceParts, SourceSlot, s
 use super::state::Kept;
 use super::validating::{Validating, ValidatorSlot};
 use super::writing::Writing;
+use crate::actors::anchors::Anchors;
 use crate::actors::collector::{Collector, CollectorParts, SourceIdentity};
 use crate::actors::known_dids::KnownDids;
 use crate::actors::line::Line;
@@ -153,6 +154,7 @@ fn start_collector(
     lasting: &Lasting,
     kept: Kept,
     validating: &Validating,
+    anchored: &Anchors,
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Writing) {
     let config = &lasting.config;
@@ -180,6 +182,7 @@ fn start_collector(
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
         trouble: lasting.trouble.clone(),
         validator: Arc::clone(&validating.load),
+        anchored: anchored.clone(),
         fail: lasting.outside.fail.clone(),
     };
     (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
@@ -201,7 +204,7 @@ fn befores(config: &Config, kept: &Kept) -> Vec<Before> {
 }
 
 /// What every stream uses.
-fn stream_doors(lasting: &Lasting) -> StreamDoors {
+fn stream_doors(lasting: &Lasting, anchored: Anchors) -> StreamDoors {
     StreamDoors {
         clock: Arc::clone(&lasting.clock),
         dialer: Arc::clone(&lasting.outside.dialer),
@@ -209,6 +212,7 @@ fn stream_doors(lasting: &Lasting) -> StreamDoors {
         forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: Readers::default(),
         known: KnownDids::default(),
+        anchored,
         vitals: lasting.vitals.clone(),
         fail: lasting.outside.fail.clone(),
     }
@@ -220,7 +224,11 @@ pub(super) fn assemble(lasting: &Lasting, kept: Kept, before: Option<Doors>) -> 
     let (streams_arbiter, collector_arbiter) = (Arbiter::new(), Arbiter::new());
     let validating = Validating::default();
     let befores = befores(config, &kept);
-    let (collector, writer) = start_collector(lasting, kept, &validating, &collector_arbiter);
+    let anchored = Anchors::default();
+    for (i, before) in befores.iter().enumerate() {
+        before.anchor.into_iter().for_each(|anchor| anchored.set(SourceIx(i as u16), anchor));
+    }
+    let (collector, writer) = start_collector(lasting, kept, &validating, &anchored, &collector_arbiter);
     let validator = validating.start(&collector, &lasting.outside.fail);
     let audit_doors = AuditDoors {
         export: Arc::clone(&lasting.outside.export),
@@ -233,7 +241,7 @@ pub(super) fn assemble(lasting: &Lasting, kept: Kept, before: Option<Doors>) -> 
     let (auditing, auditor) = start_auditor(config, audit_doors, &streams_arbiter, auditing);
     let pictures = pictures.unwrap_or_else(|| Pictures(Line::to(&collector)));
     pictures.0.connect(collector.clone().recipient());
-    let doors = stream_doors(lasting);
+    let doors = stream_doors(lasting, anchored);
     let (door, arbiter) = (validator.door(), &streams_arbiter);
     let parts = SourceParts { config, doors: &doors, collector: &collector, validator: &door, arbiter };
     let (mut streams, mut pingers, mut children) = (Vec::new(), Vec::new(), Vec::new());

@@ -167,8 +167,9 @@ impl SourceChild {
             is_alive: Box::new(move || watched.is_alive()),
             restart: Box::new(move || {
                 let mut settings = self.settings.clone();
-                // What the panicked actor knew is gone: the gap begins at the last proof and cannot be resumed.
-                (settings.source.anchor, settings.source.was_observed) = (None, true);
+                // What the panicked actor had not told is gone: it is resumed from what the ledger has.
+                let anchor = self.doors.anchored.get(settings.source.source);
+                (settings.source.anchor, settings.source.was_observed) = (anchor, true);
                 let (doors, to) = (self.doors.clone(), self.to.clone());
                 let fresh = if settings.source.source == SourceIx::PRIMARY {
                     let stream = MirrorStream::new(settings.source, doors, to).start();
