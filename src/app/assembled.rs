@@ -16,7 +16,7 @@ use crate::actors::anchors::Anchors;
 use crate::actors::collector::{Collector, CollectorParts, SourceIdentity};
 use crate::actors::known_dids::KnownDids;
 use crate::actors::line::Line;
-use crate::actors::message::{Beat, Flush, Stop};
+use crate::actors::message::{Beat, Flush, Happened, Stop};
 use crate::actors::mirror_stream::StreamDoors;
 use crate::actors::reader::Readers;
 use crate::actors::snapshot_writer::{SharedStore, SnapshotWriter};
@@ -30,6 +30,7 @@ use crate::ports::clock::Clock;
 use crate::publish::UtcNow;
 use crate::recompute::StatusBoard;
 use actix::{Actor, Addr, Arbiter, Recipient};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -48,6 +49,8 @@ pub(super) struct Lasting {
     /// What is wrong with keeping, in words.
     pub(super) trouble: watch::Sender<Option<String>>,
     pub(super) vitals: Vitals,
+    /// DIDs that a page of misses lists.
+    pub(super) listed_misses: Arc<AtomicUsize>,
 }
 
 /// The ways in to the observing half, which lead to the present one.
@@ -115,6 +118,13 @@ impl Assembled {
         self.doors.auditing.stop().await;
         for slot in &self.streams {
             slot.stop().await;
+        }
+    }
+
+    /// Tells people of something.
+    pub(super) fn happened(&self, happened: Happened) {
+        if self.collector.try_send(happened).is_err() {
+            tracing::warn!("the collector was not told what happened");
         }
     }
 

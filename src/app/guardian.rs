@@ -4,15 +4,18 @@
 //! It runs on the system's thread, which neither reads nor judges, so that a part which keeps its own thread is noticed. A
 //! part that does not answer is told to the probes; what ends it is the supervisor of the process.
 
-use super::assembled::{Asked, Assembled, Lasting, assemble};
-use super::state::{Kept, revive};
+use super::assembled::{Asked, Assembled, Doors, Lasting, assemble};
+use super::parts::Outside;
+use super::state::{Kept, down_note, revive};
 use crate::actors::message::Beat;
 use crate::actors::vitals::STUCK_NS;
+use crate::config::Config;
 use crate::domain::time::{SECOND, Tau};
 use actix::Recipient;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ASK_EVERY_NS: i64 = SECOND;
 /// The time that what is left of the observing half has to end.
 const END_WITHIN: Duration = Duration::from_millis(500);
+/// The time that an orderly end and its last transaction have.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// The longest wait before another rebuild.
 const BACKOFF_MAX_NS: i64 = 30 * SECOND;
 /// A core that lived so long is rebuilt at once again, nanoseconds.
@@ -68,18 +73,31 @@ impl Part {
     }
 }
 
+/// Another configuration for the observing half.
+pub(super) struct Change {
+    pub(super) config: Config,
+    pub(super) outside: Outside,
+    /// What people are told.
+    pub(super) text: String,
+    /// Told when it is in force.
+    pub(super) done: oneshot::Sender<()>,
+}
+
 /// See the module's words.
 pub(super) struct Guardian {
     lasting: Lasting,
+    changes: mpsc::Receiver<Change>,
     present: Present,
+    doors: Doors,
     parts: Vec<Part>,
     failures: u32,
     rebuilt_at: Tau,
 }
 
 impl Guardian {
-    pub(super) fn new(lasting: Lasting, present: Present) -> Guardian {
-        let mut guardian = Guardian { lasting, present, parts: Vec::new(), failures: 0, rebuilt_at: Tau::MIN };
+    pub(super) fn new(lasting: Lasting, present: Present, doors: Doors, changes: mpsc::Receiver<Change>) -> Guardian {
+        let mut guardian =
+            Guardian { lasting, changes, present, doors, parts: Vec::new(), failures: 0, rebuilt_at: Tau::MIN };
         guardian.meet();
         guardian
     }
@@ -92,6 +110,10 @@ impl Guardian {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                Some(change) = self.changes.recv() => {
+                    self.change(change).await;
+                    continue;
+                }
                 _ = looks.tick() => {}
             }
             let now = self.lasting.clock.now();
@@ -147,24 +169,49 @@ impl Guardian {
         self.rebuilt_at = now;
         let restarts = self.lasting.vitals.restarted("collector");
         tracing::error!(restarts, "the core ended by itself and is rebuilt from what was kept");
-        let mut doors = None;
         if let Some(before) = take(&self.present) {
             if timeout(END_WITHIN, before.stop_sources()).await.is_err() {
                 tracing::warn!("what was left of the observing half did not end in time");
             }
             before.end_threads();
-            doors = Some(before.doors);
         }
         self.parts.clear();
-        match self.reload().await {
-            Ok(kept) => put(&self.present, assemble(&self.lasting, kept, doors)),
+        let text = "the collector ended by itself; all sources are resumed from what was kept".to_owned();
+        match self.reload(("part_restarted", text), true).await {
+            Ok(kept) => put(&self.present, assemble(&self.lasting, kept, Some(self.doors.clone()))),
             Err(why) => tracing::error!(%why, "what was kept cannot be read; it is tried again"),
         }
         self.meet();
     }
 
+    /// Ends the observing half in order, keeps everything, and goes on with another configuration. The sources are resumed
+    /// where they stand: what comes meanwhile is filled in, so that no window is lost.
+    async fn change(&mut self, change: Change) {
+        let before = take(&self.present);
+        self.parts.clear();
+        if let Some(before) = &before {
+            let ending = async {
+                before.stop_sources().await;
+                before.flush().await;
+            };
+            if timeout(FLUSH_WITHIN, ending).await.is_err() {
+                tracing::warn!("the observing half did not end in time; what was not kept is read again");
+            }
+            before.end_threads();
+        }
+        (self.lasting.config, self.lasting.outside) = (change.config, change.outside);
+        self.lasting.listed_misses.store(self.lasting.config.limits.listed_misses, Ordering::Relaxed);
+        match self.reload(("config_reloaded", change.text), false).await {
+            Ok(kept) => put(&self.present, assemble(&self.lasting, kept, Some(self.doors.clone()))),
+            Err(why) => tracing::error!(%why, "what was kept cannot be read; it is tried again"),
+        }
+        self.meet();
+        // Whoever asked for it may have stopped waiting.
+        let _ = change.done.send(());
+    }
+
     /// Reads what was kept, behind a transaction that may still be under way.
-    async fn reload(&self) -> Result<Kept, String> {
+    async fn reload(&self, (kind, text): (&'static str, String), was_down: bool) -> Result<Kept, String> {
         let lasting = self.lasting.clone();
         let reading = actix_rt::task::spawn_blocking(move || {
             let loaded = {
@@ -172,9 +219,11 @@ impl Guardian {
                 let store = store.as_mut().ok_or_else(|| "the store is closed".to_owned())?;
                 store.load().map_err(|e| e.to_string())?
             };
-            let text = "the collector ended by itself; all sources are resumed from what was kept".to_owned();
-            let notes = vec![("part_restarted".to_owned(), text)];
-            Ok(revive(&lasting.config, loaded, notes, &*lasting.clock, lasting.labels, false))
+            let mut notes = vec![(kind.to_owned(), text)];
+            if was_down {
+                notes.extend(down_note(&loaded, &*lasting.clock, lasting.labels));
+            }
+            Ok(revive(&lasting.config, loaded, notes, lasting.labels, false))
         });
         reading.await.unwrap_or_else(|e| Err(e.to_string()))
     }

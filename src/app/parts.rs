@@ -3,15 +3,17 @@
 use super::assembled::{Doors, Lasting, assemble};
 use super::auditing::Auditing;
 use super::details::Details;
-use super::guardian::{Guardian, Present, take};
+use super::guardian::{Change, Guardian, Present, take};
 use super::pictures::Pictures;
 use super::settings::{driver, http_options};
 use super::start_error::StartError;
 use super::state::Opened;
+use crate::actors::message::Happened;
 use crate::actors::vitals::Vitals;
-use crate::config::Config;
+use crate::config::{Config, RECOMPUTERS};
 use crate::domain::view::Picture;
 use crate::http::{HttpParts, HttpState, page_specs};
+use crate::ports::clock::Clock;
 use crate::ports::dial::Dialer;
 use crate::ports::export::ExportClient;
 use crate::ports::fail_point::FailPoints;
@@ -23,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The time that a stop has in all.
@@ -58,6 +60,9 @@ pub struct App {
     vitals: Vitals,
     present: Present,
     guarding: (CancellationToken, tokio::task::JoinHandle<()>),
+    changes: mpsc::Sender<Change>,
+    config: Config,
+    clock: Arc<dyn Clock>,
 }
 
 impl App {
@@ -77,6 +82,7 @@ impl App {
             now: utc_now,
             trouble: watch::channel(None).0,
             vitals: Vitals::default(),
+            listed_misses: Arc::new(config.limits.listed_misses.into()),
         };
         let assembled = assemble(&lasting, opened.kept, None);
         let doors = assembled.doors.clone();
@@ -92,9 +98,12 @@ impl App {
         let state = http_state(&lasting, &doors, &pages, snapshot_id, &shutdown, &is_ready);
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
         let server = actix_rt::spawn(server);
+        let clock = Arc::clone(&lasting.clock);
         let (vitals, present) = (lasting.vitals.clone(), Arc::new(Mutex::new(Some(assembled))));
         let stop = CancellationToken::new();
-        let guardian = actix_rt::spawn(Guardian::new(lasting, Arc::clone(&present)).run(stop.clone()));
+        let (changes, changed) = mpsc::channel(1);
+        let guardian = Guardian::new(lasting, Arc::clone(&present), doors.clone(), changed);
+        let guardian = actix_rt::spawn(guardian.run(stop.clone()));
         Ok(App {
             address,
             pages,
@@ -106,6 +115,9 @@ impl App {
             vitals,
             present,
             guarding: (stop, guardian),
+            changes,
+            config: config.clone(),
+            clock,
         })
     }
 
@@ -133,6 +145,47 @@ impl App {
     #[must_use]
     pub fn vitals(&self) -> &Vitals {
         &self.vitals
+    }
+
+    /// The configuration that is in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The clock that everything goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Tells people of something, as an event.
+    pub fn tell(&self, kind: &'static str, text: String) {
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.iter().for_each(|p| p.happened(Happened { kind, source: None, text: text.clone() }));
+    }
+
+    /// Goes on with another configuration: intervals at once, whatever concerns observing by resuming every source behind one
+    /// last transaction, the pages of mirrors with it. What cannot change while it runs is taken from the one in force.
+    pub async fn change(&mut self, config: Config, outside: Outside, text: String) {
+        for name in RECOMPUTERS {
+            self.driver.set_interval(name, config.analytics.interval(name));
+        }
+        if is_observing_changed(&self.config, &config) {
+            let ids = |config: &Config| config.mirrors.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
+            let (before, after) = (ids(&self.config), ids(&config));
+            self.pages.arrange(page_specs(&[after.clone(), before].concat()));
+            let (done, is_done) = oneshot::channel();
+            let change = Change { config: config.clone(), outside, text, done };
+            if self.changes.send(change).await.is_err() || is_done.await.is_err() {
+                tracing::error!("nobody looks after the observing half any more");
+            }
+            self.pages.arrange(page_specs(&after));
+        } else {
+            self.tell("config_reloaded", text);
+        }
+        self.driver.activate_all();
+        self.config = config;
     }
 
     /// Stops everything in order: not ready; sockets and server; streams; what is known to the store; recomputers; the
@@ -169,6 +222,12 @@ impl App {
     }
 }
 
+/// Whether anything differs that the observing half was made of.
+fn is_observing_changed(a: &Config, b: &Config) -> bool {
+    (&a.mirrors, &a.judging, &a.rtt, &a.retention, &a.limits, &a.audit)
+        != (&b.mirrors, &b.judging, &b.rtt, &b.retention, &b.limits, &b.audit)
+}
+
 /// What the server is told.
 fn http_state(
     lasting: &Lasting,
@@ -183,7 +242,6 @@ fn http_state(
     let (vitals, clock) = (lasting.vitals.clone(), Arc::clone(&lasting.clock));
     web::Data::new(HttpState::new(HttpParts {
         pages: Arc::clone(pages),
-        mirror_ids: config.mirrors.iter().map(|m| m.id.clone()).collect(),
         detail: Arc::new(Details {
             pictures: doors.pictures.clone(),
             auditing: doors.auditing.clone(),

@@ -3,6 +3,7 @@
 use super::open_files;
 use super::outside::network;
 use super::parts::App;
+use super::reload::Reload;
 use super::start_error::StartError;
 use super::state::open_state;
 use crate::cli::exit;
@@ -14,19 +15,38 @@ use std::io::Write;
 use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Watches until it is told to stop; the exit code.
+/// Watches until it is told to stop; the exit code. SIGHUP has the configuration read again as `reload` says.
 #[must_use]
-pub fn run(config: Config) -> u8 {
+pub fn run(config: Config, reload: Reload) -> u8 {
     on_system(async move {
         match started(&config).await {
-            Ok(app) => {
-                until_signal().await;
+            Ok(mut app) => {
+                let mut stopping = std::pin::pin!(until_signal());
+                let mut hup = signal(SignalKind::hangup()).ok();
+                while until_reload(&mut stopping, hup.as_mut()).await {
+                    reload.run(&mut app).await;
+                }
                 app.stop().await;
                 exit::OK
             }
             Err(code) => code,
         }
     })
+}
+
+/// Waits for a signal: whether it is the one that asks to read the configuration again, not the one that asks to stop.
+async fn until_reload(stopping: &mut (impl Future<Output = ()> + Unpin), hup: Option<&mut Signal>) -> bool {
+    match hup {
+        None => {
+            stopping.await;
+            false
+        }
+        Some(hup) => tokio::select! {
+            biased;
+            () = stopping => false,
+            _ = hup.recv() => true,
+        },
+    }
 }
 
 /// Runs a future on an actix system; a system that cannot be made is told.

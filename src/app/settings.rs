@@ -27,11 +27,10 @@ pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, l
         fail: lasting.outside.fail.clone(),
     };
     let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
-    let listed = config.limits.listed_misses;
     let recomputers: [Arc<dyn Recompute<Picture>>; 8] = [
         Arc::new(coverage::Coverage),
         Arc::new(lag::Lag),
-        Arc::new(misses::Misses { listed }),
+        Arc::new(misses::Misses { listed: Arc::clone(&lasting.listed_misses) }),
         Arc::new(rtt::Rtt),
         Arc::new(history::History),
         Arc::new(divergence::Divergence),

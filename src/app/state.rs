@@ -69,11 +69,12 @@ pub fn open_state(config: &Config) -> Result<Opened, OpenError> {
     let plain = SystemClock::new(0)?;
     let (mut store, report) = SqliteStore::open(&config.data_dir, OpenOptions::at(plain.utc_ms()))?;
     let loaded = store.load()?;
-    let notes = report.notes.iter().map(|text| ("state".to_owned(), text.clone())).collect();
+    let mut notes: Vec<_> = report.notes.iter().map(|text| ("state".to_owned(), text.clone())).collect();
     let id = boot_id().unwrap_or_default();
     let (clock, is_rebooted) = clock_after(loaded.heartbeat.as_ref(), &id, &plain)?;
     let labels = labels_after(loaded.heartbeat.as_ref(), &clock);
-    let kept = revive(config, loaded, notes, &clock, labels, is_rebooted);
+    notes.extend(down_note(&loaded, &clock, labels));
+    let kept = revive(config, loaded, notes, labels, is_rebooted);
     let boot = format!("{id}+{}", clock.offset_ns());
     Ok(Opened { store: Box::new(store), clock: Arc::new(clock), boot, labels, kept })
 }
@@ -83,12 +84,10 @@ pub(super) fn revive(
     config: &Config,
     loaded: Loaded,
     mut notes: Vec<(String, String)>,
-    clock: &dyn Clock,
     labels: Labels,
     is_rebooted: bool,
 ) -> Kept {
     notes.extend(loaded.notes.iter().map(|text| ("state".to_owned(), text.clone())));
-    notes.extend(down_note(&loaded, clock, labels));
     let imported = Arc::new(imported_rows(&loaded));
     let mut restored = restore(loaded, is_rebooted);
     let mut ledger = Ledger::new(params(config), limits(config), labels, &mirror_params(config));
@@ -127,7 +126,8 @@ fn labels_after(last: Option<&Heartbeat>, clock: &SystemClock) -> Labels {
     if difference.abs() < LABEL_SLACK_MS || fresh.anchor_utc_ms < last.utc_ms { kept } else { fresh }
 }
 
-fn down_note(loaded: &Loaded, clock: &dyn Clock, labels: Labels) -> Option<(String, String)> {
+/// What people are told of the time in which nothing was kept; nothing at the first start.
+pub(super) fn down_note(loaded: &Loaded, clock: &dyn Clock, labels: Labels) -> Option<(String, String)> {
     let last = loaded.heartbeat.as_ref()?;
     let down_s = clock.now().since(Tau(last.tau_ns)) as f64 / SECOND as f64;
     let since = crate::domain::time::rfc3339_ms(labels.utc_ms(Tau(last.tau_ns)));

@@ -162,7 +162,7 @@ fn missing(key: &str) -> Problem {
 }
 
 fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource {
-    let page = state.pages.get(key).cloned();
+    let page = state.pages.get(key);
     readable(path, state, move |request, state| {
         Params::parse(request.query_string(), &[])?;
         canonical::answer(page.as_ref().ok_or_else(|| missing(key))?, request, state)
@@ -172,7 +172,7 @@ fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource
 fn windowed_page(path: &str, key: &'static str, default: WindowKind, state: &web::Data<HttpState>) -> Resource {
     let pages: Vec<(WindowKind, Arc<Published>)> = WindowKind::ALL
         .into_iter()
-        .filter_map(|window| Some((window, Arc::clone(state.pages.get(&window_key(key, window))?))))
+        .filter_map(|window| Some((window, state.pages.get(&window_key(key, window))?)))
         .collect();
     readable(path, state, move |request, state| {
         let window = Params::parse(request.query_string(), &["window"])?.window(default)?;
@@ -186,13 +186,14 @@ fn mirror(state: &web::Data<HttpState>) -> Resource {
         Params::parse(request.query_string(), &[])?;
         let id = known_mirror(request, state)?;
         let key = format!("mirrors/{id}");
-        canonical::answer(state.pages.get(&key).ok_or_else(|| missing(&key))?, request, state)
+        let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
+        canonical::answer(&page, request, state)
     })
 }
 
 pub(super) fn known_mirror<'a>(request: &'a HttpRequest, state: &HttpState) -> Result<&'a str, Problem> {
     let id = request.match_info().query("id");
-    if state.mirror_ids.contains(id) {
+    if state.is_mirror(id) {
         return Ok(id);
     }
     Err(Problem::new(StatusCode::NOT_FOUND, "no_such_mirror", format!("{}; see /api/v1/mirrors", quote(id))))

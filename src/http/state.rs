@@ -1,6 +1,5 @@
 //! What the handlers know: everything is handed in when the server is built, nothing is looked up elsewhere.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -71,8 +70,6 @@ pub struct HttpParts {
     pub pages: Arc<Pages>,
     /// Id of the primary.
     pub primary_id: String,
-    /// Ids of the mirrors: any other is 404.
-    pub mirror_ids: Vec<String>,
     /// Answers what is not ready-made.
     pub detail: Arc<dyn Detail>,
     /// For `/healthz`.
@@ -96,7 +93,6 @@ pub struct HttpState {
     /// Cancelled when the process stops.
     pub shutdown: CancellationToken,
     pub(super) primary_id: String,
-    pub(super) mirror_ids: HashSet<String>,
     pub(super) detail: Arc<dyn Detail>,
     pub(super) pool: Pool,
     pub(super) limit: ClientLimit,
@@ -115,7 +111,6 @@ impl HttpState {
         let options = parts.options;
         HttpState {
             primary_id: parts.primary_id,
-            mirror_ids: parts.mirror_ids.into_iter().collect(),
             detail: Arc::clone(&parts.detail),
             recheck_limit: ClientLimit::new(recheck::PER_SECOND, recheck::BURST, options.exempt_loopback),
             rechecked: Cache::builder().max_capacity(recheck::DIDS_MAX).time_to_live(recheck::SAME_DID).build(),
@@ -129,6 +124,11 @@ impl HttpState {
             shutdown: parts.shutdown,
             options,
         }
+    }
+
+    /// Whether there is a mirror of this id: each has a page.
+    pub(super) fn is_mirror(&self, id: &str) -> bool {
+        self.pages.get(&format!("mirrors/{id}")).is_some()
     }
 
     /// UTC milliseconds of now.

@@ -23,6 +23,7 @@ mod mirrors;
 mod panics;
 mod primary;
 mod quirks;
+mod reload;
 mod restart;
 mod software;
 mod tidy;

@@ -26,7 +26,7 @@ use process::Process;
 use publisher::{Publisher, Tally};
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -136,6 +136,14 @@ impl World {
         let process = Process::start(&process::write_config(self.dir.path(), &self.config)).await;
         self.address = Some(process.address);
         process
+    }
+
+    /// The same with its log in a file; answers the configuration's file and the log's.
+    pub async fn start_logging(&mut self) -> (Process, PathBuf, PathBuf) {
+        let (file, log) = (process::write_config(self.dir.path(), &self.config), self.dir.path().join("log"));
+        let process = Process::start_logging(&file, std::fs::File::create(&log).unwrap().into()).await;
+        self.address = Some(process.address);
+        (process, file, log)
     }
 
     /// Stops the program in order.

@@ -60,8 +60,13 @@ pub async fn run(arguments: &[&str]) -> Output {
 impl Process {
     /// Starts the program and waits until it has said where its page is.
     pub async fn start(config_file: &Path) -> Process {
+        Process::start_logging(config_file, Stdio::inherit()).await
+    }
+
+    /// The same with its log somewhere else.
+    pub async fn start_logging(config_file: &Path, log: Stdio) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;
@@ -86,7 +91,12 @@ impl Process {
 
     /// Asks it to end, as a supervisor would.
     pub fn terminate(&self) {
-        let signal = format!("kill -TERM {}", self.pid());
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, by its name without SIG.
+    pub fn signal(&self, name: &str) {
+        let signal = format!("kill -{name} {}", self.pid());
         assert!(Command::new("sh").args(["-c", &signal]).status().unwrap().success());
     }
 
