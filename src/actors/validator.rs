@@ -30,6 +30,8 @@ pub struct ValidatorLoad {
     validated: AtomicU64,
     not_validated: AtomicU64,
     invalid: AtomicU64,
+    /// Taken from the queue.
+    taken: AtomicU64,
     /// Times after which operations may be missing between those that came.
     gaps: AtomicU64,
     is_closed: AtomicBool,
@@ -46,6 +48,12 @@ impl ValidatorLoad {
             queued: self.queued_ops.load(Ordering::Relaxed) as u64,
             queue_limit: QUEUE_OPS as u64,
         }
+    }
+
+    /// Operations that were taken from the queue, checked or let go.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Lets go of everything that waits and that will come: the process is about to end.
@@ -74,6 +82,7 @@ impl ValidatorLoad {
     }
 
     fn release(&self, bytes: usize) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
         // What was let go of with another validator is not let go of again.
         let less = |held: usize, by: usize| Some(held.saturating_sub(by));
         let _ = self.queued_ops.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| less(held, 1));

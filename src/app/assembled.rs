@@ -77,7 +77,18 @@ pub(super) struct Assembled {
 }
 
 /// A part that is asked whether it is there.
-pub(super) type Asked = (String, Box<dyn Fn() -> Recipient<Beat>>);
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) to: Box<dyn Fn() -> Recipient<Beat>>,
+    /// What it has done so far: one that works through what waits before the question is not stuck.
+    pub(super) done: Box<dyn Fn() -> u64>,
+}
+
+impl Asked {
+    fn new(name: impl Into<String>, to: impl Fn() -> Recipient<Beat> + 'static) -> Asked {
+        Asked { name: name.into(), to: Box::new(to), done: Box::new(|| 0) }
+    }
+}
 
 impl Assembled {
     /// Whether what cannot be replaced alone is there.
@@ -89,17 +100,18 @@ impl Assembled {
     pub(super) fn asked(&self) -> Vec<Asked> {
         let (collector, watchdog) = (self.collector.clone(), self.watchdog.clone());
         let (writer, auditing, validator) = (self.writer.clone(), self.doors.auditing.clone(), self.validator.clone());
-        let mut asked: Vec<Asked> = vec![
-            ("collector".to_owned(), Box::new(move || collector.clone().recipient())),
-            ("watchdog".to_owned(), Box::new(move || watchdog.clone().recipient())),
-            ("writer".to_owned(), Box::new(move || writer.beat())),
-            ("auditor".to_owned(), Box::new(move || auditing.beat())),
-            ("validator".to_owned(), Box::new(move || validator.beat())),
+        let load = Arc::clone(&self.validating.load);
+        let mut asked = vec![
+            Asked::new("collector", move || collector.clone().recipient()),
+            Asked::new("watchdog", move || watchdog.clone().recipient()),
+            Asked::new("writer", move || writer.beat()),
+            Asked::new("auditor", move || auditing.beat()),
+            Asked { done: Box::new(move || load.done()), ..Asked::new("validator", move || validator.beat()) },
         ];
         for ((id, stream), pinger) in self.ids.iter().zip(&self.streams).zip(&self.pingers) {
             let (stream, pinger) = (stream.clone(), pinger.clone());
-            asked.push((format!("source {id}"), Box::new(move || stream.beat())));
-            asked.push((format!("pinger {id}"), Box::new(move || pinger.beat())));
+            asked.push(Asked::new(format!("source {id}"), move || stream.beat()));
+            asked.push(Asked::new(format!("pinger {id}"), move || pinger.beat()));
         }
         asked
     }

@@ -11,7 +11,6 @@ use crate::actors::message::Beat;
 use crate::actors::vitals::STUCK_NS;
 use crate::config::Config;
 use crate::domain::time::{SECOND, Tau};
-use actix::Recipient;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,23 +45,24 @@ fn put(present: &Present, assembled: Assembled) {
 
 /// A part that is asked again and again.
 struct Part {
-    name: String,
-    to: Box<dyn Fn() -> Recipient<Beat>>,
+    asked: Asked,
     asked_at: Tau,
+    /// What it had done when it was looked at last.
+    done: u64,
     /// Whether it answered; set by whoever waits for that.
     answered: Arc<AtomicBool>,
     is_stuck: bool,
 }
 
 impl Part {
-    fn new((name, to): Asked) -> Part {
-        Part { name, to, asked_at: Tau::MIN, answered: Arc::new(AtomicBool::new(true)), is_stuck: false }
+    fn new(asked: Asked) -> Part {
+        Part { asked, asked_at: Tau::MIN, done: 0, answered: Arc::new(AtomicBool::new(true)), is_stuck: false }
     }
 
     fn ask(&mut self, now: Tau) {
         self.asked_at = now;
         self.answered.store(false, Ordering::Release);
-        let (asking, answered) = ((self.to)().send(Beat), Arc::clone(&self.answered));
+        let (asking, answered) = ((self.asked.to)().send(Beat), Arc::clone(&self.answered));
         actix_rt::spawn(async move {
             // One that has ended is not stuck: whoever watches over it starts it anew.
             if asking.await.is_err() {
@@ -142,13 +142,17 @@ impl Guardian {
             if has_answered && place == 0 && part.asked_at > Tau::MIN {
                 self.lasting.vitals.core_answered(part.asked_at);
             }
+            let done = (part.asked.done)();
+            if std::mem::replace(&mut part.done, done) != done && !has_answered {
+                part.asked_at = now;
+            }
             let is_stuck = !has_answered && now.since(part.asked_at) >= STUCK_NS;
             if std::mem::replace(&mut part.is_stuck, is_stuck) != is_stuck {
-                self.lasting.vitals.set_stuck(&part.name, is_stuck.then_some(part.asked_at));
+                self.lasting.vitals.set_stuck(&part.asked.name, is_stuck.then_some(part.asked_at));
                 if is_stuck {
-                    tracing::error!(part = %part.name, "a part does not answer");
+                    tracing::error!(part = %part.asked.name, "a part does not answer");
                 } else {
-                    tracing::warn!(part = %part.name, "a part answers again");
+                    tracing::warn!(part = %part.asked.name, "a part answers again");
                 }
             }
             if has_answered && (part.asked_at == Tau::MIN || now.since(part.asked_at) >= ASK_EVERY_NS) {
