@@ -16,6 +16,7 @@ mod open_files;
 mod outside;
 mod parts;
 mod pictures;
+pub mod print;
 mod reload;
 mod run;
 mod settings;

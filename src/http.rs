@@ -13,6 +13,7 @@ mod details;
 mod guard;
 mod limit;
 mod live;
+pub mod metrics;
 mod negotiate;
 pub mod ops_query;
 mod pool;

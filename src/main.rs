@@ -20,6 +20,9 @@ fn main() -> ExitCode {
 
 /// Does what was asked for, and answers the exit code.
 fn start(cli: &Cli) -> u8 {
+    if let Command::Print(what) = cli.command {
+        return show(app::print::text(what));
+    }
     let Loaded { config, .. } = match config::load(&cli.inputs(std::env::vars_os().collect())) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
@@ -37,7 +40,7 @@ fn start(cli: &Cli) -> u8 {
         Err(error) => return fail(&format!("mirrorwatch: log: {error}"), exit::SOFTWARE),
     };
     match &cli.command {
-        Command::Run | Command::CheckConfig => {
+        Command::Run | Command::CheckConfig | Command::Print(_) => {
             let inputs = cli.inputs(std::env::vars_os().collect());
             app::run(config, app::Reload { inputs, log })
         }

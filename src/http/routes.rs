@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{details, live, recheck};
+use super::{details, live, metrics, recheck};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
 
@@ -112,6 +112,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(details::compare(state))
         .service(recheck::recheck(state))
         .service(live_socket(state))
+        .service(readable("/metrics", state, metrics::answer))
         .service(probe("/healthz", "stuck", state, |state| (state.health)()))
         .service(probe("/readyz", "not_ready", state, |state| (state.readiness)()))
         .service(web::resource("/api/{tail:.*}").default_service(not_found(state)));
