@@ -140,6 +140,7 @@ Examples:
   mirrorwatch check-config            show what applies, and why
   mirrorwatch import old-data         take over the files of compare-plc
   mirrorwatch check plc.wtf           look at one host, once
+  mirrorwatch print unit              a unit for systemd
   mirrorwatch diff --a plc.directory --b plc.wtf --from 2d
                                       compare two logs, operation by operation
 

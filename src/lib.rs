@@ -42,6 +42,9 @@
 //! - An interval is shown as final only when it is on disk (`domain::ledger::tests`).
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
 //! - A part that panics comes back by itself, and one that does not answer is told (`tests/integration/panics.rs`).
+//! - It stops within 3 s with every socket told, and at once at a second signal (`tests/integration/lifecycle.rs`); SIGHUP
+//!   costs an unchanged mirror nothing (`tests/integration/reload.rs`); the supervisor is told how it is
+//!   (`tests/integration/supervision.rs`).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;

@@ -26,6 +26,7 @@ mod quirks;
 mod reload;
 mod restart;
 mod software;
+mod supervision;
 mod tidy;
 mod turbulence;
 mod usage;

@@ -301,6 +301,18 @@ impl World {
         (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
 
+    /// A page that is no JSON.
+    pub async fn text(&self, path: &str) -> String {
+        let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    /// A program that was started otherwise is here.
+    pub fn at(&mut self, address: SocketAddr) {
+        self.address = Some(address);
+    }
+
     /// Where the program can be made to fail.
     pub fn fail(&self) -> FailPoints {
         self.app.as_ref().expect("nothing was started").fail.clone()

@@ -65,7 +65,13 @@ impl Process {
 
     /// The same with its log somewhere else.
     pub async fn start_logging(config_file: &Path, log: Stdio) -> Process {
+        Process::start_with(config_file, log, &[]).await
+    }
+
+    /// The same with variables of the environment.
+    pub async fn start_with(config_file: &Path, log: Stdio, variables: &[(&str, &str)]) -> Process {
         let mut command = command(&["--config", config_file.to_str().unwrap()]);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
