@@ -78,7 +78,7 @@ struct Real {
 impl Real {
     fn new() -> Real {
         let spec = PageSpec { key: "overview".into(), self_path: "/".into(), html_path: "/".into(), is_bare: false };
-        let page = Pages::new("bench", [spec]).get("overview").map(Arc::clone).unwrap();
+        let page = Pages::new("bench", [spec]).get("overview").unwrap();
         let real = Real { page, number: AtomicU64::new(0) };
         real.publish();
         real

@@ -283,17 +283,17 @@ impl Pages {
     /// Holds the pages of these specs from now on. Those that are there already stay as they are.
     pub fn arrange(&self, specs: impl IntoIterator<Item = PageSpec>) {
         let before = self.shelf.load_full();
-        let mut shelf = Shelf::default();
+        let mut arranged = Shelf::default();
         for spec in specs {
-            if shelf.by_key.contains_key(&spec.key) {
+            if arranged.by_key.contains_key(&spec.key) {
                 continue;
             }
-            shelf.by_key.insert(spec.key.clone(), shelf.ordered.len());
+            arranged.by_key.insert(spec.key.clone(), arranged.ordered.len());
             let fresh = |spec| Arc::new(Published::new(spec, Arc::clone(&self.snapshot_id), self.generation.clone()));
             let page = before.get(&spec.key).map_or_else(|| fresh(spec), Arc::clone);
-            shelf.ordered.push(page);
+            arranged.ordered.push(page);
         }
-        self.shelf.store(Arc::new(shelf));
+        self.shelf.store(Arc::new(arranged));
     }
 
     /// The page of this key.

@@ -15,7 +15,6 @@ use super::watchdog::restarted;
 use crate::domain::link::{Link, LinkError, LinkState};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::{Ladder, Next, Taken, Transport};
-use actix::dev::RecipientRequest as Request;
 use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, AtomicResponse, Context, Handler, Recipient,
     ResponseFuture, WrapFuture,
@@ -51,37 +50,28 @@ pub struct KeeperSettings {
 }
 
 /// The way in use.
-enum Running {
-    Stream(Addr<MirrorStream>),
-    Export(Addr<ExportPoller>),
-    Resolve(Addr<Resolver>),
+struct Running {
+    stop: Recipient<Stop>,
+    beat: Recipient<Beat>,
+    /// Whether it looks operations up one by one.
+    looks_up: bool,
 }
 
 impl Running {
-    fn is_alive(&self) -> bool {
-        match self {
-            Running::Stream(addr) => addr.connected(),
-            Running::Export(addr) => addr.connected(),
-            Running::Resolve(addr) => addr.connected(),
-        }
+    fn new<A>(address: Addr<A>, looks_up: bool) -> Running
+    where
+        A: Actor<Context = Context<A>> + Handler<Stop> + Handler<Beat>,
+    {
+        Running { stop: address.clone().recipient(), beat: address.recipient(), looks_up }
     }
 
-    fn beat(&self) -> Request<Beat> {
-        match self {
-            Running::Stream(addr) => addr.clone().recipient().send(Beat),
-            Running::Export(addr) => addr.clone().recipient().send(Beat),
-            Running::Resolve(addr) => addr.clone().recipient().send(Beat),
-        }
+    fn is_alive(&self) -> bool {
+        self.stop.connected()
     }
 
     fn stop(self) -> LocalBoxFuture<'static, ()> {
         Box::pin(async move {
-            let ended = match self {
-                Running::Stream(addr) => addr.send(Stop).await,
-                Running::Export(addr) => addr.send(Stop).await,
-                Running::Resolve(addr) => addr.send(Stop).await,
-            };
-            if ended.is_err() {
+            if self.stop.send(Stop).await.is_err() {
                 tracing::debug!("it had ended already");
             }
         })
@@ -206,7 +196,7 @@ impl Keeper {
     /// Ends the way in use, and tells `events` behind everything that it told.
     fn ending(&mut self, events: Vec<SourceEvent>) -> LocalBoxFuture<'static, ()> {
         let Some(running) = self.running.take() else { return self.telling(events) };
-        if matches!(running, Running::Resolve(_)) {
+        if running.looks_up {
             self.looker_is(None);
         }
         self.chosen = None;
@@ -248,13 +238,13 @@ impl Keeper {
         self.running = Some(match transport {
             Transport::Stream | Transport::PlcBundle => {
                 ctx.wait(self.telling(vec![SourceEvent::Taken(Box::new(taken))]).into_actor(self));
-                Running::Stream(MirrorStream::new(settings, doors, to).start())
+                Running::new(MirrorStream::new(settings, doors, to).start(), false)
             }
-            Transport::Export => Running::Export(ExportPoller::new(settings, doors, to, taken).start()),
+            Transport::Export => Running::new(ExportPoller::new(settings, doors, to, taken).start(), false),
             Transport::Resolve => {
                 let resolver = Resolver::new(settings, self.settings.look_ups.clone(), doors, to, taken).start();
                 self.looker_is(Some(resolver.clone().recipient()));
-                Running::Resolve(resolver)
+                Running::new(resolver, true)
             }
         });
     }
@@ -284,12 +274,7 @@ impl Keeper {
 impl Drop for Keeper {
     /// A keeper that panicked leaves nothing running.
     fn drop(&mut self) {
-        let told = match self.running.take() {
-            None => true,
-            Some(Running::Stream(addr)) => addr.try_send(Stop).is_ok(),
-            Some(Running::Export(addr)) => addr.try_send(Stop).is_ok(),
-            Some(Running::Resolve(addr)) => addr.try_send(Stop).is_ok(),
-        };
+        let told = self.running.take().is_none_or(|running| running.stop.try_send(Stop).is_ok());
         if !told {
             tracing::debug!(source = %self.settings.source.id, "what it kept had ended already");
         }
@@ -332,7 +317,7 @@ impl Handler<Beat> for Keeper {
 
     /// Answers when the way in use does.
     fn handle(&mut self, _: Beat, _: &mut Self::Context) -> Self::Result {
-        let beat = self.running.as_ref().map(Running::beat);
+        let beat = self.running.as_ref().map(|running| running.beat.send(Beat));
         Box::pin(async move {
             if let Some(beat) = beat
                 && beat.await.is_err()

@@ -101,8 +101,8 @@ impl App {
         let clock = Arc::clone(&lasting.clock);
         let (vitals, present) = (lasting.vitals.clone(), Arc::new(Mutex::new(Some(assembled))));
         let stop = CancellationToken::new();
-        let (changes, changed) = mpsc::channel(1);
-        let guardian = Guardian::new(lasting, Arc::clone(&present), doors.clone(), changed);
+        let (changes, coming) = mpsc::channel(1);
+        let guardian = Guardian::new(lasting, Arc::clone(&present), doors.clone(), coming);
         let guardian = actix_rt::spawn(guardian.run(stop.clone()));
         Ok(App {
             address,
@@ -160,9 +160,9 @@ impl App {
     }
 
     /// Tells people of something, as an event.
-    pub fn tell(&self, kind: &'static str, text: String) {
+    pub fn tell(&self, kind: &'static str, text: &str) {
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        present.iter().for_each(|p| p.happened(Happened { kind, source: None, text: text.clone() }));
+        present.iter().for_each(|p| p.happened(Happened { kind, source: None, text: text.to_owned() }));
     }
 
     /// Goes on with another configuration: intervals at once, whatever concerns observing by resuming every source behind one
@@ -182,7 +182,7 @@ impl App {
             }
             self.pages.arrange(page_specs(&after));
         } else {
-            self.tell("config_reloaded", text);
+            self.tell("config_reloaded", &text);
         }
         self.driver.activate_all();
         self.config = config;

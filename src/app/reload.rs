@@ -26,7 +26,7 @@ impl Reload {
         if !fixed.is_empty() {
             let text = format!("{} cannot change while it runs; restart to change it", fixed.join(", "));
             tracing::warn!("{text}");
-            app.tell("config_needs_restart", text);
+            app.tell("config_needs_restart", &text);
         }
         if config == *app.config() {
             tracing::info!("the configuration was read again: nothing has changed");
@@ -50,7 +50,7 @@ fn refuse(app: &App, why: &str) {
         tracing::error!("the configuration was read again and is refused; the one before stands: {line}");
     }
     let first = why.lines().next().unwrap_or_default();
-    app.tell("config_refused", format!("the configuration before stands: {first}"));
+    app.tell("config_refused", &format!("the configuration before stands: {first}"));
 }
 
 /// What is to be in force: everything wanted, but for what cannot change while it runs, which is named.

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::interval;
+use tokio::time::{Instant, interval_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A core that has not answered for so long is not alive, nanoseconds.
@@ -66,7 +66,7 @@ fn feed(supervisor: Rc<Supervisor>, app: &App) -> DropGuard {
     let stopped = stop.clone();
     actix_rt::spawn(async move {
         let Some(every) = supervisor.feed_every() else { return };
-        let mut ticks = interval(every);
+        let mut ticks = interval_at(Instant::now() + every, every);
         loop {
             tokio::select! {
                 () = stopped.cancelled() => return,

@@ -65,7 +65,8 @@ pub fn answer(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, 
     Params::parse(request.query_string(), &[])?;
     let data = |key: &str| {
         let page = state.pages.get(key).map(|page| page.load().body.identity.clone()).unwrap_or_default();
-        serde_json::from_slice::<Value>(&page).map(|mut page| page["data"].take()).unwrap_or_default()
+        let page = serde_json::from_slice::<Value>(&page).unwrap_or_default();
+        page.get("data").cloned().unwrap_or_default()
     };
     let text = exposition(&data("overview"), &data("internals"), state.options.version.as_deref());
     Ok(HttpResponse::Ok()
@@ -113,11 +114,16 @@ impl Samples {
     fn text(&self) -> String {
         let mut text = String::new();
         for ((name, kind, help), lines) in METRICS.iter().zip(&self.0) {
-            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-            text.push_str(lines);
+            let written = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}");
+            debug_assert!(written.is_ok());
         }
         text
     }
+}
+
+/// The value at a place of a page; null where there is none.
+fn at<'a>(page: &'a Value, place: &str) -> &'a Value {
+    page.pointer(place).unwrap_or(&Value::Null)
 }
 
 fn seconds(ms: &Value) -> Option<f64> {
@@ -157,7 +163,11 @@ fn source(samples: &mut Samples, row: &Value, role: &str) {
     samples.add("mirrorwatch_ops_duplicate_total", &host, row["duplicate_ops"].as_f64());
     samples.add("mirrorwatch_frames_rejected_total", &host, row["rejected_frames"].as_f64());
     for (probe, name) in [("tcp", "tcp_ms"), ("tcp_info", "tcp_info_ms")] {
-        samples.add("mirrorwatch_rtt_seconds", &[("host", id), ("probe", probe)], seconds(&row["rtt"][name]));
+        samples.add(
+            "mirrorwatch_rtt_seconds",
+            &[("host", id), ("probe", probe)],
+            seconds(at(row, &format!("/rtt/{name}"))),
+        );
     }
     let link = &row["link"];
     samples.add_words("mirrorwatch_connection_state", &host, ("state", &LINK_STATES), |state| link["state"] == state);
@@ -172,17 +182,17 @@ fn mirror(samples: &mut Samples, row: &Value) {
     let id = word(&row["id"]);
     let mirror = [("mirror", id)];
     let coverage = &row["coverage"];
-    samples.add("mirrorwatch_ops_pending", &mirror, coverage["counts"]["pending"].as_f64());
+    samples.add("mirrorwatch_ops_pending", &mirror, at(coverage, "/counts/pending").as_f64());
     samples.add("mirrorwatch_missing_ops", &mirror, row["open_misses"].as_f64());
     let labels = [("mirror", id), ("window", "6h")];
     samples.add("mirrorwatch_coverage_ratio", &labels, coverage["coverage_ratio"].as_f64());
-    samples.add("mirrorwatch_lag_uncertainty_seconds", &mirror, seconds(&row["lag"]["uncertainty_ms"]));
+    samples.add("mirrorwatch_lag_uncertainty_seconds", &mirror, seconds(at(row, "/lag/uncertainty_ms")));
     for (quantile, name) in QUANTILES {
         let labels = [("mirror", id), ("quantile", quantile)];
-        samples.add("mirrorwatch_lag_quantile_seconds", &labels, seconds(&row["lag"][name]));
+        samples.add("mirrorwatch_lag_quantile_seconds", &labels, seconds(at(row, &format!("/lag/{name}"))));
     }
-    samples.add("mirrorwatch_head_lag_ops", &mirror, row["freshness"]["head_lag_ops"].as_f64());
-    samples.add("mirrorwatch_head_age_seconds", &mirror, row["freshness"]["head_age_s"].as_f64());
+    samples.add("mirrorwatch_head_lag_ops", &mirror, at(row, "/freshness/head_lag_ops").as_f64());
+    samples.add("mirrorwatch_head_age_seconds", &mirror, at(row, "/freshness/head_age_s").as_f64());
     samples.add_words("mirrorwatch_verdict", &mirror, ("verdict", &VERDICTS), |verdict| row["state"] == verdict);
 }
 
@@ -198,7 +208,7 @@ fn own_parts(samples: &mut Samples, internals: &Value) {
             samples.add("mirrorwatch_recompute_total", &[("name", name), ("result", result)], count);
         }
     }
-    samples.add("mirrorwatch_tracker_entries", &[], internals["ledger"]["held_ops"].as_f64());
+    samples.add("mirrorwatch_tracker_entries", &[], at(internals, "/ledger/held_ops").as_f64());
     for (part, count) in internals["restarts"].as_object().into_iter().flatten() {
         samples.add("mirrorwatch_restarts_total", &[("part", part)], count.as_f64());
     }

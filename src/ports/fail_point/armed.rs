@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Points that may be armed at once.
 const ARMED_MAX: usize = 64;
 /// The longest that a point keeps its thread, should nobody release it.
-const STICK_MAX: Duration = Duration::from_secs(60);
+const STICK_MAX: Duration = Duration::from_mins(1);
 
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Act {
