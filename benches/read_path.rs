@@ -78,7 +78,7 @@ struct Real {
 impl Real {
     fn new() -> Real {
         let spec = PageSpec { key: "overview".into(), self_path: "/".into(), html_path: "/".into(), is_bare: false };
-        let page = Pages::new("bench", [spec]).get("overview").map(Arc::clone).unwrap();
+        let page = Pages::new("bench", [spec]).get("overview").unwrap();
         let real = Real { page, number: AtomicU64::new(0) };
         real.publish();
         real
@@ -171,7 +171,7 @@ async fn http_gate_of_overview(gates: &mut Gates) {
     senders.go().unwrap();
     world::until(&app, |p| p.capture.primary.received > 1_000).await;
 
-    let page = Arc::clone(app.pages.get("overview").unwrap());
+    let page = app.pages.get("overview").unwrap();
     let bytes = Bytes::clone(&page.load().body.identity);
     println!("body: {} bytes", bytes.len());
     let (server, plain) = trivial(bytes, Duration::ZERO).unwrap();

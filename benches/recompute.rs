@@ -65,7 +65,7 @@ fn recomputers() -> [Box<dyn Recompute<Picture>>; 8] {
         Box::new(overview::Overview),
         Box::new(coverage::Coverage),
         Box::new(lag::Lag),
-        Box::new(misses::Misses { listed: 200 }),
+        Box::new(misses::Misses { listed: std::sync::Arc::new(200.into()) }),
         Box::new(rtt::Rtt),
         Box::new(series::History),
         Box::new(divergence::Divergence),

@@ -3,12 +3,14 @@
 //! Actors hold a `Recipient` of whom they tell, never another actor's address; one recipient for each producer, made once,
 //! because every clone has a slot of its own in the mailbox. Who talks to whom is put together in `app` alone.
 
+pub mod anchors;
 pub mod auditor;
 pub mod collector;
 pub mod export_poller;
 mod feed;
 pub mod keeper;
 pub mod known_dids;
+pub mod line;
 pub mod message;
 pub mod mirror_stream;
 pub mod reader;
@@ -16,4 +18,5 @@ pub mod resolver;
 pub mod rtt_pinger;
 pub mod snapshot_writer;
 pub mod validator;
+pub mod vitals;
 pub mod watchdog;

@@ -4,27 +4,34 @@
 //! streams, pingers and their watchdog, one the collector and its writer, one the
 //! validator; the server has its own workers.
 
+mod assembled;
 mod auditing;
 mod check;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod details;
 mod diff;
+mod guardian;
 mod open_files;
 mod outside;
 mod parts;
 mod pictures;
+pub mod print;
+mod reload;
 mod run;
 mod settings;
+mod slot;
 mod sources;
 mod start_error;
 mod state;
 mod validating;
+mod writing;
 
 pub use auditing::{Auditing, audit_gap};
 pub use check::check;
 pub use diff::diff;
-pub use parts::{App, Assembled, Outside};
+pub use parts::{App, Outside};
+pub use reload::Reload;
 pub use run::{import, run};
 pub use start_error::StartError;
 pub use state::{Opened, open_state};

@@ -48,6 +48,21 @@ pub enum Command {
     Diff(Box<Diff>),
     /// Look at what a host serves, and whether it agrees with the primary.
     Check(Box<Check>),
+    /// Print a file that an operator needs around the program.
+    Print(Printed),
+}
+
+/// A file that the program carries.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Printed {
+    /// A hardened unit for systemd.
+    Unit,
+    /// How to build a container.
+    Containerfile,
+    /// A dashboard for Grafana.
+    Grafana,
+    /// Alert rules for Prometheus.
+    Alerts,
 }
 
 /// The settings of the simulated directory.
@@ -87,7 +102,7 @@ impl Cli {
     /// because its sources are its own, and neither do commands that are told all their hosts.
     pub fn inputs(&self, environment: Vec<(OsString, OsString)>) -> Inputs {
         let file = match (&self.command, &self.config_file) {
-            (Command::Demo(_) | Command::Diff(_), _) => FileChoice::None,
+            (Command::Demo(_) | Command::Diff(_) | Command::Print(_), _) => FileChoice::None,
             (Command::Check(check), None) if check.primary.is_some() => FileChoice::None,
             (_, Some(file)) => FileChoice::Given(file.clone()),
             (_, None) => FileChoice::IfThere(PathBuf::from(DEFAULT_FILE)),
@@ -125,6 +140,7 @@ Examples:
   mirrorwatch check-config            show what applies, and why
   mirrorwatch import old-data         take over the files of compare-plc
   mirrorwatch check plc.wtf           look at one host, once
+  mirrorwatch print unit              a unit for systemd
   mirrorwatch diff --a plc.directory --b plc.wtf --from 2d
                                       compare two logs, operation by operation
 
@@ -196,6 +212,11 @@ enum Sub {
     /// Tell on one screen what a host serves and whether it agrees with the primary; ends with 0 agrees, 1 disagrees, 2
     /// cannot tell
     Check(hosts::CheckArguments),
+    /// Print a file to run the program with: a unit for systemd, a container, a Grafana dashboard, Prometheus alerts
+    Print {
+        /// Which
+        what: Printed,
+    },
 }
 
 impl Arguments {
@@ -204,6 +225,7 @@ impl Arguments {
         let command = match command {
             None | Some(Sub::Run) => Command::Run,
             Some(Sub::CheckConfig) => Command::CheckConfig,
+            Some(Sub::Print { what }) => Command::Print(what),
             Some(Sub::Import { dir }) => Command::Import { dir },
             Some(Sub::Diff(_)) if config.is_some() => {
                 return Err(UsageError::new(

@@ -16,6 +16,7 @@ mod guard;
 mod head;
 mod limit;
 mod live;
+pub mod metrics;
 mod negotiate;
 pub mod ops_query;
 mod pool;

@@ -50,6 +50,10 @@
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
 //! - A hostile mirror hurts only its own figures, and is read no faster than its share (`tests/integration/hostile.rs`,
 //!   [`domain::throttle`]).
+//! - A part that panics comes back by itself, and one that does not answer is told (`tests/integration/panics.rs`).
+//! - It stops within 3 s with every socket told, and at once at a second signal (`tests/integration/lifecycle.rs`); SIGHUP
+//!   costs an unchanged mirror nothing (`tests/integration/reload.rs`); the supervisor is told how it is
+//!   (`tests/integration/supervision.rs`).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;

@@ -20,6 +20,9 @@ fn main() -> ExitCode {
 
 /// Does what was asked for, and answers the exit code.
 fn start(cli: &Cli) -> u8 {
+    if let Command::Print(what) = cli.command {
+        return show(app::print::text(what));
+    }
     let Loaded { config, .. } = match config::load(&cli.inputs(std::env::vars_os().collect())) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
@@ -32,11 +35,15 @@ fn start(cli: &Cli) -> u8 {
         }
         Err(error) => return fail(&error, error.exit_code()),
     };
-    if let Err(error) = telemetry::init(&config.log) {
-        return fail(&format!("mirrorwatch: log: {error}"), exit::SOFTWARE);
-    }
+    let log = match telemetry::init(&config.log) {
+        Ok(log) => log,
+        Err(error) => return fail(&format!("mirrorwatch: log: {error}"), exit::SOFTWARE),
+    };
     match &cli.command {
-        Command::Run | Command::CheckConfig => app::run(config),
+        Command::Run | Command::CheckConfig | Command::Print(_) => {
+            let inputs = cli.inputs(std::env::vars_os().collect());
+            app::run(config, app::Reload { inputs, log })
+        }
         Command::Diff(diff) => app::diff(diff),
         Command::Check(check) => app::check(&config, check),
         Command::Import { dir } => app::import(&config, dir),

@@ -12,8 +12,10 @@ pub mod dial;
 pub mod dial_error;
 pub mod export;
 pub mod export_error;
+pub mod fail_point;
 #[cfg(test)]
 pub(crate) mod loopback;
+pub mod notify;
 pub mod port_holder;
 pub mod probe;
 pub mod rate_gate;

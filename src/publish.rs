@@ -248,40 +248,62 @@ pub fn etag(snapshot_id: &str, revision: u64) -> Result<HeaderValue, PublishErro
     HeaderValue::from_str(&format!("\"{snapshot_id}.{revision}\"")).map_err(|_| PublishError::Etag)
 }
 
-/// Every page there is, by its canonical key. The set is fixed at the start, so that a look-up needs no lock.
+/// Every page there is, by its canonical key. The set changes with the mirrors alone, and as a whole, so that a look-up needs
+/// no lock; a page that stays is the same page.
 #[derive(Debug)]
 pub struct Pages {
     snapshot_id: Arc<str>,
+    shelf: ArcSwap<Shelf>,
+    generation: watch::Sender<u64>,
+}
+
+/// The pages of a time between two changes.
+#[derive(Debug, Default)]
+struct Shelf {
     by_key: HashMap<String, usize>,
     ordered: Vec<Arc<Published>>,
-    generation: watch::Sender<u64>,
+}
+
+impl Shelf {
+    fn get(&self, key: &str) -> Option<&Arc<Published>> {
+        self.by_key.get(key).and_then(|position| self.ordered.get(*position))
+    }
 }
 
 impl Pages {
     /// The pages of these specs. `snapshot_id` names this run: revisions start again with each, `ETag`s must not.
     /// Of two specs with one key the first stands.
     pub fn new(snapshot_id: &str, specs: impl IntoIterator<Item = PageSpec>) -> Self {
-        let snapshot_id: Arc<str> = Arc::from(snapshot_id);
         let (generation, _) = watch::channel(0);
-        let mut by_key = HashMap::new();
-        let mut ordered = Vec::new();
+        let pages = Pages { snapshot_id: Arc::from(snapshot_id), shelf: ArcSwap::default(), generation };
+        pages.arrange(specs);
+        pages
+    }
+
+    /// Holds the pages of these specs from now on. Those that are there already stay as they are.
+    pub fn arrange(&self, specs: impl IntoIterator<Item = PageSpec>) {
+        let before = self.shelf.load_full();
+        let mut arranged = Shelf::default();
         for spec in specs {
-            if !by_key.contains_key(&spec.key) {
-                by_key.insert(spec.key.clone(), ordered.len());
-                ordered.push(Arc::new(Published::new(spec, Arc::clone(&snapshot_id), generation.clone())));
+            if arranged.by_key.contains_key(&spec.key) {
+                continue;
             }
+            arranged.by_key.insert(spec.key.clone(), arranged.ordered.len());
+            let fresh = |spec| Arc::new(Published::new(spec, Arc::clone(&self.snapshot_id), self.generation.clone()));
+            let page = before.get(&spec.key).map_or_else(|| fresh(spec), Arc::clone);
+            arranged.ordered.push(page);
         }
-        Pages { snapshot_id, by_key, ordered, generation }
+        self.shelf.store(Arc::new(arranged));
     }
 
     /// The page of this key.
-    pub fn get(&self, key: &str) -> Option<&Arc<Published>> {
-        self.by_key.get(key).and_then(|position| self.ordered.get(*position))
+    pub fn get(&self, key: &str) -> Option<Arc<Published>> {
+        self.shelf.load().get(key).cloned()
     }
 
-    /// All pages in the order in which they were named; the order never changes.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Published>> {
-        self.ordered.iter()
+    /// All pages in the order in which they were named.
+    pub fn all(&self) -> Vec<Arc<Published>> {
+        self.shelf.load().ordered.clone()
     }
 
     /// Names this run in every `ETag` and envelope.
@@ -299,6 +321,17 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_that_stay_are_the_same_pages() {
+        let pages = Pages::new("run1", [spec("overview"), spec("mirrors/a")]);
+        let overview = pages.get("overview").unwrap();
+        overview.publish(update("{}", 1)).unwrap();
+        pages.arrange([spec("overview"), spec("mirrors/b")]);
+        assert!(Arc::ptr_eq(&overview, &pages.get("overview").unwrap()));
+        assert!(pages.get("mirrors/a").is_none());
+        assert_eq!(pages.all().iter().map(|page| page.revision()).collect::<Vec<_>>(), [1, 0]);
+    }
 
     pub fn spec(key: &str) -> PageSpec {
         PageSpec { key: key.to_owned(), self_path: format!("/api/v1/{key}"), html_path: "/".to_owned(), is_bare: false }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
@@ -37,6 +38,9 @@ pub enum TelemetryError {
         /// What the parser said.
         reason: String,
     },
+    /// The log that should be changed is there no more.
+    #[error("the log is gone")]
+    Gone,
     /// Another subscriber was installed before.
     #[error("the log is already set up")]
     AlreadySet,
@@ -65,11 +69,25 @@ pub fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
         .map_err(|error| TelemetryError::BadPart { part: filter.to_owned(), reason: error.to_string() })
 }
 
+/// Changes what the running log lets through.
+#[derive(Clone)]
+pub struct LogControl(Arc<dyn Fn(EnvFilter) -> Result<(), TelemetryError> + Send + Sync>);
+
+impl LogControl {
+    /// Lets through what `filter` says from now on.
+    ///
+    /// # Errors
+    /// The filter is wrong, or the log is gone; the one before stands.
+    pub fn set_filter(&self, filter: &str) -> Result<(), TelemetryError> {
+        (self.0)(parse_filter(filter)?)
+    }
+}
+
 /// Installs the log for the whole process.
 ///
 /// # Errors
 /// The filter is wrong, or a subscriber is there already.
-pub fn init(log: &Log) -> Result<(), TelemetryError> {
+pub fn init(log: &Log) -> Result<LogControl, TelemetryError> {
     let filter = parse_filter(&log.filter)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -77,11 +95,21 @@ pub fn init(log: &Log) -> Result<(), TelemetryError> {
         .with_span_events(FmtSpan::NONE)
         .fmt_fields(DefaultFields::new())
         .with_ansi(std::io::stderr().is_terminal());
-    let installed = match log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
-    };
-    installed.map_err(|_| TelemetryError::AlreadySet)
+    let already = |_| TelemetryError::AlreadySet;
+    match log.format {
+        LogFormat::Text => {
+            let builder = builder.with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.try_init().map_err(already)?;
+            Ok(LogControl(Arc::new(move |filter| handle.reload(filter).map_err(|_| TelemetryError::Gone))))
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_current_span(false).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.try_init().map_err(already)?;
+            Ok(LogControl(Arc::new(move |filter| handle.reload(filter).map_err(|_| TelemetryError::Gone))))
+        }
+    }
 }
 
 /// A foreign text in a log line: control and text-direction characters escaped, at most [`FIELD_BYTES_MAX`] bytes and

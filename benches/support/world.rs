@@ -7,6 +7,7 @@ use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::Clock;
 use mirrorwatch::ports::dial::{DialOptions, TcpDialer};
 use mirrorwatch::ports::export::{ExportOptions, HttpExport};
+use mirrorwatch::ports::fail_point::FailPoints;
 use mirrorwatch::ports::probe::TcpProbe;
 use mirrorwatch::ports::resolve::{DnsResolver, Resolve};
 use mirrorwatch::ports::tls::{Tls, TlsRoots};
@@ -46,6 +47,7 @@ fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
         export: Arc::new(export.expect("an HTTP client")),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
+        fail: FailPoints::default(),
     }
 }
 

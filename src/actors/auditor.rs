@@ -4,7 +4,7 @@
 //! answers read apart from the streams' thread, draws samples, and lets people who ask for a check wait for it. The
 //! collector is told one message at a time, so that nothing is lost when it is busy; while it is, nobody is asked.
 
-use super::message::{Audited, Check, Checks, Recheck, RecheckError, Stop, TakePicture};
+use super::message::{Audited, Beat, Check, Checks, Recheck, RecheckError, Stop, TakePicture};
 use crate::domain::audit_log::LogEntry;
 use crate::domain::confirm::{Ask, Confirm, ConfirmOptions, Heard, Reply, SurveyReport, Told, Why};
 use crate::domain::did::Did;
@@ -17,6 +17,7 @@ use crate::domain::view::Picture;
 use crate::ports::clock::Clock;
 use crate::ports::export::{ExportClient, ExportTarget, LookUp};
 use crate::ports::export_error::ExportClass;
+use crate::ports::fail_point::FailPoints;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, ResponseFuture, SpawnHandle,
     WrapFuture,
@@ -73,6 +74,8 @@ pub struct AuditorParts {
     pub collector: Recipient<Audited>,
     /// What samples are drawn from.
     pub pictures: Recipient<TakePicture>,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
 }
 
 /// The actor.
@@ -267,6 +270,14 @@ impl Actor for Auditor {
         if let Some(every) = self.parts.sample_every {
             ctx.run_interval(every, Self::sample);
         }
+    }
+}
+
+impl Handler<Beat> for Auditor {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {
+        self.parts.fail.reach("auditor", "");
     }
 }
 

@@ -21,9 +21,11 @@ mod troubles;
 mod years;
 
 pub use audit::AuditorIs;
-pub use manner::LookerIs;
+pub use manner::{LookerIs, PrimaryIs};
 pub use restored::{Restored, restore};
 
+use super::anchors::Anchors;
+use super::line::Line;
 use super::message::{AskChain, FromSource, Keep, LookFor, RttSample, SourceEvent, Stop, TakePicture};
 use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
@@ -38,6 +40,7 @@ use crate::domain::time::{Labels, SECOND, Tau};
 use crate::domain::transport::Taken;
 use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
+use crate::ports::fail_point::FailPoints;
 use crate::ports::store::EventRow;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
@@ -108,7 +111,7 @@ pub struct CollectorParts {
     /// Names this boot.
     pub boot_id: String,
     /// Keeps transactions.
-    pub writer: Recipient<Keep>,
+    pub writer: Line<Keep>,
     /// The largest segment id that is kept.
     pub last_segment: i64,
     /// Events of a run before, oldest first.
@@ -133,6 +136,10 @@ pub struct CollectorParts {
     pub samples: HashMap<String, Samples>,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
+    /// How far each source is known, for whoever replaces a part of ours.
+    pub anchored: Anchors,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
 }
 
 /// The actor.
@@ -155,6 +162,8 @@ pub struct Collector {
     grace_max_ns: i64,
     invalid: InvalidLog,
     audit: Audit,
+    anchored: Anchors,
+    fail: FailPoints,
 }
 
 impl Collector {
@@ -199,6 +208,8 @@ impl Collector {
             grace_max_ns: parts.grace_max_ns,
             invalid: InvalidLog::new(parts.validator),
             audit,
+            anchored: parts.anchored,
+            fail: parts.fail,
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
@@ -243,6 +254,7 @@ impl Collector {
             SourceEvent::Anchored(anchor) => {
                 if let Some(known) = self.known(source) {
                     known.anchor = Some(anchor);
+                    self.anchored.set(source, anchor);
                 }
             }
             SourceEvent::Chain(asked_at, outcome) => {
@@ -281,6 +293,7 @@ impl Collector {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.fail.reach("collector", "");
         let now = self.clock.now();
         self.ticked = now;
         self.ledger.tick(now);
@@ -344,20 +357,6 @@ impl Handler<TakePicture> for Collector {
 
     fn handle(&mut self, _: TakePicture, _: &mut Self::Context) -> Self::Result {
         MessageResult(Arc::new(self.picture()))
-    }
-}
-
-/// To the collector: whom to ask for chains.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct PrimaryIs(pub Recipient<AskChain>);
-
-impl Handler<PrimaryIs> for Collector {
-    type Result = ();
-
-    fn handle(&mut self, msg: PrimaryIs, _: &mut Self::Context) {
-        self.primary = Some(msg.0);
-        self.chain_asked = None;
     }
 }
 

@@ -7,7 +7,7 @@
 mod walk;
 
 use super::feed::{Feed, class_word, retry_after_ns};
-use super::message::{SourceEvent, Stop};
+use super::message::{Beat, SourceEvent, Stop};
 use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings, rejected};
 use crate::domain::frame::{Reject, Shape, parse};
 use crate::domain::link::LinkEvent;
@@ -118,6 +118,7 @@ impl ExportPoller {
     }
 
     fn page(&mut self, page: &ExportPage, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        self.feed.doors.fail.reach("poller", &self.feed.settings.id);
         self.feed.answered_from(page.peer);
         let ops = self.read(page, events);
         let (mode, resolution_ns) = self.polls.mode(page.received_at);
@@ -263,6 +264,12 @@ impl Actor for ExportPoller {
         ctx.run_interval(WATCH_EVERY, Self::watch);
         self.poll(ctx);
     }
+}
+
+impl Handler<Beat> for ExportPoller {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
 }
 
 impl Handler<Stop> for ExportPoller {

@@ -9,15 +9,17 @@ mod probing;
 
 use super::collector::LookerIs;
 use super::export_poller::ExportPoller;
-use super::message::{FromSource, LinkIs, LookFor, Reprobe, SourceEvent, Stop};
+use super::message::{Beat, FromSource, LinkIs, LookFor, Reprobe, SourceEvent, Stop};
 use super::mirror_stream::{Dialect, MirrorStream, StreamDoors, StreamListeners, StreamSettings};
 use super::resolver::{LookUpSettings, Resolver};
+use super::watchdog::restarted;
 use crate::domain::fill::Anchor;
 use crate::domain::link::{Link, LinkError, LinkState};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::{Ladder, Next, Taken, Transport};
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, AtomicResponse, Context, Handler, Recipient,
+    ResponseFuture, WrapFuture,
 };
 use futures_util::future::LocalBoxFuture;
 use probing::Prober;
@@ -26,7 +28,11 @@ use std::time::Duration;
 /// Mailbox places.
 const MAILBOX: usize = 32;
 /// Between two looks whether the way in use is alive.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
+const WATCH_EVERY: Duration = Duration::from_millis(200);
+/// The longest wait before a way that keeps failing is started anew.
+const BACKOFF_MAX_NS: i64 = 30 * SECOND;
+/// A way that lived so long is started anew at once again, nanoseconds.
+const LASTING_NS: i64 = 60 * SECOND;
 /// Between two climbs that a failing link asks for, nanoseconds.
 const CLIMB_AGAIN_NS: i64 = 20 * SECOND;
 /// Between two climbs that somebody asks for, nanoseconds.
@@ -50,17 +56,25 @@ pub struct KeeperSettings {
 /// The way in use.
 struct Running {
     transport: Transport,
-    door: Recipient<Stop>,
+    stop: Recipient<Stop>,
+    beat: Recipient<Beat>,
 }
 
 impl Running {
+    fn new<A>(address: Addr<A>, transport: Transport) -> Running
+    where
+        A: Actor<Context = Context<A>> + Handler<Stop> + Handler<Beat>,
+    {
+        Running { transport, stop: address.clone().recipient(), beat: address.recipient() }
+    }
+
     fn is_alive(&self) -> bool {
-        self.door.connected()
+        self.stop.connected()
     }
 
     fn stop(self) -> LocalBoxFuture<'static, ()> {
         Box::pin(async move {
-            if self.door.send(Stop).await.is_err() {
+            if self.stop.send(Stop).await.is_err() {
                 tracing::debug!("it had ended already");
             }
         })
@@ -81,6 +95,8 @@ pub struct Keeper {
     running: Option<Running>,
     /// Whether operations can arrive by the way in use.
     is_up: bool,
+    failures: u32,
+    failed_at: Tau,
     chosen: Option<Transport>,
     /// How the chosen way was seen to serve.
     how: String,
@@ -106,6 +122,8 @@ impl Keeper {
             hangs: 0,
             running: None,
             is_up: false,
+            failures: 0,
+            failed_at: Tau::MIN,
             chosen: None,
             how: String::new(),
             reason: String::new(),
@@ -249,30 +267,42 @@ impl Keeper {
         let to = StreamListeners { watcher: Some(ctx.address().recipient()), ..self.to.clone() };
         let doors = self.doors.clone();
         let taken = Taken { transport, reason: self.reason.clone(), ..Taken::default() };
-        let door = match transport {
+        let running = match transport {
             Transport::Stream | Transport::PlcBundle => {
                 ctx.wait(self.telling(vec![SourceEvent::Taken(Box::new(taken))]).into_actor(self));
-                MirrorStream::new(settings, doors, to).start().recipient()
+                Running::new(MirrorStream::new(settings, doors, to).start(), transport)
             }
             Transport::Export => {
-                ExportPoller::new(settings, self.settings.look_ups.grace_ns, doors, to, taken).start().recipient()
+                let poller = ExportPoller::new(settings, self.settings.look_ups.grace_ns, doors, to, taken);
+                Running::new(poller.start(), transport)
             }
             Transport::Resolve => {
                 let resolver = Resolver::new(settings, self.settings.look_ups.clone(), doors, to, taken).start();
                 self.looker_is(Some(resolver.clone().recipient()));
-                resolver.recipient()
+                Running::new(resolver, transport)
             }
         };
-        self.running = Some(Running { transport, door });
+        self.running = Some(running);
     }
 
     /// Starts a way that panicked anew: what it knew is gone.
     fn watch(&mut self, ctx: &mut Context<Self>) {
+        self.doors.fail.reach("keeper", &self.settings.source.id);
         let Some(chosen) = self.chosen else { return };
-        if self.running.as_ref().is_some_and(|running| !running.is_alive()) {
+        let now = self.doors.clock.now();
+        if now.since(self.failed_at) >= LASTING_NS {
+            self.failures = 0;
+        }
+        let wait_ns = if self.failures == 0 { 0 } else { BACKOFF_MAX_NS.min(SECOND << self.failures.min(8)) };
+        if self.running.as_ref().is_some_and(|running| !running.is_alive()) && now.since(self.failed_at) >= wait_ns {
+            (self.failures, self.failed_at) = (self.failures.saturating_add(1), now);
+            let name = format!("{chosen} {}", self.settings.source.id);
+            self.doors.vitals.restarted(&name);
+            restarted(&self.to.happened, &name, Some(self.settings.source.id.clone()));
             tracing::error!(source = %self.settings.source.id, transport = %chosen, "it ended by itself and is started anew");
             let reason = self.reason.clone();
             self.take(chosen, reason, ctx);
+            self.settings.source.anchor = self.doors.anchored.get(self.settings.source.source);
         }
     }
 }
@@ -280,7 +310,7 @@ impl Keeper {
 impl Drop for Keeper {
     /// A keeper that panicked leaves nothing running.
     fn drop(&mut self) {
-        let told = self.running.take().is_none_or(|running| running.door.try_send(Stop).is_ok());
+        let told = self.running.take().is_none_or(|running| running.stop.try_send(Stop).is_ok());
         if !told {
             tracing::debug!(source = %self.settings.source.id, "what it kept had ended already");
         }
@@ -345,6 +375,22 @@ impl Handler<LinkIs> for Keeper {
         if is_none && self.doors.clock.now().since(self.climbed_at) >= CLIMB_AGAIN_NS {
             self.climb(ctx);
         }
+    }
+}
+
+impl Handler<Beat> for Keeper {
+    type Result = ResponseFuture<()>;
+
+    /// Answers when the way in use does.
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) -> Self::Result {
+        let beat = self.running.as_ref().map(|running| running.beat.send(Beat));
+        Box::pin(async move {
+            if let Some(beat) = beat
+                && beat.await.is_err()
+            {
+                tracing::debug!("the way in use has ended");
+            }
+        })
     }
 }
 

@@ -280,6 +280,23 @@ pub struct Decided {
 #[rtype(result = "()")]
 pub struct Reprobe;
 
+/// To an actor: are you there? The answer says so.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Beat;
+
+/// To the collector: something happened that people should read of.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Happened {
+    /// Stable word.
+    pub kind: &'static str,
+    /// Id of the source that it is about.
+    pub source: Option<String>,
+    /// One line.
+    pub text: String,
+}
+
 /// To an actor: end now.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]

@@ -6,6 +6,7 @@
 //! with `cursor=` until that meets the live stream.
 
 mod bundle;
+mod care;
 mod chain;
 mod filling;
 mod reading;
@@ -13,10 +14,13 @@ mod reading;
 pub use bundle::Dialect;
 pub(super) use reading::rejected;
 
+use super::anchors::Anchors;
 use super::known_dids::KnownDids;
-use super::message::{AskChain, FromSource, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
+use super::line::Line;
+use super::message::{AskChain, Beat, FromSource, Happened, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
 use super::reader::{ReaderTask, Readers};
 use super::validator::{Submitted, ValidatorDoor};
+use super::vitals::Vitals;
 use crate::domain::fill::{Anchor, Fill};
 use crate::domain::frame::FormCache;
 use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
@@ -29,6 +33,7 @@ use crate::ports::clock::Clock;
 use crate::ports::dial::{DialRequest, Dialed, Dialer};
 use crate::ports::dial_error::{DialClass, DialError};
 use crate::ports::export::ExportClient;
+use crate::ports::fail_point::FailPoints;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
 };
@@ -81,6 +86,12 @@ pub struct StreamDoors {
     pub readers: Readers,
     /// DIDs that the primary published about lately.
     pub known: KnownDids,
+    /// How far each source is known to the ledger.
+    pub anchored: Anchors,
+    /// Where restarts are counted.
+    pub vitals: Vitals,
+    /// Where tests make parts fail.
+    pub fail: FailPoints,
 }
 
 /// Whom a stream tells.
@@ -89,9 +100,11 @@ pub struct StreamListeners {
     /// What arrived.
     pub collector: Recipient<FromSource>,
     /// Where to measure round trips.
-    pub pinger: Recipient<PeerIs>,
+    pub pinger: Line<PeerIs>,
     /// That our own parts made reading wait.
     pub late: Recipient<ReaderLate>,
+    /// That a part of ours was restarted.
+    pub happened: Recipient<Happened>,
     /// Who checks what was published by all rules; the primary's stream alone has it.
     pub validator: Option<Arc<ValidatorDoor>>,
     /// Who chose this way of taking operations, where somebody did.
@@ -257,8 +270,10 @@ impl MirrorStream {
             clock: Arc::clone(&self.doors.clock),
             readers: self.doors.readers.clone(),
             stop: self.connection.clone(),
+            id: self.settings.id.clone(),
+            fail: self.doors.fail.clone(),
         };
-        actix_rt::spawn(task.run());
+        self.look_after("reader", actix_rt::spawn(task.run()), ctx);
     }
 
     /// Sends events to the collector in their order: nothing else is handled until it has them.
@@ -347,9 +362,16 @@ impl Handler<Read> for MirrorStream {
     type Result = AtomicResponse<Self, Pause>;
 
     fn handle(&mut self, msg: Read, ctx: &mut Self::Context) -> Self::Result {
+        self.doors.fail.reach("stream", &self.settings.id);
         let events = if msg.epoch == self.epoch { self.read(msg, ctx) } else { Vec::new() };
         AtomicResponse::new(Box::pin(self.telling(events).into_actor(self)))
     }
+}
+
+impl Handler<Beat> for MirrorStream {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
 }
 
 impl Handler<AskChain> for MirrorStream {

@@ -11,6 +11,7 @@ use super::message::{Read, ReadEnd, ReaderLate};
 use crate::domain::proof::{PingProof, Pulse};
 use crate::domain::time::{MS, Tau, US};
 use crate::ports::clock::Clock;
+use crate::ports::fail_point::FailPoints;
 use crate::ports::stamped::ReadStamps;
 use crate::ports::stream_reader::{Batch, StreamReader};
 use crate::ports::tcp_info::TcpHandle;
@@ -75,6 +76,10 @@ pub struct ReaderTask {
     pub readers: Readers,
     /// Ends the connection.
     pub stop: CancellationToken,
+    /// Id of the source.
+    pub id: String,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
 }
 
 /// A reader at work.
@@ -156,6 +161,7 @@ impl Reading {
 
     /// Passes a batch on.
     async fn pass_on(&mut self, batch: Batch) -> Told {
+        self.task.fail.reach("reader", &self.task.id);
         let is_over = batch.end.is_some();
         // A batch that was cut proves only what is in it: up to its last message.
         let proved =

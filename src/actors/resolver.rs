@@ -7,7 +7,7 @@
 mod answer;
 
 use super::feed::{Feed, class_word, retry_after_ns};
-use super::message::{Decided, LookFor, SourceEvent, Stop};
+use super::message::{Beat, Decided, LookFor, SourceEvent, Stop};
 use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings, rejected};
 use crate::domain::did::Did;
 use crate::domain::frame::Reject;
@@ -185,6 +185,7 @@ impl Resolver {
     }
 
     fn looked_up(&mut self, did: Did, page: Page, look_up: &LookUp, events: &mut Vec<SourceEvent>) {
+        self.feed.doors.fail.reach("resolver", &self.feed.settings.id);
         self.feed.answered_from(look_up.peer);
         match (read(page, look_up), look_up.asked_at) {
             (Answer::Shown(shown), Some(asked_at)) => {
@@ -365,6 +366,12 @@ impl Handler<LookFor> for Resolver {
         }
         AtomicResponse::new(Box::pin(self.telling(events).into_actor(self)))
     }
+}
+
+impl Handler<Beat> for Resolver {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
 }
 
 impl Handler<Stop> for Resolver {

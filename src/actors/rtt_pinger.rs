@@ -2,19 +2,35 @@
 //!
 //! An actor of its own, because a busy mailbox starves an actor's timers.
 
-use super::message::{PeerIs, RttSample, Stop};
+use super::message::{Beat, PeerIs, RttSample, Stop};
 use crate::domain::source::SourceIx;
 use crate::ports::clock::Clock;
+use crate::ports::fail_point::FailPoints;
 use crate::ports::probe::{Probe, ProbeError};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Mailbox places.
 const MAILBOX: usize = 16;
 
+/// The address that is measured to.
+#[derive(Clone, Debug, Default)]
+pub struct PeerSlot(Arc<Mutex<Option<SocketAddr>>>);
+
+impl PeerSlot {
+    fn get(&self) -> Option<SocketAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, peer: Option<SocketAddr>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = peer;
+    }
+}
+
 /// The pinger.
+#[derive(Clone)]
 pub struct RttPinger {
     /// Whose round trip it is.
     pub source: SourceIx,
@@ -28,15 +44,20 @@ pub struct RttPinger {
     pub clock: Arc<dyn Clock>,
     /// Who is told.
     pub collector: Recipient<RttSample>,
-    /// Where to; none while the stream is not connected.
-    pub peer: Option<SocketAddr>,
+    /// Where to; none while the stream is not connected. Outlives the actor.
+    pub peer: PeerSlot,
+    /// Id of the source.
+    pub id: String,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
     /// Whether a connect is under way.
     pub is_busy: bool,
 }
 
 impl RttPinger {
     fn ping(&mut self, ctx: &mut Context<Self>) {
-        let Some(peer) = self.peer else { return };
+        self.fail.reach("pinger", &self.id);
+        let Some(peer) = self.peer.get() else { return };
         if std::mem::replace(&mut self.is_busy, true) {
             return;
         }
@@ -47,7 +68,7 @@ impl RttPinger {
             match result {
                 // A connect that had to be repeated measures the kernel's patience, not the path.
                 Ok(sample) if sample.retransmitted => {}
-                Ok(sample) if act.peer == Some(peer) => {
+                Ok(sample) if act.peer.get() == Some(peer) => {
                     let told = RttSample { source: act.source, at: act.clock.now(), peer, rtt_ns: sample.rtt_ns() };
                     if act.collector.try_send(told).is_err() {
                         tracing::debug!(source = act.source.0, "a round trip was let go: the collector is busy");
@@ -74,11 +95,17 @@ impl Handler<PeerIs> for RttPinger {
     type Result = ();
 
     fn handle(&mut self, msg: PeerIs, ctx: &mut Self::Context) {
-        if self.peer != msg.0 {
-            self.peer = msg.0;
+        if self.peer.get() != msg.0 {
+            self.peer.set(msg.0);
             self.ping(ctx);
         }
     }
+}
+
+impl Handler<Beat> for RttPinger {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
 }
 
 impl Handler<Stop> for RttPinger {

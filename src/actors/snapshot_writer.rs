@@ -1,6 +1,7 @@
 //! The snapshot writer: one transaction at a time, on a thread of its own.
 
-use super::message::{Keep, KeepError, Stop};
+use super::message::{Beat, Keep, KeepError, Stop};
+use crate::ports::fail_point::FailPoints;
 use crate::ports::store::{PrunePlan, Store, StoreError};
 use actix::{Actor, ActorContext, AtomicResponse, Context, Handler, ResponseFuture, WrapFuture};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,19 +11,21 @@ const MAILBOX: usize = 4;
 /// Transactions between two prunings.
 const PRUNE_EVERY: u64 = 600;
 
-/// The actor. The store is behind a lock because it is used on the blocking pool; there is one user at a time.
-pub struct SnapshotWriter {
-    store: Arc<Mutex<Option<Box<dyn Store>>>>,
-    plan: Arc<dyn Fn() -> PrunePlan + Send + Sync>,
-    kept: u64,
-}
+/// The store, which outlives its writer; none once it is closed. Behind a lock because it is used on the blocking pool; there
+/// is one user at a time.
+pub type SharedStore = Arc<Mutex<Option<Box<dyn Store>>>>;
 
-impl SnapshotWriter {
-    /// A writer into `store`; `plan` tells what may be forgotten.
-    #[must_use]
-    pub fn new(store: Box<dyn Store>, plan: Arc<dyn Fn() -> PrunePlan + Send + Sync>) -> SnapshotWriter {
-        SnapshotWriter { store: Arc::new(Mutex::new(Some(store))), plan, kept: 0 }
-    }
+/// The actor.
+#[derive(Clone)]
+pub struct SnapshotWriter {
+    /// Where to.
+    pub store: SharedStore,
+    /// What may be forgotten.
+    pub plan: Arc<dyn Fn() -> PrunePlan + Send + Sync>,
+    /// Transactions so far.
+    pub kept: u64,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
 }
 
 fn told(error: &StoreError) -> KeepError {
@@ -52,13 +55,15 @@ impl Handler<Keep> for SnapshotWriter {
     type Result = AtomicResponse<Self, Result<(), KeepError>>;
 
     fn handle(&mut self, msg: Keep, _: &mut Self::Context) -> Self::Result {
+        self.fail.reach("writer", "");
         self.kept += 1;
         let prune = self.kept.is_multiple_of(PRUNE_EVERY).then(|| (self.plan)());
-        let store = Arc::clone(&self.store);
+        let (store, fail) = (Arc::clone(&self.store), self.fail.clone());
         let keeping = async move {
             let written = actix_rt::task::spawn_blocking(move || {
                 let mut guard = store.lock().unwrap_or_else(PoisonError::into_inner);
                 let store = guard.as_mut().ok_or_else(closed)?;
+                fail.reach("commit", "");
                 store.commit(&msg.0).map_err(|e| told(&e))?;
                 if let Some(plan) = prune
                     && let Err(e) = store.prune(&plan)
@@ -71,6 +76,12 @@ impl Handler<Keep> for SnapshotWriter {
         };
         AtomicResponse::new(Box::pin(keeping.into_actor(self)))
     }
+}
+
+impl Handler<Beat> for SnapshotWriter {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
 }
 
 impl Handler<Stop> for SnapshotWriter {

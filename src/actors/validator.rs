@@ -4,10 +4,12 @@
 //! the [`ValidatorDoor`] once the ledger has them, the queue behind it is bounded in operations and in bytes, and what does
 //! not fit is counted as not validated and let go. What breaks a rule is told to the collector.
 
-use super::message::Invalid;
+use super::line::Line;
+use super::message::{Beat, Invalid};
 use crate::domain::op::{Op, OpKey};
 use crate::domain::validity::keeper::{Keeper, Known};
 use crate::domain::view::ValidityCounts;
+use crate::ports::fail_point::FailPoints;
 use actix::prelude::SendError;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub struct ValidatorLoad {
     validated: AtomicU64,
     not_validated: AtomicU64,
     invalid: AtomicU64,
+    /// Taken from the queue.
+    taken: AtomicU64,
     /// Times after which operations may be missing between those that came.
     gaps: AtomicU64,
     is_closed: AtomicBool,
@@ -46,9 +50,22 @@ impl ValidatorLoad {
         }
     }
 
+    /// Operations that were taken from the queue, checked or let go.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// Lets go of everything that waits and that will come: the process is about to end.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets go of everything that waits, because whoever should check it is gone.
+    pub fn forget_queue(&self) {
+        let ops = self.queued_ops.swap(0, Ordering::Relaxed);
+        self.queued_bytes.store(0, Ordering::Relaxed);
+        self.not_validated(ops as u64);
     }
 
     /// Takes room for an operation; false when there is none.
@@ -65,8 +82,11 @@ impl ValidatorLoad {
     }
 
     fn release(&self, bytes: usize) {
-        self.queued_ops.fetch_sub(1, Ordering::Relaxed);
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        // What was let go of with another validator is not let go of again.
+        let less = |held: usize, by: usize| Some(held.saturating_sub(by));
+        let _ = self.queued_ops.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| less(held, 1));
+        let _ = self.queued_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| less(held, bytes));
     }
 
     fn not_validated(&self, ops: u64) {
@@ -105,14 +125,14 @@ pub struct Validate(Vec<Submitted>);
 
 /// Where the primary's stream leaves operations; never waits.
 pub struct ValidatorDoor {
-    to: Recipient<Validate>,
+    to: Line<Validate>,
     load: Arc<ValidatorLoad>,
 }
 
 impl ValidatorDoor {
     /// A door to the validator that shares this load.
     #[must_use]
-    pub fn new(to: Recipient<Validate>, load: Arc<ValidatorLoad>) -> ValidatorDoor {
+    pub fn new(to: Line<Validate>, load: Arc<ValidatorLoad>) -> ValidatorDoor {
         ValidatorDoor { to, load }
     }
 
@@ -147,13 +167,14 @@ pub struct Validator {
     load: Arc<ValidatorLoad>,
     seen_gaps: u64,
     collector: Recipient<Invalid>,
+    fail: FailPoints,
 }
 
 impl Validator {
     /// A validator that knows no operation yet.
     #[must_use]
-    pub fn new(load: Arc<ValidatorLoad>, collector: Recipient<Invalid>) -> Validator {
-        Validator { keeper: Keeper::default(), load, seen_gaps: 0, collector }
+    pub fn new(load: Arc<ValidatorLoad>, collector: Recipient<Invalid>, fail: FailPoints) -> Validator {
+        Validator { keeper: Keeper::default(), load, seen_gaps: 0, collector, fail }
     }
 
     fn check(&mut self, op: &Submitted) -> Option<Invalid> {
@@ -180,10 +201,17 @@ impl Actor for Validator {
     }
 }
 
+impl Handler<Beat> for Validator {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
+}
+
 impl Handler<Validate> for Validator {
     type Result = ();
 
     fn handle(&mut self, msg: Validate, ctx: &mut Self::Context) {
+        self.fail.reach("validator", "");
         let mut found = Vec::new();
         for op in &msg.0 {
             if self.load.is_closed.load(Ordering::Relaxed) {
@@ -247,8 +275,8 @@ mod tests {
         let found = Arc::new(Mutex::new(Vec::new()));
         let load = Arc::new(ValidatorLoad::default());
         let listener = Listener(Arc::clone(&found)).start();
-        let validator = Validator::new(Arc::clone(&load), listener.recipient()).start();
-        let door = ValidatorDoor::new(validator.recipient(), Arc::clone(&load));
+        let validator = Validator::new(Arc::clone(&load), listener.recipient(), FailPoints::default()).start();
+        let door = ValidatorDoor::new(Line::new(validator.recipient()), Arc::clone(&load));
         let mut maker = OpMaker::new(5);
         let good: Vec<Submitted> = (0..20)
             .map(|n| maker.of_kind(Kind::Genesis, n))
@@ -274,8 +302,8 @@ mod tests {
         let found = Arc::new(Mutex::new(Vec::new()));
         let load = Arc::new(ValidatorLoad::default());
         let listener = Listener(Arc::clone(&found)).start();
-        let validator = Validator::new(Arc::clone(&load), listener.recipient()).start();
-        let door = ValidatorDoor::new(validator.clone().recipient(), Arc::clone(&load));
+        let validator = Validator::new(Arc::clone(&load), listener.recipient(), FailPoints::default()).start();
+        let door = ValidatorDoor::new(Line::to(&validator), Arc::clone(&load));
         // Nothing runs between these: the actor shares this thread.
         let large = "x".repeat(QUEUE_BYTES / 4);
         door.offer((0..6).map(|_| submitted(1, &large)).collect());

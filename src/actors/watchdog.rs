@@ -3,10 +3,12 @@
 //! It lives on the arbiter of the streams, so that its own lateness is theirs. A supervisor of the framework's would not do:
 //! it does not survive a panic and knows no backoff.
 
-use super::message::{ReaderLate, Stop};
+use super::message::{Beat, Happened, ReaderLate, Stop};
 use super::reader::Readers;
+use super::vitals::Vitals;
 use crate::domain::time::{MS, SECOND, Tau};
 use crate::ports::clock::Clock;
+use crate::ports::fail_point::FailPoints;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Recipient};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +23,15 @@ const LATE_NS: i64 = 200 * MS;
 const CATCH_UP_MAX_NS: i64 = 5 * SECOND;
 /// The longest wait before a part that keeps failing is restarted.
 const BACKOFF_MAX_NS: i64 = 30 * SECOND;
+/// A part that lived so long is restarted at once again, nanoseconds.
+const LASTING_NS: i64 = 60 * SECOND;
 
 /// A part that must be there.
 pub struct Child {
     /// For the log.
     pub name: String,
+    /// Id of the source that it serves alone.
+    pub source: Option<String>,
     /// Whether it is there.
     pub is_alive: Box<dyn Fn() -> bool>,
     /// Makes it anew.
@@ -35,14 +41,29 @@ pub struct Child {
 struct Watched {
     child: Child,
     failures: u32,
+    restarted_at: Tau,
     not_before: Tau,
+}
+
+/// What a watchdog needs.
+pub struct WatchdogDoors {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The notes of all readers.
+    pub readers: Readers,
+    /// Told when the reading thread was not running.
+    pub late: Recipient<ReaderLate>,
+    /// Told what was restarted.
+    pub happened: Recipient<Happened>,
+    /// Where restarts are counted.
+    pub vitals: Vitals,
+    /// Where tests make it fail.
+    pub fail: FailPoints,
 }
 
 /// The actor.
 pub struct Watchdog {
-    clock: Arc<dyn Clock>,
-    readers: Readers,
-    late: Recipient<ReaderLate>,
+    doors: WatchdogDoors,
     children: Vec<Watched>,
     due: Option<Tau>,
     late_since: Option<(Tau, Tau)>,
@@ -51,13 +72,14 @@ pub struct Watchdog {
 impl Watchdog {
     /// A watchdog over these parts.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, readers: Readers, late: Recipient<ReaderLate>, children: Vec<Child>) -> Watchdog {
-        let children = children.into_iter().map(|child| Watched { child, failures: 0, not_before: Tau::MIN }).collect();
-        Watchdog { clock, readers, late, children, due: None, late_since: None }
+    pub fn new(doors: WatchdogDoors, children: Vec<Child>) -> Watchdog {
+        let watched = |child| Watched { child, failures: 0, restarted_at: Tau::MIN, not_before: Tau::MIN };
+        Watchdog { doors, children: children.into_iter().map(watched).collect(), due: None, late_since: None }
     }
 
     fn tick(&mut self, _: &mut Context<Self>) {
-        let now = self.clock.now();
+        self.doors.fail.reach("watchdog", "");
+        let now = self.doors.clock.now();
         if let Some(due) = self.due
             && now.since(due) > LATE_NS
         {
@@ -69,7 +91,7 @@ impl Watchdog {
         self.due = Some(now.plus(TICK.as_nanos() as i64));
         if let Some((from, woken)) = self.late_since
             && now > woken
-            && (self.readers.are_drained_since(woken) || now.since(woken) > CATCH_UP_MAX_NS)
+            && (self.doors.readers.are_drained_since(woken) || now.since(woken) > CATCH_UP_MAX_NS)
         {
             self.late_since = None;
             self.tell(ReaderLate { from, to: Some(now) });
@@ -78,7 +100,7 @@ impl Watchdog {
     }
 
     fn tell(&self, late: ReaderLate) {
-        if self.late.try_send(late).is_err() {
+        if self.doors.late.try_send(late).is_err() {
             tracing::warn!("the collector is too busy to be told that readers were late");
         }
     }
@@ -88,12 +110,24 @@ impl Watchdog {
             if (watched.child.is_alive)() || now < watched.not_before {
                 continue;
             }
-            watched.failures = watched.failures.saturating_add(1);
+            let has_lasted = now.since(watched.restarted_at) >= LASTING_NS;
+            watched.failures = if has_lasted { 1 } else { watched.failures.saturating_add(1) };
+            watched.restarted_at = now;
             let wait_ns = BACKOFF_MAX_NS.min(SECOND << watched.failures.min(8));
             watched.not_before = now.plus(wait_ns);
             tracing::error!(part = %watched.child.name, restarts = watched.failures, "a part ended by itself and is restarted");
             (watched.child.restart)();
+            self.doors.vitals.restarted(&watched.child.name);
+            restarted(&self.doors.happened, &watched.child.name, watched.child.source.clone());
         }
+    }
+}
+
+/// Tells people that a part was started anew.
+pub(super) fn restarted(happened: &Recipient<Happened>, name: &str, source: Option<String>) {
+    let text = format!("{name} ended by itself and was started anew");
+    if happened.try_send(Happened { kind: "part_restarted", source, text }).is_err() {
+        tracing::debug!(part = name, "the collector was not told of the restart");
     }
 }
 
@@ -104,6 +138,12 @@ impl Actor for Watchdog {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(TICK, Self::tick);
     }
+}
+
+impl Handler<Beat> for Watchdog {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
 }
 
 impl Handler<Stop> for Watchdog {

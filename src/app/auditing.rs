@@ -1,8 +1,9 @@
 //! The auditor in place: made from the configuration, watched over, and asked by whoever wants a DID checked.
 
+use super::slot::Slot;
 use crate::actors::auditor::{AuditHost, Auditor, AuditorParts};
 use crate::actors::collector::{AuditorIs, Collector};
-use crate::actors::message::{Recheck, RecheckError, Stop};
+use crate::actors::message::{Beat, Recheck, RecheckError};
 use crate::actors::watchdog::Child;
 use crate::config::{Config, SourceConfig};
 use crate::domain::audit_log::LogEntry;
@@ -12,21 +13,23 @@ use crate::domain::time::Labels;
 use crate::domain::validity::{Entry, is_known_invalid};
 use crate::ports::clock::Clock;
 use crate::ports::export::{ExportClient, ExportTarget};
-use actix::{Actor, Addr, Arbiter};
+use crate::ports::fail_point::FailPoints;
+use actix::{Actor, Addr, Arbiter, Recipient};
 use futures_util::future::BoxFuture;
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The running auditor, which a restart replaces.
 #[derive(Clone)]
 pub struct Auditing {
-    slot: Arc<Mutex<Addr<Auditor>>>,
+    slot: Slot<Auditor>,
 }
 
 impl Auditing {
-    fn address(&self) -> Addr<Auditor> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Whom to ask whether it is there.
+    pub(super) fn beat(&self) -> Recipient<Beat> {
+        self.slot.recipient()
     }
 
     /// Asks every host about a DID now, within the budget of each.
@@ -34,13 +37,13 @@ impl Auditing {
     /// # Errors
     /// [`RecheckError`]: it is not allowed, there is no room, or it is ending.
     pub fn recheck(&self, did: Did) -> BoxFuture<'static, Result<Arc<SurveyReport>, RecheckError>> {
-        let asking = self.address().send(Recheck { did });
+        let asking = self.slot.address().send(Recheck { did });
         Box::pin(async move { asking.await.unwrap_or(Err(RecheckError::Stopping)) })
     }
 
     /// Ends it.
     pub(super) async fn stop(&self) {
-        self.address().send(Stop).await.unwrap_or_default();
+        self.slot.stop().await;
     }
 }
 
@@ -56,6 +59,7 @@ pub(super) struct AuditDoors {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) labels: Labels,
     pub(super) collector: Addr<Collector>,
+    pub(super) fail: FailPoints,
 }
 
 fn parts(config: &Config, doors: &AuditDoors) -> AuditorParts {
@@ -84,6 +88,7 @@ fn parts(config: &Config, doors: &AuditDoors) -> AuditorParts {
         labels: doors.labels,
         collector: doors.collector.clone().recipient(),
         pictures: doors.collector.clone().recipient(),
+        fail: doors.fail.clone(),
     }
 }
 
@@ -100,13 +105,24 @@ fn breaks_rules(did: Did, log: &[LogEntry], place: usize) -> bool {
     log.get(place).is_some_and(|e| e.did != did || is_known_invalid(&entry(e), &others).is_some())
 }
 
-/// Starts the auditor, and says how it is started anew after a panic.
-pub(super) fn start_auditor(config: &Config, doors: AuditDoors, arbiter: &Arbiter) -> (Auditing, AuditorChild) {
+/// Starts the auditor in the place of the one `before`, and says how it is started anew after a panic.
+pub(super) fn start_auditor(
+    config: &Config,
+    doors: AuditDoors,
+    arbiter: &Arbiter,
+    before: Option<Auditing>,
+) -> (Auditing, AuditorChild) {
     let parts = parts(config, &doors);
     let made = parts.clone();
     let address = Auditor::start_in_arbiter(&arbiter.handle(), move |_| Auditor::new(made));
     tell(&doors.collector, &address);
-    let auditing = Auditing { slot: Arc::new(Mutex::new(address)) };
+    let auditing = match before {
+        Some(auditing) => {
+            auditing.slot.replace(address);
+            auditing
+        }
+        None => Auditing { slot: Slot::new(address) },
+    };
     (auditing.clone(), AuditorChild { parts, collector: doors.collector, auditing })
 }
 
@@ -129,11 +145,12 @@ impl AuditorChild {
         let watched = self.auditing.clone();
         Child {
             name: "auditor".to_owned(),
-            is_alive: Box::new(move || watched.address().connected()),
+            source: None,
+            is_alive: Box::new(move || watched.slot.is_alive()),
             restart: Box::new(move || {
                 let fresh = Auditor::new(self.parts.clone()).start();
                 tell(&self.collector, &fresh);
-                *self.auditing.slot.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+                self.auditing.slot.replace(fresh);
             }),
         }
     }

@@ -6,6 +6,7 @@ use crate::domain::address::is_private;
 use crate::ports::clock::Clock;
 use crate::ports::dial::{DialOptions, TcpDialer};
 use crate::ports::export::{ExportOptions, HttpExport};
+use crate::ports::fail_point::FailPoints;
 use crate::ports::probe::TcpProbe;
 use crate::ports::resolve::{DnsResolver, Resolve};
 use crate::ports::tls::{Tls, TlsRoots};
@@ -47,5 +48,6 @@ pub fn network(config: &Config, clock: &Arc<dyn Clock>) -> Result<Outside, Strin
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
         export: Arc::new(export),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
+        fail: FailPoints::default(),
     })
 }

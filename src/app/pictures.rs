@@ -1,14 +1,14 @@
-//! Where recomputers and details take their pictures from: the collector.
+//! Where recomputers and details take their pictures from: the collector of the moment.
 
+use crate::actors::line::Line;
 use crate::actors::message::TakePicture;
 use crate::domain::view::Picture;
 use crate::recompute::{CaptureError, CaptureSource, Captured};
-use actix::Recipient;
 use futures_util::future::BoxFuture;
 
 /// Asks the collector.
 #[derive(Clone)]
-pub struct Pictures(pub Recipient<TakePicture>);
+pub struct Pictures(pub Line<TakePicture>);
 
 impl CaptureSource<Picture> for Pictures {
     fn capture(&self) -> BoxFuture<'static, Result<Captured<Picture>, CaptureError>> {

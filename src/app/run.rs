@@ -3,30 +3,98 @@
 use super::open_files;
 use super::outside::network;
 use super::parts::App;
+use super::reload::Reload;
 use super::start_error::StartError;
 use super::state::open_state;
 use crate::cli::exit;
 use crate::config::Config;
+use crate::domain::time::SECOND;
 use crate::ports::clock::{Clock, SystemClock};
+use crate::ports::notify::Supervisor;
 use crate::ports::port_holder;
 use crate::ports::store::sqlite::{OpenOptions, SqliteStore};
 use std::io::Write;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, interval_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Watches until it is told to stop; the exit code.
+/// A core that has not answered for so long is not alive, nanoseconds.
+const CORE_ANSWERS_WITHIN_NS: i64 = 5 * SECOND;
+
+/// Watches until it is told to stop; the exit code. SIGHUP has the configuration read again as `reload` says.
 #[must_use]
-pub fn run(config: Config) -> u8 {
+pub fn run(config: Config, reload: Reload) -> u8 {
     on_system(async move {
         match started(&config).await {
-            Ok(app) => {
-                until_signal().await;
+            Ok(mut app) => {
+                let supervisor = supervisor();
+                let fed = supervisor.clone().map(|supervisor| feed(supervisor, &app));
+                let mut stopping = std::pin::pin!(until_signal());
+                let mut hup = signal(SignalKind::hangup()).ok();
+                while until_reload(&mut stopping, hup.as_mut()).await {
+                    reload.run(&mut app).await;
+                }
+                if let Some(supervisor) = &supervisor {
+                    supervisor.stopping();
+                }
+                drop(fed);
                 app.stop().await;
                 exit::OK
             }
             Err(code) => code,
         }
     })
+}
+
+/// Whoever supervises the process, told that everything is started.
+fn supervisor() -> Option<Rc<Supervisor>> {
+    let found = Supervisor::from_variables(|name| std::env::var_os(name), std::process::id());
+    let supervisor = found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the supervisor cannot be told how we are");
+        None
+    })?;
+    supervisor.ready();
+    Some(Rc::new(supervisor))
+}
+
+/// Tells the supervisor that we are alive for as long as the core takes in what comes and answers; ends when dropped.
+fn feed(supervisor: Rc<Supervisor>, app: &App) -> DropGuard {
+    let (vitals, clock, stop) = (app.vitals().clone(), Arc::clone(app.clock()), CancellationToken::new());
+    let stopped = stop.clone();
+    actix_rt::spawn(async move {
+        let Some(every) = supervisor.feed_every() else { return };
+        let mut ticks = interval_at(Instant::now() + every, every);
+        loop {
+            tokio::select! {
+                () = stopped.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if vitals.is_core_alive(clock.now(), CORE_ANSWERS_WITHIN_NS) {
+                supervisor.alive();
+            } else {
+                tracing::warn!("the core does not answer; the supervisor is not told that we are alive");
+            }
+        }
+    });
+    stop.drop_guard()
+}
+
+/// Waits for a signal: whether it is the one that asks to read the configuration again, not the one that asks to stop.
+async fn until_reload(stopping: &mut (impl Future<Output = ()> + Unpin), hup: Option<&mut Signal>) -> bool {
+    match hup {
+        None => {
+            stopping.await;
+            false
+        }
+        Some(hup) => tokio::select! {
+            biased;
+            () = stopping => false,
+            _ = hup.recv() => true,
+        },
+    }
 }
 
 /// Runs a future on an actix system; a system that cannot be made is told.
@@ -37,7 +105,7 @@ pub(super) fn on_system(work: impl Future<Output = u8> + 'static) -> u8 {
 /// Opens, starts, and says where the page is; an exit code when that fails.
 pub(super) async fn started(config: &Config) -> Result<App, u8> {
     let opened = open_state(config).map_err(|e| fail(&e, e.exit_code()))?;
-    for (kind, text) in &opened.notes {
+    for (kind, text) in &opened.kept.notes {
         if kind == "observer_down" {
             tracing::info!(kind = %kind, "{text}");
         } else {

@@ -1,7 +1,9 @@
 //! What the parts are told from the configuration: recomputers, retention, limits, the server's options.
 
+use super::assembled::Lasting;
 use super::pictures::Pictures;
-use super::state::Opened;
+use super::state::Kept;
+use crate::actors::vitals::Vitals;
 use crate::config::Config;
 use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
@@ -12,26 +14,25 @@ use crate::recompute::{
     Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
 };
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Computations at once.
 const COMPUTES_MAX: usize = 2;
 
 /// All recomputers, each on its own interval.
-pub(super) fn driver(
-    config: &Config,
-    pictures: &Pictures,
-    pages: &Arc<Pages>,
-    board: StatusBoard,
-    now: &UtcNow,
-) -> Driver<Picture> {
-    let options = DriverOptions { concurrent_max: COMPUTES_MAX, utc_now_ms: Arc::clone(now), board };
+pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, lasting: &Lasting) -> Driver<Picture> {
+    let options = DriverOptions {
+        concurrent_max: COMPUTES_MAX,
+        utc_now_ms: Arc::clone(&lasting.now),
+        board: lasting.board.clone(),
+        fail: lasting.outside.fail.clone(),
+    };
     let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
-    let listed = config.limits.listed_misses;
     let recomputers: [Arc<dyn Recompute<Picture>>; 8] = [
         Arc::new(coverage::Coverage),
         Arc::new(lag::Lag),
-        Arc::new(misses::Misses { listed }),
+        Arc::new(misses::Misses { listed: Arc::clone(&lasting.listed_misses) }),
         Arc::new(rtt::Rtt),
         Arc::new(history::History),
         Arc::new(divergence::Divergence),
@@ -63,10 +64,10 @@ pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> Prune
 }
 
 /// What the start found in the data directory, for the page of the internals.
-pub(super) fn state_told(opened: &Opened) -> serde_json::Value {
+pub(super) fn state_told(kept: &Kept) -> serde_json::Value {
     json!({
-        "notes": opened.notes.iter().map(|n| &n.1).collect::<Vec<_>>(),
-        "totals_restarted_at": opened.totals_restarted_ms.map(rfc3339_ms),
+        "notes": kept.notes.iter().map(|n| &n.1).collect::<Vec<_>>(),
+        "totals_restarted_at": kept.totals_restarted_ms.map(rfc3339_ms),
     })
 }
 
@@ -76,6 +77,7 @@ pub(super) fn internals(
     board: StatusBoard,
     now: UtcNow,
     state: serde_json::Value,
+    vitals: Vitals,
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
@@ -92,6 +94,7 @@ pub(super) fn internals(
             "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
             "limits": limits,
             "state": state,
+            "restarts": vitals.restarts().into_iter().collect::<BTreeMap<String, u64>>(),
         })
     })
 }

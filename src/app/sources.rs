@@ -1,11 +1,13 @@
 //! The actors that take operations from the sources: who is started for which, and how it is started anew.
 
+use super::slot::Slot;
 use crate::actors::collector::{Collector, PrimaryIs};
 use crate::actors::keeper::{Keeper, KeeperSettings};
-use crate::actors::message::{Reprobe, Stop};
+use crate::actors::line::Line;
+use crate::actors::message::{Beat, PeerIs, Reprobe, Stop};
 use crate::actors::mirror_stream::{Dialect, MirrorStream, StreamDoors, StreamListeners, StreamSettings};
 use crate::actors::resolver::LookUpSettings;
-use crate::actors::rtt_pinger::RttPinger;
+use crate::actors::rtt_pinger::{PeerSlot, RttPinger};
 use crate::actors::validator::ValidatorDoor;
 use crate::actors::watchdog::Child;
 use crate::config::{Config, SourceConfig, Transport as Configured};
@@ -13,9 +15,8 @@ use crate::domain::fill::Anchor;
 use crate::domain::source::SourceIx;
 use crate::domain::transport::Transport;
 use crate::http::detail::RecheckError;
-use crate::ports::clock::Clock;
 use crate::ports::probe::Probe;
-use actix::{Actor, Addr, Arbiter};
+use actix::{Actor, Addr, Arbiter, Recipient};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The running actor of a source, which a restart replaces.
@@ -44,6 +45,14 @@ impl SourceSlot {
         match self.running() {
             Running::Stream(addr) => addr.connected(),
             Running::Keeper(addr) => addr.connected(),
+        }
+    }
+
+    /// Whom to ask whether it is there.
+    pub(super) fn beat(&self) -> Recipient<Beat> {
+        match self.running() {
+            Running::Stream(addr) => addr.recipient(),
+            Running::Keeper(addr) => addr.recipient(),
         }
     }
 
@@ -106,7 +115,7 @@ pub(super) fn start_source(
     ix: SourceIx,
     source: &SourceConfig,
     before: Before,
-    pinger: &Addr<RttPinger>,
+    pinger: &PingerSlot,
 ) -> (SourceSlot, SourceChild) {
     let config = parts.config;
     let settings = StreamSettings {
@@ -121,8 +130,9 @@ pub(super) fn start_source(
     };
     let to = StreamListeners {
         collector: parts.collector.clone().recipient(),
-        pinger: pinger.clone().recipient(),
+        pinger: pinger.line.clone(),
         late: parts.collector.clone().recipient(),
+        happened: parts.collector.clone().recipient(),
         validator: (ix == SourceIx::PRIMARY).then(|| Arc::clone(parts.validator)),
         watcher: None,
     };
@@ -159,11 +169,13 @@ impl SourceChild {
         let watched = self.slot.clone();
         Child {
             name: format!("source {}", self.settings.source.id),
+            source: Some(self.settings.source.id.clone()),
             is_alive: Box::new(move || watched.is_alive()),
             restart: Box::new(move || {
                 let mut settings = self.settings.clone();
-                // What the panicked actor knew is gone: the gap begins at the last proof and cannot be resumed.
-                (settings.source.anchor, settings.source.was_observed) = (None, true);
+                // What the panicked actor had not told is gone: it is resumed from what the ledger has.
+                let anchor = self.doors.anchored.get(settings.source.source);
+                (settings.source.anchor, settings.source.was_observed) = (anchor, true);
                 let (doors, to) = (self.doors.clone(), self.to.clone());
                 let fresh = if settings.source.source == SourceIx::PRIMARY {
                     let stream = MirrorStream::new(settings.source, doors, to).start();
@@ -178,22 +190,55 @@ impl SourceChild {
     }
 }
 
+/// The running pinger of one source, and how it is started anew after a panic.
+#[derive(Clone)]
+pub(super) struct PingerSlot {
+    slot: Slot<RttPinger>,
+    /// Where its stream tells the address.
+    line: Line<PeerIs>,
+    made: RttPinger,
+}
+
+impl PingerSlot {
+    /// Whom to ask whether it is there.
+    pub(super) fn beat(&self) -> Recipient<Beat> {
+        self.slot.recipient()
+    }
+
+    pub(super) async fn stop(&self) {
+        self.slot.stop().await;
+    }
+
+    pub(super) fn child(self) -> Child {
+        let watched = self.slot.clone();
+        Child {
+            name: format!("pinger {}", self.made.id),
+            source: Some(self.made.id.clone()),
+            is_alive: Box::new(move || watched.is_alive()),
+            restart: Box::new(move || {
+                let fresh = RttPinger { is_busy: false, ..self.made.clone() }.start();
+                self.line.connect(fresh.clone().recipient());
+                self.slot.replace(fresh);
+            }),
+        }
+    }
+}
+
 /// Starts the pinger of one source.
-pub(super) fn start_pinger(
-    parts: &SourceParts<'_>,
-    source: SourceIx,
-    probe: &Arc<dyn Probe>,
-    clock: &Arc<dyn Clock>,
-) -> Addr<RttPinger> {
-    let pinger = RttPinger {
+pub(super) fn start_pinger(parts: &SourceParts<'_>, source: SourceIx, id: &str, probe: &Arc<dyn Probe>) -> PingerSlot {
+    let made = RttPinger {
         source,
         interval: parts.config.rtt.interval,
         timeout: parts.config.rtt.timeout,
         probe: Arc::clone(probe),
-        clock: Arc::clone(clock),
+        clock: Arc::clone(&parts.doors.clock),
         collector: parts.collector.clone().recipient(),
-        peer: None,
+        peer: PeerSlot::default(),
+        id: id.to_owned(),
+        fail: parts.doors.fail.clone(),
         is_busy: false,
     };
-    RttPinger::start_in_arbiter(&parts.arbiter.handle(), move |_| pinger)
+    let pinger = made.clone();
+    let address = RttPinger::start_in_arbiter(&parts.arbiter.handle(), move |_| pinger);
+    PingerSlot { line: Line::to(&address), slot: Slot::new(address), made }
 }

@@ -28,6 +28,12 @@ pub struct Opened {
     pub boot: String,
     /// How instants become labels.
     pub labels: Labels,
+    /// What was kept.
+    pub kept: Kept,
+}
+
+/// What was kept, ready to go on with.
+pub struct Kept {
     /// The ledger.
     pub ledger: Ledger,
     /// What else was kept.
@@ -67,12 +73,25 @@ pub fn open_state(config: &Config) -> Result<Opened, OpenError> {
     let plain = SystemClock::new(0)?;
     let (mut store, report) = SqliteStore::open(&config.data_dir, OpenOptions::at(plain.utc_ms()))?;
     let loaded = store.load()?;
-    let mut notes: Vec<(String, String)> =
-        report.notes.iter().chain(&loaded.notes).map(|text| ("state".to_owned(), text.clone())).collect();
+    let mut notes: Vec<_> = report.notes.iter().map(|text| ("state".to_owned(), text.clone())).collect();
     let id = boot_id().unwrap_or_default();
     let (clock, is_rebooted) = clock_after(loaded.heartbeat.as_ref(), &id, &plain)?;
     let labels = labels_after(loaded.heartbeat.as_ref(), &clock);
     notes.extend(down_note(&loaded, &clock, labels));
+    let kept = revive(config, loaded, notes, labels, is_rebooted);
+    let boot = format!("{id}+{}", clock.offset_ns());
+    Ok(Opened { store: Box::new(store), clock: Arc::new(clock), boot, labels, kept })
+}
+
+/// Makes of what a store gave back what a start goes on with; `notes` are what people are told first.
+pub(super) fn revive(
+    config: &Config,
+    loaded: Loaded,
+    mut notes: Vec<(String, String)>,
+    labels: Labels,
+    is_rebooted: bool,
+) -> Kept {
+    notes.extend(loaded.notes.iter().map(|text| ("state".to_owned(), text.clone())));
     let imported = Arc::new(imported_rows(&loaded));
     let totals_restarted_ms = loaded.restarted_ms;
     let mut restored = restore(loaded, is_rebooted);
@@ -89,18 +108,7 @@ pub fn open_state(config: &Config) -> Result<Opened, OpenError> {
     notes.extend(found.damaged.map(|(n, why)| damaged(format!("{n} journal segments could not be read: {why}"))));
     notes.extend((restored.unreadable > 0).then(|| damaged(format!("{} rows could not be read", restored.unreadable))));
     notes.extend(saved.loss.map(|_| damaged(LOST.to_owned())));
-    let boot = format!("{id}+{}", clock.offset_ns());
-    Ok(Opened {
-        store: Box::new(store),
-        clock: Arc::new(clock),
-        boot,
-        labels,
-        ledger,
-        restored,
-        imported,
-        notes,
-        totals_restarted_ms,
-    })
+    Kept { ledger, restored, imported, notes, totals_restarted_ms }
 }
 
 /// The clock that goes on where the last run's stood, and whether the machine was started anew since.
@@ -126,7 +134,8 @@ fn labels_after(last: Option<&Heartbeat>, clock: &SystemClock) -> Labels {
     if difference.abs() < LABEL_SLACK_MS || fresh.anchor_utc_ms < last.utc_ms { kept } else { fresh }
 }
 
-fn down_note(loaded: &Loaded, clock: &SystemClock, labels: Labels) -> Option<(String, String)> {
+/// What people are told of the time in which nothing was kept; nothing at the first start.
+pub(super) fn down_note(loaded: &Loaded, clock: &dyn Clock, labels: Labels) -> Option<(String, String)> {
     let last = loaded.heartbeat.as_ref()?;
     let down_s = clock.now().since(Tau(last.tau_ns)) as f64 / SECOND as f64;
     let since = crate::domain::time::rfc3339_ms(labels.utc_ms(Tau(last.tau_ns)));

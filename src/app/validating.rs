@@ -1,8 +1,13 @@
 //! The validator in place, on a thread that nothing else shares.
 
+use super::slot::Slot;
 use crate::actors::collector::Collector;
-use crate::actors::validator::{Validator, ValidatorDoor, ValidatorLoad};
-use actix::{Actor, Addr, Arbiter};
+use crate::actors::line::Line;
+use crate::actors::message::Beat;
+use crate::actors::validator::{Validate, Validator, ValidatorDoor, ValidatorLoad};
+use crate::actors::watchdog::Child;
+use crate::ports::fail_point::FailPoints;
+use actix::{Actor, Addr, Arbiter, ArbiterHandle, Recipient};
 use std::sync::Arc;
 
 /// The validator's thread, and what it tells of its work.
@@ -17,17 +22,72 @@ impl Default for Validating {
     }
 }
 
+/// The running validator, and how it is started anew after a panic.
+#[derive(Clone)]
+pub(super) struct ValidatorSlot {
+    slot: Slot<Validator>,
+    line: Line<Validate>,
+    load: Arc<ValidatorLoad>,
+    arbiter: ArbiterHandle,
+    collector: Addr<Collector>,
+    fail: FailPoints,
+}
+
+fn start(
+    arbiter: &ArbiterHandle,
+    load: &Arc<ValidatorLoad>,
+    collector: &Addr<Collector>,
+    fail: &FailPoints,
+) -> Addr<Validator> {
+    let (load, told, fail) = (Arc::clone(load), collector.clone().recipient(), fail.clone());
+    Validator::start_in_arbiter(arbiter, move |_| Validator::new(load, told, fail))
+}
+
 impl Validating {
-    /// Starts the validator; the door to it is the primary's stream's alone.
-    pub(super) fn start(&self, collector: &Addr<Collector>) -> Arc<ValidatorDoor> {
-        let (load, told) = (Arc::clone(&self.load), collector.clone().recipient());
-        let validator = Validator::start_in_arbiter(&self.arbiter.handle(), move |_| Validator::new(load, told));
-        Arc::new(ValidatorDoor::new(validator.recipient(), Arc::clone(&self.load)))
+    /// Starts the validator.
+    pub(super) fn start(&self, collector: &Addr<Collector>, fail: &FailPoints) -> ValidatorSlot {
+        let arbiter = self.arbiter.handle();
+        let address = start(&arbiter, &self.load, collector, fail);
+        ValidatorSlot {
+            line: Line::to(&address),
+            slot: Slot::new(address),
+            load: Arc::clone(&self.load),
+            arbiter,
+            collector: collector.clone(),
+            fail: fail.clone(),
+        }
     }
 
     /// Lets go of what waits and ends the thread.
     pub(super) fn stop(&self) {
         self.load.close();
         self.arbiter.stop();
+    }
+}
+
+impl ValidatorSlot {
+    /// The door to the validator; it is the primary's stream's alone.
+    pub(super) fn door(&self) -> Arc<ValidatorDoor> {
+        Arc::new(ValidatorDoor::new(self.line.clone(), Arc::clone(&self.load)))
+    }
+
+    /// Whom to ask whether it is there.
+    pub(super) fn beat(&self) -> Recipient<Beat> {
+        self.slot.recipient()
+    }
+
+    pub(super) fn child(self) -> Child {
+        let watched = self.slot.clone();
+        Child {
+            name: "validator".to_owned(),
+            source: None,
+            is_alive: Box::new(move || watched.is_alive()),
+            restart: Box::new(move || {
+                self.load.forget_queue();
+                let fresh = start(&self.arbiter, &self.load, &self.collector, &self.fail);
+                self.line.connect(fresh.clone().recipient());
+                self.slot.replace(fresh);
+            }),
+        }
     }
 }

@@ -26,7 +26,7 @@ pub fn mirror_ops(state: &web::Data<HttpState>) -> Resource {
 /// `/ops`.
 pub fn ops(state: &web::Data<HttpState>) -> Resource {
     detail("/api/v1/ops", state, |request, state| {
-        let is_mirror = |id: &str| state.mirror_ids.contains(id);
+        let is_mirror = |id: &str| state.is_mirror(id);
         OpsQuery::parse(None, request.query_string(), is_mirror).map(Question::Ops)
     })
 }
@@ -57,7 +57,7 @@ pub fn compare(state: &web::Data<HttpState>) -> Resource {
             let missing =
                 || Problem::bad_query("missing_parameter", name, format!("{name}: expected the id of a host"));
             let id = params.get(name).ok_or_else(missing)?;
-            if state.mirror_ids.contains(id) || state.primary_id == id {
+            if state.is_mirror(id) || state.primary_id == id {
                 return Ok(id.to_owned());
             }
             let detail = format!("{}; see /api/v1/overview", quote(id));

@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{details, live, recheck};
+use super::{details, live, metrics, recheck};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
 
@@ -113,8 +113,9 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(recheck::recheck(state))
         .service(recheck::reprobe(state))
         .service(live_socket(state))
-        .service(probe("/healthz", state, |_| Ok(())))
-        .service(probe("/readyz", state, |state| (state.readiness)()))
+        .service(readable("/metrics", state, metrics::answer))
+        .service(probe("/healthz", "stuck", state, |state| (state.health)()))
+        .service(probe("/readyz", "not_ready", state, |state| (state.readiness)()))
         .service(web::resource("/api/{tail:.*}").default_service(not_found(state)));
 }
 
@@ -163,7 +164,7 @@ fn missing(key: &str) -> Problem {
 }
 
 fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource {
-    let page = state.pages.get(key).cloned();
+    let page = state.pages.get(key);
     readable(path, state, move |request, state| {
         Params::parse(request.query_string(), &[])?;
         canonical::answer(page.as_ref().ok_or_else(|| missing(key))?, request, state)
@@ -173,7 +174,7 @@ fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource
 fn windowed_page(path: &str, key: &'static str, default: WindowKind, state: &web::Data<HttpState>) -> Resource {
     let pages: Vec<(WindowKind, Arc<Published>)> = WindowKind::ALL
         .into_iter()
-        .filter_map(|window| Some((window, Arc::clone(state.pages.get(&window_key(key, window))?))))
+        .filter_map(|window| Some((window, state.pages.get(&window_key(key, window))?)))
         .collect();
     readable(path, state, move |request, state| {
         let window = Params::parse(request.query_string(), &["window"])?.window(default)?;
@@ -187,13 +188,14 @@ fn mirror(state: &web::Data<HttpState>) -> Resource {
         Params::parse(request.query_string(), &[])?;
         let id = known_mirror(request, state)?;
         let key = format!("mirrors/{id}");
-        canonical::answer(state.pages.get(&key).ok_or_else(|| missing(&key))?, request, state)
+        let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
+        canonical::answer(&page, request, state)
     })
 }
 
 pub(super) fn known_mirror<'a>(request: &'a HttpRequest, state: &HttpState) -> Result<&'a str, Problem> {
     let id = request.match_info().query("id");
-    if state.mirror_ids.contains(id) {
+    if state.is_mirror(id) {
         return Ok(id);
     }
     Err(Problem::new(StatusCode::NOT_FOUND, "no_such_mirror", format!("{}; see /api/v1/mirrors", quote(id))))
@@ -209,13 +211,18 @@ fn live_socket(state: &web::Data<HttpState>) -> Resource {
     web::resource("/api/v1/live").route(read.to(handler)).default_service(other_method(state))
 }
 
-fn probe(path: &str, state: &web::Data<HttpState>, check: fn(&HttpState) -> Result<(), String>) -> Resource {
+fn probe(
+    path: &str,
+    code: &'static str,
+    state: &web::Data<HttpState>,
+    check: fn(&HttpState) -> Result<(), String>,
+) -> Resource {
     readable(path, state, move |_, state| match check(state) {
         Ok(()) => {
             let mut response = HttpResponse::Ok();
             response.insert_header((header::CACHE_CONTROL, NO_STORE));
             Ok(response.content_type("application/json").body("{\"status\":\"ok\"}"))
         }
-        Err(why) => Err(Problem::unavailable("not_ready", why, 1)),
+        Err(why) => Err(Problem::unavailable(code, why, 1)),
     })
 }

@@ -1,6 +1,5 @@
 //! What the handlers know: everything is handed in when the server is built, nothing is looked up elsewhere.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -79,10 +78,10 @@ pub struct HttpParts {
     pub pages: Arc<Pages>,
     /// Id of the primary.
     pub primary_id: String,
-    /// Ids of the mirrors: any other is 404.
-    pub mirror_ids: Vec<String>,
     /// Answers what is not ready-made.
     pub detail: Arc<dyn Detail>,
+    /// For `/healthz`.
+    pub health: Readiness,
     /// For `/readyz`.
     pub readiness: Readiness,
     /// UTC milliseconds of now, for ages and labels.
@@ -102,7 +101,6 @@ pub struct HttpState {
     /// Cancelled when the process stops.
     pub shutdown: CancellationToken,
     pub(super) primary_id: String,
-    pub(super) mirror_ids: HashSet<String>,
     pub(super) detail: Arc<dyn Detail>,
     pub(super) pool: Pool,
     pub(super) limit: ClientLimit,
@@ -114,6 +112,7 @@ pub struct HttpState {
     pub(super) sockets: Arc<Sockets>,
     /// Connections of any kind.
     connections: Arc<Sockets>,
+    pub(super) health: Readiness,
     pub(super) readiness: Readiness,
     utc_now_ms: UtcNow,
 }
@@ -124,7 +123,6 @@ impl HttpState {
         let options = parts.options;
         HttpState {
             primary_id: parts.primary_id,
-            mirror_ids: parts.mirror_ids.into_iter().collect(),
             detail: Arc::clone(&parts.detail),
             recheck_limit: ClientLimit::new(recheck::PER_SECOND, recheck::BURST, options.exempt_loopback),
             admin: options.admin_token_sha256.map(Admin::new),
@@ -137,11 +135,17 @@ impl HttpState {
                 options.live_sockets_per_address_max.saturating_add(PLAIN_CONNECTIONS_PER_ADDRESS_MAX),
             )),
             pages: parts.pages,
+            health: parts.health,
             readiness: parts.readiness,
             utc_now_ms: parts.utc_now_ms,
             shutdown: parts.shutdown,
             options,
         }
+    }
+
+    /// Whether there is a mirror of this id: each has a page.
+    pub(super) fn is_mirror(&self, id: &str) -> bool {
+        self.pages.get(&format!("mirrors/{id}")).is_some()
     }
 
     /// UTC milliseconds of now.

@@ -354,8 +354,8 @@ async fn before_the_first_computation_pages_are_503() {
     parts.state = web::Data::new(HttpState::new(HttpParts {
         pages,
         primary_id: "p".to_owned(),
-        mirror_ids: Vec::new(),
         detail: Arc::new(Arc::clone(&parts.detail)),
+        health: Arc::new(|| Err("no answer from x".to_owned())),
         readiness: Arc::new(|| Ok(())),
         utc_now_ms: Arc::new(|| NOW_MS),
         options: HttpOptions::default(),

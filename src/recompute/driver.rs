@@ -10,12 +10,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{CaptureError, CaptureSource, Captured, Draft, Recompute, StatusBoard};
+use crate::ports::fail_point::FailPoints;
 use crate::publish::{Pages, Update, UtcNow};
 
 /// Longest wait for a capture before the run counts as failed.
@@ -31,6 +32,8 @@ pub struct DriverOptions {
     pub utc_now_ms: UtcNow,
     /// Where statuses are kept; share a clone with whoever shows them.
     pub board: StatusBoard,
+    /// Where tests make recomputers fail.
+    pub fail: FailPoints,
 }
 
 /// What stopping found.
@@ -84,18 +87,23 @@ struct Shared<C> {
     board: StatusBoard,
     permits: Arc<Semaphore>,
     stopping: CancellationToken,
+    fail: FailPoints,
 }
 
 /// One recomputer with what drives it.
 struct Job<C> {
     recompute: Arc<dyn Recompute<C>>,
-    interval: Duration,
+    interval: watch::Sender<Duration>,
     activated: Arc<Notify>,
 }
 
 impl<C> Clone for Job<C> {
     fn clone(&self) -> Self {
-        Job { recompute: Arc::clone(&self.recompute), interval: self.interval, activated: Arc::clone(&self.activated) }
+        Job {
+            recompute: Arc::clone(&self.recompute),
+            interval: self.interval.clone(),
+            activated: Arc::clone(&self.activated),
+        }
     }
 }
 
@@ -118,6 +126,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             board: options.board,
             permits: Arc::new(Semaphore::new(options.concurrent_max.max(1))),
             stopping: CancellationToken::new(),
+            fail: options.fail,
         };
         Driver { shared: Arc::new(shared), jobs: Vec::new(), by_name: HashMap::new(), tasks: Mutex::new(None) }
     }
@@ -128,7 +137,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let activated = Arc::new(Notify::new());
         self.shared.board.register(recompute.name(), interval.as_secs_f64());
         self.by_name.insert(recompute.name(), Arc::clone(&activated));
-        self.jobs.push(Job { recompute, interval, activated });
+        self.jobs.push(Job { recompute, interval: watch::Sender::new(interval), activated });
     }
 
     /// Computes every page once, all from one capture. When it returns, no reader can meet an empty page.
@@ -147,7 +156,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         if let Some(error) = first_error {
             return Err(error);
         }
-        match self.shared.pages.iter().find(|page| page.revision() == 0) {
+        match self.shared.pages.all().iter().find(|page| page.revision() == 0) {
             Some(page) => Err(PrimeError::Missing(page.spec().key.clone())),
             None => Ok(()),
         }
@@ -179,6 +188,17 @@ impl<C: Send + Sync + 'static> Driver<C> {
         }
     }
 
+    /// Lets the recomputer of this name run every `interval` (at least 100 ms) from now on.
+    pub fn set_interval(&self, name: &str, interval: Duration) {
+        let interval = interval.max(INTERVAL_MIN);
+        for job in self.jobs.iter().filter(|job| job.recompute.name() == name) {
+            let is_other = |held: &mut Duration| std::mem::replace(held, interval) != interval;
+            if job.interval.send_if_modified(is_other) {
+                self.shared.board.set_interval(name, interval.as_secs_f64());
+            }
+        }
+    }
+
     /// Tells every task to end and waits for them, at most `deadline`. Nothing is published afterwards. A second stop,
     /// or one before the start, finds nothing to reap.
     pub async fn stop(&self, deadline: Duration) -> StopReport {
@@ -206,13 +226,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
 impl<C: Send + Sync + 'static> Shared<C> {
     /// The life of one recomputer.
     async fn drive(self: Arc<Self>, job: Job<C>) {
-        let mut ticks = interval_at(Instant::now() + job.interval, job.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut wanted = job.interval.subscribe();
+        let mut ticks = ticks(*wanted.borrow_and_update());
         loop {
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return,
                 () = job.activated.notified() => {}
+                Ok(()) = wanted.changed() => {
+                    ticks = self::ticks(*wanted.borrow_and_update());
+                }
                 _ = ticks.tick() => {}
             }
             match self.run(&job).await {
@@ -250,8 +273,9 @@ impl<C: Send + Sync + 'static> Shared<C> {
             captured,
             pages: Arc::clone(&self.pages),
             utc_now_ms: Arc::clone(&self.utc_now_ms),
-            interval: job.interval,
+            interval: *job.interval.borrow(),
             stopping: self.stopping.clone(),
+            fail: self.fail.clone(),
         };
         let result = tokio::task::spawn_blocking(move || {
             let result = work.run();
@@ -274,6 +298,13 @@ impl<C: Send + Sync + 'static> Shared<C> {
     }
 }
 
+/// The ticks of a recomputer; a late one delays those behind it.
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + every, every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
 /// What goes to the blocking pool.
 struct Work<C> {
     recompute: Arc<dyn Recompute<C>>,
@@ -282,6 +313,7 @@ struct Work<C> {
     utc_now_ms: UtcNow,
     interval: Duration,
     stopping: CancellationToken,
+    fail: FailPoints,
 }
 
 /// What came back from it.
@@ -292,6 +324,7 @@ struct Done {
 
 impl<C: 'static> Work<C> {
     fn run(self) -> Result<Done, RunError> {
+        self.fail.reach("recompute", self.recompute.name());
         let begun = Instant::now();
         let drafts =
             self.recompute.compute(&self.captured.capture).map_err(|error| RunError::Compute(error.to_string()))?;

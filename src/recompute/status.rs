@@ -70,6 +70,10 @@ impl StatusBoard {
         self.with(|entries| entries.push(Entry { status, succeeded_at_ms: None }));
     }
 
+    pub(super) fn set_interval(&self, name: &str, interval_s: f64) {
+        self.update(name, |entry| entry.status.interval_s = interval_s);
+    }
+
     pub(super) fn succeeded(&self, name: &str, now_ms: i64, compute_ms: f64, bytes: usize) {
         self.update(name, |entry| {
             entry.status.runs = entry.status.runs.saturating_add(1);

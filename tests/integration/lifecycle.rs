@@ -2,7 +2,7 @@
 
 use crate::world::process::{self, write_config};
 use crate::world::{World, test};
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::json;
 use std::process::Output;
@@ -11,7 +11,12 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// Open pages when it is told to stop.
-const PAGES: usize = 50;
+const PAGES: usize = 1_000;
+/// How often it is told to stop; as often as the promise says with `MIRRORWATCH_SWEEP`.
+const ROUNDS: usize = 3;
+const ROUNDS_SWEPT: usize = 20;
+/// A second signal ends it within this.
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// A stop may take this long.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -19,38 +24,69 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
 }
 
+/// Opens a live page, which answers the code that it is closed with.
+async fn page(url: &str) -> tokio::task::JoinHandle<Option<CloseCode>> {
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    assert!(matches!(socket.next().await, Some(Ok(Message::Text(_)))), "a hello");
+    let topics = r#"{"type":"subscribe","topics":["overview"]}"#;
+    socket.send(Message::Text(topics.into())).await.unwrap();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Close(frame) = message {
+                return frame.map(|f| f.code);
+            }
+        }
+        None
+    })
+}
+
 #[test]
 fn a_stop_takes_leave_of_every_page() {
     test(async {
         let mut world = World::new(vec![("faithful", Behaviour::default())]);
-        let mut process = world.start_process().await;
-        world.synchronized().await;
-        let publisher = world.babble(Duration::from_millis(5));
-        let mut pages = Vec::new();
-        for _ in 0..PAGES {
+        let rounds = if std::env::var_os("MIRRORWATCH_SWEEP").is_some() { ROUNDS_SWEPT } else { ROUNDS };
+        for round in 1..=rounds {
+            let mut process = world.start_process().await;
+            world.synchronized().await;
+            let publisher = world.babble(Duration::from_millis(4));
             let url = format!("ws://{}/api/v1/live", process.address);
-            let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-            assert!(matches!(socket.next().await, Some(Ok(Message::Text(_)))), "a hello");
-            pages.push(tokio::spawn(async move {
-                while let Some(Ok(message)) = socket.next().await {
-                    if let Message::Close(frame) = message {
-                        return frame.map(|f| f.code);
-                    }
-                }
-                None
-            }));
+            let mut pages = Vec::new();
+            for _ in 0..PAGES {
+                pages.push(page(&url).await);
+            }
+            process.terminate();
+            let code = process.exit_code(STOP_WITHIN).await;
+            assert_eq!(code, Some(0), "round {round}: it ends well, within {STOP_WITHIN:?}");
+            let mut codes = Vec::new();
+            for page in pages {
+                codes.push(page.await.unwrap());
+            }
+            let told = codes.iter().filter(|code| **code == Some(CloseCode::Away)).count();
+            assert_eq!(told, PAGES, "round {round}: every page is told that it goes away");
+            world.hush(publisher).await;
         }
-        process.terminate();
-        assert_eq!(process.exit_code(STOP_WITHIN).await, Some(0), "it ends well, within {STOP_WITHIN:?}");
-        for page in pages {
-            assert_eq!(page.await.unwrap(), Some(CloseCode::Away), "a page is told that it goes away");
-        }
-        world.hush(publisher).await;
         let mut again = world.start_process().await;
         let down = world.events("observer_down").await;
+        assert_eq!(down.len(), rounds, "{down:?}");
         assert!(down[0]["text"].as_str().unwrap().starts_with("the observer stopped at "), "{down:?}");
         again.terminate();
         assert_eq!(again.exit_code(STOP_WITHIN).await, Some(0));
+    });
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    test(async {
+        for (first, second) in [("TERM", "INT"), ("INT", "TERM")] {
+            let mut world = World::new(vec![("faithful", Behaviour::default())]);
+            let mut process = world.start_process().await;
+            world.synchronized().await;
+            // Both lie there when it wakes up, so that the stop which the first begins meets the second.
+            for signal in ["STOP", first, second, "CONT"] {
+                process.signal(signal);
+            }
+            assert_eq!(process.exit_code(AT_ONCE).await, Some(70), "{first}, {second}");
+        }
     });
 }
 

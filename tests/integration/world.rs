@@ -18,6 +18,7 @@ use mirrorwatch::domain::did::Did;
 use mirrorwatch::domain::op::Kind;
 use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::{Clock, SystemClock};
+use mirrorwatch::ports::fail_point::FailPoints;
 use mirrorwatch::sim::behaviour::Behaviour;
 use mirrorwatch::sim::op::OpMaker;
 use mirrorwatch::sim::server::{Directory, NowMs};
@@ -25,7 +26,7 @@ use process::Process;
 use publisher::{Publisher, Tally};
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -146,6 +147,14 @@ impl World {
     /// The program that is asked from now on.
     pub fn ask(&mut self, process: &Process) {
         self.address = Some(process.address);
+    }
+
+    /// The same with its log in a file; answers the configuration's file and the log's.
+    pub async fn start_logging(&mut self) -> (Process, PathBuf, PathBuf) {
+        let (file, log) = (process::write_config(self.dir.path(), &self.config), self.dir.path().join("log"));
+        let process = Process::start_logging(&file, std::fs::File::create(&log).unwrap().into()).await;
+        self.address = Some(process.address);
+        (process, file, log)
     }
 
     /// Stops the program in order.
@@ -324,6 +333,29 @@ impl World {
     /// The status that a request to do something answers with.
     pub async fn post(&self, path: &str) -> u16 {
         self.http.post(format!("{}{path}", self.base_url())).send().await.unwrap().status().as_u16()
+    }
+
+    /// The status and the body that a page answers with.
+    pub async fn answer(&self, path: &str) -> (u16, Value) {
+        let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+    }
+
+    /// A page that is no JSON.
+    pub async fn text(&self, path: &str) -> String {
+        let answer = self.http.get(format!("{}{path}", self.base_url())).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    /// A program that was started otherwise is here.
+    pub fn at(&mut self, address: SocketAddr) {
+        self.address = Some(address);
+    }
+
+    /// Where the program can be made to fail.
+    pub fn fail(&self) -> FailPoints {
+        self.app.as_ref().expect("nothing was started").fail.clone()
     }
 
     /// A page as it is.

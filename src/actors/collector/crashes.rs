@@ -5,6 +5,8 @@
 //! ordinary run takes [`POINTS`] crashes, `MIRRORWATCH_SWEEP` [`POINTS_SWEEP`].
 
 use super::{Collector, CollectorParts, Restored, SourceIdentity, restore};
+use crate::actors::anchors::Anchors;
+use crate::actors::line::Line;
 use crate::actors::message::SourceEvent;
 use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::domain::cid::Cid;
@@ -16,13 +18,14 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
 use crate::domain::verdict::{Mode, Verdict};
 use crate::ports::clock::ManualClock;
+use crate::ports::fail_point::FailPoints;
 use crate::ports::store::memory::{Fault, MemoryDisk};
 use crate::ports::store::{PrunePlan, Store};
 use actix::Actor;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 const POINTS: u64 = 320;
@@ -154,6 +157,12 @@ pub(super) fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>, with_loss: 
 /// A collector over a store and a ledger of what is in it.
 pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, clock: &Arc<ManualClock>) -> Collector {
     let who = |id: String| SourceIdentity { name: id.clone(), url: String::new(), transport: String::new(), id };
+    let writer = SnapshotWriter {
+        store: Arc::new(Mutex::new(Some(store))),
+        plan: Arc::new(PrunePlan::default),
+        kept: 0,
+        fail: FailPoints::default(),
+    };
     Collector::new(CollectorParts {
         ledger,
         anchors: ids().iter().map(|id| restored.anchors.get(id).copied()).collect(),
@@ -161,7 +170,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         clock: Arc::<ManualClock>::clone(clock),
         labels: labels(),
         boot_id: "boot".to_owned(),
-        writer: SnapshotWriter::new(store, Arc::new(PrunePlan::default)).start().recipient(),
+        writer: Line::to(&writer.start()),
         last_segment: restored.last_segment,
         events: restored.events,
         rejects: restored.rejects,
@@ -174,6 +183,8 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         samples: restored.samples,
         trouble: watch::Sender::new(None),
         foreign_ops_per_s: 2_000,
+        anchored: Anchors::default(),
+        fail: FailPoints::default(),
     })
 }
 

@@ -1,10 +1,12 @@
 //! The list of events, and what a link's change says.
 
 use super::{Collector, Known};
+use crate::actors::message::{Beat, Happened};
 use crate::domain::link::{Link, LinkState};
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
 use crate::ports::store::{EventRow, SessionRow};
+use actix::Handler;
 use std::collections::VecDeque;
 
 /// Events that wait to be kept; more than these between two transactions are shown but not kept.
@@ -141,4 +143,18 @@ pub(super) fn session(known: &Known, link: &Link, is_closing: bool, utc_ms: i64)
         resumed_from: known.anchor.map(|a| a.seq as i64),
         filled: link.state == LinkState::Synchronized,
     })
+}
+
+impl Handler<Happened> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: Happened, _: &mut Self::Context) {
+        self.note(msg.kind, msg.source, msg.text);
+    }
+}
+
+impl Handler<Beat> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
 }

@@ -1,7 +1,7 @@
 //! Sources that operations are taken from otherwise than by a stream: how, and which operations are looked for.
 
 use super::Collector;
-use crate::actors::message::{Decided, LookFor, SourceEvent};
+use crate::actors::message::{AskChain, Decided, LookFor, SourceEvent};
 use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
 use crate::domain::transport::Taken;
@@ -35,6 +35,20 @@ impl Handler<Decided> for Collector {
     fn handle(&mut self, msg: Decided, _: &mut Self::Context) -> Self::Result {
         let is_decided = |key: &OpKey| !self.ledger.is_pending(msg.source, key);
         MessageResult(msg.keys.into_iter().filter(is_decided).collect())
+    }
+}
+
+/// To the collector: whom to ask for chains.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct PrimaryIs(pub Recipient<AskChain>);
+
+impl Handler<PrimaryIs> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, msg: PrimaryIs, _: &mut Self::Context) {
+        self.primary = Some(msg.0);
+        self.chain_asked = None;
     }
 }
 

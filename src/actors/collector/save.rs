@@ -2,6 +2,7 @@
 
 use super::Collector;
 use super::restored::FORGOTTEN;
+use crate::actors::line::Line;
 use crate::actors::message::{Keep, KeepError};
 use crate::domain::ledger::persist::Prepared;
 use crate::domain::ledger::restore::Counters;
@@ -10,7 +11,6 @@ use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
 use crate::ports::store::{Commit, Heartbeat, IntervalRow, Segment, SessionRow, SourceRow, Tier};
-use actix::Recipient;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(super) struct Sent {
 /// Sends transactions and remembers what is kept.
 #[derive(Debug)]
 pub(super) struct Saver {
-    writer: Recipient<Keep>,
+    writer: Line<Keep>,
     next_segment: i64,
     kept_segments: VecDeque<(i64, i64)>,
     boot_id: String,
@@ -75,7 +75,7 @@ pub(super) struct Saver {
 
 impl Saver {
     pub(super) fn new(
-        writer: Recipient<Keep>,
+        writer: Line<Keep>,
         last_segment: i64,
         kept: Vec<(i64, i64)>,
         boot_id: String,

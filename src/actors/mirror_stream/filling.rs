@@ -177,7 +177,9 @@ impl MirrorStream {
             prefer: None,
         };
         let (dialer, cancelled, address) = (Arc::clone(&self.doors.dialer), self.connection.clone(), ctx.address());
-        actix_rt::spawn(async move {
+        let (fail, id) = (self.doors.fail.clone(), self.settings.id.clone());
+        let task = actix_rt::spawn(async move {
+            fail.reach("replay", &id);
             let mut reader = match dialer.dial(request).await {
                 Ok(open) => open.reader,
                 Err(error) => {
@@ -205,6 +207,7 @@ impl MirrorStream {
                 }
             }
         });
+        self.look_after("replay", task, ctx);
     }
 
     /// Takes what a replay brought; whether more is wanted.

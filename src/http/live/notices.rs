@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::publish::Pages;
+use crate::publish::{Pages, Published};
 
 /// Version of the messages.
 const PROTOCOL_VERSION: u32 = 1;
@@ -41,6 +41,7 @@ pub struct Due {
 
 /// What one reader wants and has been told.
 struct Topic {
+    page: Arc<Published>,
     told: u64,
     is_wanted: bool,
 }
@@ -48,14 +49,14 @@ struct Topic {
 /// See the module's words.
 pub struct Notices {
     pages: Arc<Pages>,
-    /// In the order of the pages, which never changes.
+    /// What there was when the socket was opened.
     topics: Vec<Topic>,
 }
 
 impl Notices {
     /// A reader who wants every topic and has been told nothing.
     pub fn new(pages: Arc<Pages>) -> Self {
-        let topics = pages.iter().map(|_| Topic { told: 0, is_wanted: true }).collect();
+        let topics = pages.all().into_iter().map(|page| Topic { page, told: 0, is_wanted: true }).collect();
         Notices { pages, topics }
     }
 
@@ -67,9 +68,9 @@ impl Notices {
     /// The first message; tells the current revision of every topic.
     pub fn hello(&mut self) -> String {
         let mut topics = BTreeMap::new();
-        for (topic, page) in self.topics.iter_mut().zip(self.pages.iter()) {
-            topic.told = page.revision();
-            topics.insert(page.spec().key.as_str(), topic.told);
+        for topic in &mut self.topics {
+            topic.told = topic.page.revision();
+            topics.insert(topic.page.spec().key.as_str(), topic.told);
         }
         text(&Outbound::Hello { version: PROTOCOL_VERSION, snapshot_id: self.pages.snapshot_id(), topics })
     }
@@ -77,11 +78,11 @@ impl Notices {
     /// What has changed since the reader was last told; it counts as told.
     pub fn due(&mut self) -> Due {
         let mut due = Due { texts: Vec::new(), skipped: 0 };
-        for (topic, page) in self.topics.iter_mut().zip(self.pages.iter()) {
-            let revision = page.revision();
+        for topic in &mut self.topics {
+            let revision = topic.page.revision();
             if topic.is_wanted && revision > topic.told {
                 due.skipped = due.skipped.saturating_add(revision - topic.told - 1);
-                due.texts.push(text(&Outbound::Revision { topic: &page.spec().key, revision }));
+                due.texts.push(text(&Outbound::Revision { topic: &topic.page.spec().key, revision }));
                 topic.told = revision;
             }
         }
@@ -93,11 +94,11 @@ impl Notices {
         let Ok(Inbound::Subscribe { topics: wanted }) = serde_json::from_str(message) else {
             return false;
         };
-        if !wanted.iter().all(|key| self.pages.get(key).is_some()) {
+        if !wanted.iter().all(|key| self.topics.iter().any(|topic| topic.page.spec().key == *key)) {
             return false;
         }
-        for (topic, page) in self.topics.iter_mut().zip(self.pages.iter()) {
-            topic.is_wanted = wanted.contains(&page.spec().key);
+        for topic in &mut self.topics {
+            topic.is_wanted = wanted.contains(&topic.page.spec().key);
         }
         true
     }

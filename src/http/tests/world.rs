@@ -110,7 +110,7 @@ pub fn publish(pages: &Pages, key: &str, data: &str, now_ms: i64) {
 pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> World {
     let mirror_ids = vec!["m1".to_owned(), "m2".to_owned()];
     let pages = Arc::new(Pages::new("run", page_specs(&mirror_ids)));
-    let keys: Vec<String> = pages.iter().map(|page| page.spec().key.clone()).collect();
+    let keys: Vec<String> = pages.all().iter().map(|page| page.spec().key.clone()).collect();
     for key in keys {
         publish(&pages, &key, &format!("{{\"key\":\"{key}\",\"pad\":\"{}\"}}", "x".repeat(2000)), NOW_MS);
     }
@@ -120,8 +120,8 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
     let state = web::Data::new(HttpState::new(HttpParts {
         pages: Arc::clone(&pages),
         primary_id: "p".to_owned(),
-        mirror_ids,
         detail: Arc::new(Arc::clone(&detail)),
+        health: Arc::new(|| Ok(())),
         readiness,
         utc_now_ms: Arc::new(move || clock.load(Ordering::SeqCst)),
         options,

@@ -63,7 +63,12 @@ fn pages(keys: &[&str]) -> Arc<Pages> {
 }
 
 fn driver(pages: &Arc<Pages>, jobs: &[(Arc<Fake>, u64)]) -> Driver<u64> {
-    let options = DriverOptions { concurrent_max: 2, utc_now_ms: Arc::new(|| 1_000), board: StatusBoard::default() };
+    let options = DriverOptions {
+        concurrent_max: 2,
+        utc_now_ms: Arc::new(|| 1_000),
+        board: StatusBoard::default(),
+        fail: FailPoints::default(),
+    };
     let mut driver = Driver::new(Arc::new(Counter::default()), Arc::clone(pages), options);
     for (fake, interval_s) in jobs {
         driver.add(Arc::clone(fake) as Arc<dyn Recompute<u64>>, Duration::from_secs(*interval_s));

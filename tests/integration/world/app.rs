@@ -7,6 +7,7 @@ use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::Clock;
 use mirrorwatch::ports::dial::{DialOptions, TcpDialer};
 use mirrorwatch::ports::export::{ExportOptions, HttpExport};
+use mirrorwatch::ports::fail_point::FailPoints;
 use mirrorwatch::ports::probe::TcpProbe;
 use mirrorwatch::ports::resolve::{DnsResolver, Resolve};
 use mirrorwatch::ports::tls::{Tls, TlsRoots};
@@ -30,6 +31,8 @@ pub struct Running {
     pub pictures: Arc<dyn CaptureSource<Picture>>,
     /// Asks hosts about DIDs.
     pub auditing: Auditing,
+    /// Where it can be made to fail.
+    pub fail: FailPoints,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -48,6 +51,7 @@ fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
         export: Arc::new(export),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
+        fail: FailPoints::default(),
     }
 }
 
@@ -59,16 +63,17 @@ impl Running {
         let work = async move {
             let opened = open_state(&config).unwrap();
             let outside = outside(&config, &opened.clock);
+            let fail = outside.fail.clone();
             let app = App::start(&config, opened, outside).await.unwrap();
             let pictures: Arc<dyn CaptureSource<Picture>> = Arc::new(app.pictures().clone());
-            let _ = told.send((app.address, pictures, app.auditing().clone()));
+            let _ = told.send((app.address, pictures, app.auditing().clone(), fail));
             // A test that fails drops the other end, which ends the program too.
             let _ = stopping.await;
             app.stop().await;
         };
         let thread = std::thread::spawn(move || actix::System::new().block_on(work));
-        let (address, pictures, auditing) = address.await.expect("the program did not start");
-        Running { address, pictures, auditing, stop, thread }
+        let (address, pictures, auditing, fail) = address.await.expect("the program did not start");
+        Running { address, pictures, auditing, fail, stop, thread }
     }
 
     /// Stops it in order and waits until it is gone.

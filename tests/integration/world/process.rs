@@ -70,11 +70,21 @@ impl Process {
         Process::spawn(command).await
     }
 
+    /// The same with its log somewhere else.
+    pub async fn start_logging(config_file: &Path, log: Stdio) -> Process {
+        Process::start_with(config_file, log, &[]).await
+    }
+
+    /// The same with variables of the environment too.
+    pub async fn start_with(config_file: &Path, log: Stdio, variables: &[(&str, &str)]) -> Process {
+        let mut command = command(&["--config", config_file.to_str().unwrap()]);
+        command.envs(variables.iter().copied()).stderr(log);
+        Process::spawn(command).await
+    }
+
     /// The same with what it says on standard error in a file.
     pub async fn start_logged(config_file: &Path, log: &Path) -> Process {
-        let mut command = command(&["--config", config_file.to_str().unwrap()]);
-        command.stderr(std::fs::File::create(log).unwrap());
-        Process::spawn(command).await
+        Process::start_logging(config_file, std::fs::File::create(log).unwrap().into()).await
     }
 
     /// Runs `command`, which is the program or starts it, and waits until it has said where its page is.
@@ -130,7 +140,12 @@ impl Process {
 
     /// Asks it to end, as a supervisor would.
     pub fn terminate(&self) {
-        let signal = format!("kill -TERM {}", self.pid());
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, by its name without SIG.
+    pub fn signal(&self, name: &str) {
+        let signal = format!("kill -{name} {}", self.pid());
         assert!(Command::new("sh").args(["-c", &signal]).status().unwrap().success());
     }
 

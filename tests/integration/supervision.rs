@@ -1,0 +1,116 @@
+//! What stands around the program: the supervisor that is told how it is, the unit, the metrics and who reads them.
+
+use crate::world::process::{self, Process, write_config};
+use crate::world::{World, test};
+use mirrorwatch::http::metrics::METRICS;
+use mirrorwatch::sim::behaviour::Behaviour;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// The greatest exposure of the unit by systemd's own measure, in tenths.
+const EXPOSURE_MAX: &str = "15";
+
+/// The next message to the supervisor's socket.
+async fn told(socket: &UnixDatagram) -> String {
+    let socket = socket.try_clone().unwrap();
+    let read = move || {
+        let mut buffer = [0; 64];
+        let bytes = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..bytes].to_vec()).unwrap()
+    };
+    tokio::task::spawn_blocking(read).await.unwrap()
+}
+
+#[test]
+fn a_supervisor_is_told_that_it_is_ready_alive_and_stopping() {
+    test(async {
+        let mut world = World::new(vec![("faithful", Behaviour::default())]);
+        let path = world.dir().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let file = write_config(world.dir(), &world.config);
+        let variables = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
+        let mut process = Process::start_with(&file, Stdio::inherit(), &variables).await;
+        assert_eq!(told(&socket).await, "READY=1");
+        world.at(process.address);
+        world.publish(5).await;
+        for _ in 0..3 {
+            assert_eq!(told(&socket).await, "WATCHDOG=1");
+        }
+        process.terminate();
+        let mut last = told(&socket).await;
+        while last == "WATCHDOG=1" {
+            last = told(&socket).await;
+        }
+        assert_eq!(last, "STOPPING=1");
+        assert_eq!(process.exit_code(Duration::from_secs(3)).await, Some(0));
+    });
+}
+
+#[test]
+fn the_unit_is_hardened() {
+    test(async {
+        let printed = process::run(&["print", "unit"]).await;
+        assert_eq!(printed.status.code(), Some(0));
+        let dir = tempfile::tempdir().unwrap();
+        let unit = dir.path().join("mirrorwatch.service");
+        std::fs::write(&unit, &printed.stdout).unwrap();
+        let threshold = format!("--threshold={EXPOSURE_MAX}");
+        let analysed =
+            Command::new("systemd-analyze").args(["security", "--offline=true", &threshold]).arg(&unit).output();
+        let Ok(analysed) = analysed else {
+            assert!(std::env::var_os("CI").is_none(), "systemd-analyze is not there");
+            println!("skipped: systemd-analyze is not there");
+            return;
+        };
+        let said = String::from_utf8_lossy(&analysed.stdout).into_owned();
+        assert!(analysed.status.success() && said.contains("Overall exposure level"), "{said}");
+    });
+}
+
+#[test]
+fn every_file_is_printed_and_needs_no_configuration() {
+    test(async {
+        for (what, has) in
+            [("unit", "[Service]"), ("containerfile", "ENTRYPOINT"), ("grafana", "\"panels\""), ("alerts", "groups:")]
+        {
+            let printed = process::run(&["print", what]).await;
+            assert_eq!(printed.status.code(), Some(0), "{what}");
+            assert!(String::from_utf8(printed.stdout).unwrap().contains(has), "{what}");
+        }
+        let wrong = process::run(&["print", "unti"]).await;
+        assert_eq!(wrong.status.code(), Some(64));
+        assert_eq!(String::from_utf8(wrong.stderr).unwrap().lines().count(), 1);
+    });
+}
+
+#[test]
+fn a_scrape_has_every_metric_and_no_operation() {
+    test(async {
+        let mut world = World::new(["one", "two"].map(|id| (id, Behaviour::default())).into());
+        world.config.rtt.interval = Duration::from_millis(200);
+        let mut world = world.watched().await;
+        world.publish(60).await;
+        world.settle().await;
+        let fail = world.fail();
+        fail.panic_at("stream", "one");
+        world.publish(5).await;
+        let text = world
+            .eventually("every metric has a sample", async || {
+                let text = world.text("/metrics").await;
+                let has = |name: &str| {
+                    text.lines()
+                        .any(|l| l.starts_with(name) && l.as_bytes().get(name.len()).is_some_and(|b| b" {".contains(b)))
+                };
+                METRICS.iter().all(|(name, ..)| has(name)).then_some(text)
+            })
+            .await;
+        assert!(!text.contains("did:plc:") && !text.contains("bafyrei"), "{text}");
+        assert!(text.contains("mirrorwatch_restarts_total{part=\"stream one\"} 1"), "{text}");
+        assert!(text.contains("mirrorwatch_mirror_info{mirror=\"primary\","), "{text}");
+        let received = format!("mirrorwatch_ops_received_total{{host=\"two\"}} {}", world.published);
+        assert!(text.contains(&received), "{text}");
+        world.stop().await;
+    });
+}
