@@ -108,7 +108,7 @@ pub(super) fn revive(
     notes.extend(found.damaged.map(|(n, why)| damaged(format!("{n} journal segments could not be read: {why}"))));
     notes.extend((restored.unreadable > 0).then(|| damaged(format!("{} rows could not be read", restored.unreadable))));
     notes.extend(saved.loss.map(|_| damaged(LOST.to_owned())));
-    Kept { ledger, restored, imported, notes, totals_restarted_ms }
+    Kept { ledger, restored, imported, totals_restarted_ms, notes }
 }
 
 /// The clock that goes on where the last run's stood, and whether the machine was started anew since.

@@ -114,6 +114,7 @@ pub struct Looked {
 
 /// One operation that is looked for.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was seen of it or not")]
 struct Watched {
     sought: Sought,
     /// Not visible before, as far as is known.

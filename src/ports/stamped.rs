@@ -196,7 +196,7 @@ mod tests {
         let clock = Arc::new(ManualClock::new(Tau(100), 0));
         let (near, mut far) = tokio::io::duplex(AT_ONCE_MAX + 64);
         let mut stream = StampedStream::new(near, clock as Arc<dyn Clock>);
-        far.write_all(&[b'x'; AT_ONCE_MAX + 64]).await.unwrap();
+        far.write_all(&vec![b'x'; AT_ONCE_MAX + 64]).await.unwrap();
         let mut all = vec![0u8; AT_ONCE_MAX];
         stream.read_exact(&mut all).await.unwrap();
         let mut rest = [0u8; 64];

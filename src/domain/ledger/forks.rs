@@ -40,6 +40,9 @@ impl Fork {
     }
 }
 
+/// One of several operations of a mirror after the same `prev`: when it came, which it is, and what is known of it.
+type Rival = (Tau, OpKey, Fork);
+
 impl Ledger {
     /// How an operation of a mirror is known to contradict another one.
     pub(super) fn fork_of(&self, source: SourceIx, key: &OpKey) -> Fork {
@@ -79,7 +82,7 @@ impl Ledger {
     /// Operations of one mirror and DID after the same `prev` as an earlier one of that mirror's, none of which the primary
     /// has, and that are not marked yet.
     fn own_rivals(&self, asked: &[(SourceIx, OpKey, Prev, Tau)]) -> Vec<(SourceIx, OpKey, Tau)> {
-        let mut places: BTreeMap<(SourceIx, Did, Prev), Vec<(Tau, OpKey, Fork)>> =
+        let mut places: BTreeMap<(SourceIx, Did, Prev), Vec<Rival>> =
             asked.iter().map(|(source, key, prev, _)| ((*source, key.did, *prev), Vec::new())).collect();
         if places.is_empty() {
             return Vec::new();

@@ -187,6 +187,7 @@ mod tests {
     use super::super::tests::{M, at, ledger, op, ticks, verdict};
     use super::*;
     use crate::domain::finding::Finding;
+    use crate::domain::verdict::Cell;
 
     #[test]
     fn what_was_replayed_at_connect_has_no_timing_nor_has_what_queued_behind_it() {
@@ -301,7 +302,7 @@ mod tests {
         ticks(&mut l, 200_000);
         let verdicts: Vec<_> = (0..3).map(|n| verdict(&l, n, 0)).collect();
         assert_eq!(verdicts, [Verdict::Unknown, Verdict::NotEligible, Verdict::Missed]);
-        assert_eq!(l.ring.cell(0, 0).map(|c| c.reason()), Some(Reason::DroppedByUs));
+        assert_eq!(l.ring.cell(0, 0).map(Cell::reason), Some(Reason::DroppedByUs));
     }
 
     #[test]
@@ -317,7 +318,7 @@ mod tests {
         l.shown_after_all(M, &op(2, at(0)).key, at(200_000));
         ticks(&mut l, 400_000);
         assert_eq!(verdict(&l, 0, 0), Verdict::Present);
-        assert!(l.ring.cell(0, 0).is_some_and(|c| c.is_healed()));
+        assert!(l.ring.cell(0, 0).is_some_and(Cell::is_healed));
         assert_eq!(l.mirrors[0].source.received, 1, "what the primary never had is nothing");
     }
 

@@ -18,6 +18,7 @@ fn table() -> Vec<(String, &'static str, u16)> {
     }
     rows.push(("/api/v1/live".to_owned(), READ, 426));
     rows.push((format!("/api/v1/dids/{DID}/recheck"), "POST, OPTIONS", 405));
+    rows.push(("/api/v1/mirrors/m1/reprobe".to_owned(), "POST, OPTIONS", 405));
     #[cfg(feature = "dashboard")]
     {
         rows.extend(HTML.into_iter().map(|uri| (uri.to_owned(), READ, 200)));
