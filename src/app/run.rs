@@ -28,12 +28,13 @@ const CORE_ANSWERS_WITHIN_NS: i64 = 5 * SECOND;
 #[must_use]
 pub fn run(config: Config, reload: Reload) -> u8 {
     on_system(async move {
+        // Before anything else: whoever asks it to stop while it starts is heard.
+        let (signals, mut hup) = (listen(), signal(SignalKind::hangup()).ok());
         match started(&config).await {
             Ok(mut app) => {
                 let supervisor = supervisor();
                 let fed = supervisor.clone().map(|supervisor| feed(supervisor, &app));
-                let mut stopping = std::pin::pin!(until_signal());
-                let mut hup = signal(SignalKind::hangup()).ok();
+                let mut stopping = std::pin::pin!(until_stopped(signals));
                 while until_reload(&mut stopping, hup.as_mut()).await {
                     reload.run(&mut app).await;
                 }
@@ -149,13 +150,26 @@ fn listen_failed(address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
 
 /// Ends at SIGTERM or SIGINT and says so in the log; a second signal ends the process at once.
 pub(super) async fn until_signal() {
-    until_interrupted().await;
-    tracing::info!("stopping");
+    until_stopped(listen()).await;
 }
 
 /// The same without a word in the log, for commands that tell it themselves.
 pub(super) async fn until_interrupted() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    interrupted(listen()).await;
+}
+
+/// From now on the signals that ask to stop are kept until they are waited for.
+fn listen() -> Option<(Signal, Signal)> {
+    signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok())
+}
+
+async fn until_stopped(signals: Option<(Signal, Signal)>) {
+    interrupted(signals).await;
+    tracing::info!("stopping");
+}
+
+async fn interrupted(signals: Option<(Signal, Signal)>) {
+    let Some((mut term, mut int)) = signals else {
         tracing::error!("signals cannot be waited for; stop with SIGKILL");
         std::future::pending::<()>().await;
         return;

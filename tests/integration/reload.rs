@@ -132,6 +132,8 @@ fn intervals_and_the_log_change_without_a_word_to_any_source_and_a_wrong_file_ch
         world.settle().await;
         assert_eq!(world.mirror("kept").received().upgrades, connections, "the connection is the first one still");
         let counts = world.counts("kept").await;
-        assert_eq!((counts.delivered(), counts.present), (world.published, 0), "{counts:?}");
+        assert_eq!(counts.delivered(), world.published, "{counts:?}");
+        // A machine that froze the program takes timing away, and nothing else.
+        assert!(counts.present == 0 || world.was_frozen().await, "{counts:?}");
     });
 }
