@@ -16,7 +16,8 @@ fn table() -> Vec<(String, &'static str, u16)> {
     for uri in CANONICAL.into_iter().chain(DETAILS).chain(["/healthz", "/readyz"]) {
         rows.push((uri.to_owned(), READ, 200));
     }
-    rows.push(("/metrics".to_owned(), READ, 200));
+    // Only this machine may read it.
+    rows.push(("/metrics".to_owned(), READ, 403));
     rows.push(("/api/v1/live".to_owned(), READ, 426));
     rows.push((format!("/api/v1/dids/{DID}/recheck"), "POST, OPTIONS", 405));
     rows.push(("/api/v1/mirrors/m1/reprobe".to_owned(), "POST, OPTIONS", 405));
