@@ -42,9 +42,7 @@ use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
 use crate::ports::fail_point::FailPoints;
 use crate::ports::store::EventRow;
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, WrapFuture,
-};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, Recipient};
 use audit::Audit;
 use events::EventLog;
 use invalid::InvalidLog;
@@ -360,15 +358,6 @@ impl Handler<TakePicture> for Collector {
     }
 }
 
-impl Handler<super::message::Flush> for Collector {
-    type Result = actix::ResponseActFuture<Self, ()>;
-
-    fn handle(&mut self, _: super::message::Flush, _: &mut Self::Context) -> Self::Result {
-        self.ledger.tick(self.clock.now());
-        self.flush()
-    }
-}
-
 impl Handler<Stop> for Collector {
     type Result = ();
 
@@ -378,25 +367,6 @@ impl Handler<Stop> for Collector {
 }
 
 impl Collector {
-    /// Sends the next transaction when its time has come.
-    fn save(&mut self, now: Tau, ctx: &mut Context<Self>) {
-        if !self.saver.is_due(now) {
-            return;
-        }
-        let sending = self.send_commit(now);
-        ctx.spawn(sending.into_actor(self).map(|result, act, _| act.kept(result)));
-    }
-
-    /// Keeps everything that is left, after the transaction that is under way.
-    fn flush(&mut self) -> actix::ResponseActFuture<Self, ()> {
-        let waiting = self.saver.idle();
-        Box::pin(waiting.into_actor(self).then(|(), act: &mut Self, _| {
-            let now = act.clock.now();
-            let sending = act.send_commit(now);
-            sending.into_actor(act).map(|result, act: &mut Self, _| act.kept(result))
-        }))
-    }
-
     fn picture(&self) -> Picture {
         picture::picture(self)
     }

@@ -6,6 +6,7 @@
 //! goes on from the last operation that it knew.
 
 mod probing;
+mod running;
 
 use super::collector::LookerIs;
 use super::export_poller::ExportPoller;
@@ -18,11 +19,12 @@ use crate::domain::link::{Link, LinkError, LinkState};
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::transport::{Ladder, Next, Taken, Transport};
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, AtomicResponse, Context, Handler, Recipient,
-    ResponseFuture, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, ResponseFuture,
+    WrapFuture,
 };
 use futures_util::future::LocalBoxFuture;
 use probing::Prober;
+use running::{Running, handed_on};
 use std::time::Duration;
 
 /// Mailbox places.
@@ -51,34 +53,6 @@ pub struct KeeperSettings {
     pub look_ups: LookUpSettings,
     /// Who is told who looks operations up.
     pub looker: Recipient<LookerIs>,
-}
-
-/// The way in use.
-struct Running {
-    transport: Transport,
-    stop: Recipient<Stop>,
-    beat: Recipient<Beat>,
-}
-
-impl Running {
-    fn new<A>(address: Addr<A>, transport: Transport) -> Running
-    where
-        A: Actor<Context = Context<A>> + Handler<Stop> + Handler<Beat>,
-    {
-        Running { transport, stop: address.clone().recipient(), beat: address.recipient() }
-    }
-
-    fn is_alive(&self) -> bool {
-        self.stop.connected()
-    }
-
-    fn stop(self) -> LocalBoxFuture<'static, ()> {
-        Box::pin(async move {
-            if self.stop.send(Stop).await.is_err() {
-                tracing::debug!("it had ended already");
-            }
-        })
-    }
 }
 
 /// The actor.
@@ -330,14 +304,6 @@ impl Actor for Keeper {
     }
 }
 
-/// What a way goes on from that follows another one: the numbers of a host's stream and of its `/export` are the same, and
-/// whoever takes an operation for the last one known sees for itself whether it is.
-fn handed_on(ended: Option<(Transport, Option<Anchor>)>, to: Transport) -> Option<Anchor> {
-    let by_number = |transport| matches!(transport, Transport::Stream | Transport::Export);
-    let (from, anchor) = ended?;
-    anchor.filter(|anchor| from == to || (by_number(from) && by_number(to) && anchor.is_numbered()))
-}
-
 /// To itself: this way can begin, the one before it has ended.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
@@ -416,27 +382,5 @@ impl Handler<Stop> for Keeper {
             }
         };
         AtomicResponse::new(Box::pin(stopping.into_actor(self).map(|(), _, ctx| ctx.stop())))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::cid::Cid;
-    use crate::domain::did::Did;
-    use crate::domain::op::OpKey;
-
-    #[test]
-    fn a_way_goes_on_from_where_another_one_with_the_same_numbers_ended() {
-        let of = |seq| Anchor { seq, key: OpKey { did: Did([1; 15]), cid: Cid([1; 32]) } };
-        let (number, time, none) = (of(81_000_000), of(1_700_000_000_000), of(0));
-        let handed = |from, anchor, to| handed_on(Some((from, Some(anchor))), to);
-        assert_eq!(handed(Transport::Stream, number, Transport::Export), Some(number));
-        assert_eq!(handed(Transport::Export, number, Transport::Stream), Some(number));
-        assert_eq!(handed(Transport::Export, time, Transport::Export), Some(time));
-        assert_eq!(handed(Transport::Export, time, Transport::Stream), None, "a stream has no times");
-        assert_eq!(handed(Transport::PlcBundle, none, Transport::Export), None, "a mempool has no numbers");
-        assert_eq!(handed(Transport::Stream, number, Transport::Resolve), None);
-        assert_eq!(handed_on(Some((Transport::Stream, None)), Transport::Stream), None, "it panicked");
     }
 }

@@ -3,7 +3,7 @@
 use super::Collector;
 use super::restored::FORGOTTEN;
 use crate::actors::line::Line;
-use crate::actors::message::{Keep, KeepError};
+use crate::actors::message::{Flush, Keep, KeepError};
 use crate::domain::ledger::persist::Prepared;
 use crate::domain::ledger::restore::Counters;
 use crate::domain::ledger::saved::IntervalHead;
@@ -11,6 +11,7 @@ use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
 use crate::ports::store::{Commit, Heartbeat, IntervalRow, Segment, SessionRow, SourceRow, Tier};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -137,6 +138,36 @@ impl Saver {
             below = Some(self.first_segment());
         }
         below
+    }
+}
+
+impl Handler<Flush> for Collector {
+    type Result = actix::ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
+        self.ledger.tick(self.clock.now());
+        self.flush()
+    }
+}
+
+impl Collector {
+    /// Sends the next transaction when its time has come.
+    pub(super) fn save(&mut self, now: Tau, ctx: &mut Context<Self>) {
+        if !self.saver.is_due(now) {
+            return;
+        }
+        let sending = self.send_commit(now);
+        ctx.spawn(sending.into_actor(self).map(|result, act, _| act.kept(result)));
+    }
+
+    /// Keeps everything that is left, after the transaction that is under way.
+    fn flush(&mut self) -> actix::ResponseActFuture<Self, ()> {
+        let waiting = self.saver.idle();
+        Box::pin(waiting.into_actor(self).then(|(), act: &mut Self, _| {
+            let now = act.clock.now();
+            let sending = act.send_commit(now);
+            sending.into_actor(act).map(|result, act: &mut Self, _| act.kept(result))
+        }))
     }
 }
 
