@@ -48,7 +48,7 @@ fn a_full_disk_is_told_and_measuring_goes_on() {
     test(async {
         let mut world = World::new(["faithful", "dropping"].map(|id| (id, Behaviour::default())).into());
         let Some(disk) = Disk::mount(&world.dir().join("disk")) else {
-            skip("a full disk: no file system can be mounted here (needs root)");
+            skip("mount", "no file system can be mounted for a full disk; it takes root");
             return;
         };
         world.config.data_dir = disk.0.join("data");

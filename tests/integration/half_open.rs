@@ -28,7 +28,7 @@ fn in_namespace(script: &str) -> Command {
 /// Runs this test again where packets can be dropped.
 fn again_within(name: &str) {
     if !in_namespace(PREPARE).output().is_ok_and(|done| done.status.success()) {
-        skip("half-open links: no network namespace with nft can be made here (needs root, iproute2, nftables)");
+        skip("namespaces", "no packets can be dropped; it takes root, iproute2 and nftables");
         return;
     }
     let mut command = in_namespace(&format!("{PREPARE} && exec \"$0\" \"$@\""));

@@ -1,7 +1,7 @@
 //! What stands around the program: the supervisor that is told how it is, the unit, the metrics and who reads them.
 
 use crate::world::process::{self, Process, write_config};
-use crate::world::{World, test};
+use crate::world::{World, skip, test};
 use mirrorwatch::http::metrics::METRICS;
 use mirrorwatch::sim::behaviour::Behaviour;
 use std::os::unix::net::UnixDatagram;
@@ -60,9 +60,7 @@ fn the_unit_is_hardened() {
         let analysed =
             Command::new("systemd-analyze").args(["security", "--offline=true", &threshold]).arg(&unit).output();
         let Ok(analysed) = analysed else {
-            assert!(std::env::var_os("CI").is_none(), "systemd-analyze is not there");
-            println!("skipped: systemd-analyze is not there");
-            return;
+            return skip("systemd-analyze", "it measures the unit; it is not there");
         };
         let said = String::from_utf8_lossy(&analysed.stdout).into_owned();
         assert!(analysed.status.success() && said.contains("Overall exposure level"), "{said}");
