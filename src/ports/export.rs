@@ -27,7 +27,7 @@ use super::resolve::{Resolve, literal};
 use super::retry_after::retry_after_of;
 use super::tls::Tls;
 use crate::domain::time::{Tau, rfc3339_ms};
-use client::{FilteredDns, build_client, classify, refused_private};
+use client::{FilteredDns, build_client, classify, is_closed_unanswered, refused_private};
 
 /// Most operations that a page may ask for; the reference server refuses more.
 pub const PAGE_OPS_MAX: u32 = 1_000;
@@ -196,7 +196,8 @@ impl HttpExport {
         Ok(Self { clock, gates, audit_gates, public, private, options })
     }
 
-    /// Sends one GET for `url` as soon as its host's gate opens; the answer, whatever its status, and when it was asked for.
+    /// Sends a GET for `url` as soon as its host's gate opens, and once more where the connection was closed unanswered; the
+    /// answer, whatever its status, and when it was asked for.
     async fn get(&self, allow_private: bool, url: Url, pace: Pace) -> Result<(Response, Tau), ExportError> {
         let host = url.host_str().unwrap_or_default();
         let forbidden = |address: &IpAddr| !allow_private && (self.options.is_private)(*address);
@@ -204,21 +205,16 @@ impl HttpExport {
             return Err(refused_private(host));
         }
         let key = gate_key(&url);
-        let limit = match pace {
-            Pace::Page => {
-                self.gates.pass(&key).await.map_err(ExportError::paused)?;
-                self.options.page_timeout
-            }
-            Pace::Audit => {
-                let gap_ns = i64::try_from(self.options.audit_gap.as_nanos()).unwrap_or(i64::MAX);
-                self.audit_gates.pass(&key).await.map_err(ExportError::paused)?;
-                self.gates.pass_for(&key, gap_ns).await.map_err(ExportError::paused)?;
-                self.options.audit_timeout
-            }
-        };
         let client = if allow_private { &self.private } else { &self.public };
-        let asked_at = self.clock.now();
-        let answer = client.get(url).timeout(limit).send().await.map_err(|error| classify(&error))?;
+        let send = async || {
+            let limit = self.pass(&key, pace).await?;
+            Ok((self.clock.now(), client.get(url.clone()).timeout(limit).send().await))
+        };
+        let (asked_at, answer) = match send().await? {
+            (_, Err(error)) if is_closed_unanswered(&error) => send().await?,
+            sent => sent,
+        };
+        let answer = answer.map_err(|error| classify(&error))?;
         let asks_for_patience =
             matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         let named = retry_after_of(answer.headers(), self.clock.utc_ms());
@@ -227,6 +223,18 @@ impl HttpExport {
             self.gates.pause(&key, seconds);
         }
         Ok((answer, asked_at))
+    }
+
+    /// Waits until the host may be asked; how long the answer may then take.
+    async fn pass(&self, key: &str, pace: Pace) -> Result<Duration, ExportError> {
+        if let Pace::Page = pace {
+            self.gates.pass(key).await.map_err(ExportError::paused)?;
+            return Ok(self.options.page_timeout);
+        }
+        let gap_ns = i64::try_from(self.options.audit_gap.as_nanos()).unwrap_or(i64::MAX);
+        self.audit_gates.pass(key).await.map_err(ExportError::paused)?;
+        self.gates.pass_for(key, gap_ns).await.map_err(ExportError::paused)?;
+        Ok(self.options.audit_timeout)
     }
 
     /// The failure behind an answer other than 200 to a request for `path`.

@@ -290,7 +290,9 @@ impl World {
             if let Some(found) = found().await {
                 return found;
             }
-            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+            if Instant::now() >= deadline {
+                self.waited_in_vain(what).await;
+            }
             sleep(LOOK_EVERY).await;
         }
     }
@@ -303,11 +305,19 @@ impl World {
                 return Some(found);
             }
             if Instant::now() >= deadline {
-                assert!(self.was_frozen().await, "{what}: not within {PATIENCE:?}");
+                if !self.was_frozen().await {
+                    self.waited_in_vain(what).await;
+                }
                 return None;
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Fails with everything that the program tells of itself.
+    async fn waited_in_vain(&self, what: &str) -> ! {
+        let overview = self.get("/api/v1/overview").await;
+        panic!("{what}: not within {PATIENCE:?}; {}", self.told(&overview).await);
     }
 
     /// Waits until `found` finds in the overview what it looks for.

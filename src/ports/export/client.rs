@@ -8,10 +8,14 @@ use reqwest::redirect::Policy;
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Idle connections kept for each host.
 const IDLE_PER_HOST_MAX: usize = 1;
+/// An idle connection is used again for so long only: many servers close theirs after 5 s, and a request that is under way
+/// just then is lost.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// An HTTP client with the manners of this module.
 pub(super) fn build_client(dns: FilteredDns, tls: &Tls, options: &ExportOptions) -> Result<Client, reqwest::Error> {
@@ -26,6 +30,7 @@ pub(super) fn build_client(dns: FilteredDns, tls: &Tls, options: &ExportOptions)
         .gzip(true)
         .connect_timeout(options.connect_timeout)
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+        .pool_idle_timeout(IDLE_MAX)
         .dns_resolver(Arc::new(dns));
     match config {
         Ok(config) => builder.tls_backend_preconfigured((*config).clone()).build(),
@@ -37,6 +42,12 @@ pub(super) fn build_client(dns: FilteredDns, tls: &Tls, options: &ExportOptions)
 pub(super) fn refused_private(host: &str) -> ExportError {
     let text = format!("refused: {host} has only private addresses; set \"allowPrivate\": true if this is intended");
     ExportError::new(ExportClass::RefusedPrivate, &text)
+}
+
+/// Whether the connection was closed in place of an answer, as happens when the server ends an idle one at the moment in
+/// which it is used again. Every request here only reads, so that it may be sent once more.
+pub(super) fn is_closed_unanswered(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_timeout() && !error.is_connect()
 }
 
 /// The failure behind an error of the HTTP library.

@@ -63,6 +63,48 @@ async fn a_page_is_asked_for_by_seq_and_split_into_lines() {
     assert!(requests[0].to_lowercase().contains("user-agent: mirrorwatch/test (+https://example.org)\r\n"));
 }
 
+/// A server that closes each connection at its second request, unanswered, and from the connection `last` on at its first;
+/// with the number of requests that it was sent.
+async fn closing(last: usize) -> (ExportTarget, Arc<Mutex<usize>>) {
+    let (connections, requests) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let told = Arc::clone(&requests);
+    let address = serve(move |mut stream| {
+        let (connections, told) = (Arc::clone(&connections), Arc::clone(&told));
+        async move {
+            *connections.lock().unwrap() += 1;
+            let answers = usize::from(*connections.lock().unwrap() < last);
+            for left in (0..=answers).rev() {
+                read_head(&mut stream).await;
+                *told.lock().unwrap() += 1;
+                if left > 0 {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]").await.unwrap();
+                }
+            }
+        }
+    })
+    .await;
+    (target(address), requests)
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_as_it_is_used_again_loses_no_request() {
+    let (target, requests) = closing(usize::MAX).await;
+    let client = client();
+    for asked in 1..=3 {
+        let found = client.look_up(&target, "/x/log/audit").await;
+        assert_eq!((found.status, found.error), (Some(200), None), "request {asked}");
+    }
+    assert_eq!(*requests.lock().unwrap(), 5, "the second and the third were sent twice");
+}
+
+#[tokio::test]
+async fn who_never_answers_is_asked_twice_and_no_more() {
+    let (target, requests) = closing(1).await;
+    let found = client().look_up(&target, "/x/log/audit").await;
+    assert_eq!(found.error.unwrap().class, ExportClass::Broken);
+    assert_eq!(*requests.lock().unwrap(), 2);
+}
+
 #[tokio::test]
 async fn an_empty_page_is_a_page() {
     let address = serve_answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
