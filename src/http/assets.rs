@@ -81,7 +81,17 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
 /// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 5] = ["/", "/misses", "/mirrors/{id}", "/did/{did}", "/op/{did}/{cid}"];
+const PAGES: [&str; 9] = [
+    "/",
+    "/misses",
+    "/compare",
+    "/events",
+    "/methodology",
+    "/internals",
+    "/mirrors/{id}",
+    "/did/{did}",
+    "/op/{did}/{cid}",
+];
 
 /// Adds the pages and `/assets/{name}` (GET and HEAD).
 pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
@@ -276,7 +286,16 @@ mod tests {
     #[actix_web::test]
     async fn every_page_is_the_one_document() {
         let document = test::read_body(get("/", &[]).await).await;
-        for path in ["/misses?verdict=missed", "/mirrors/m", "/did/did:plc:x", "/op/did:plc:x/bafy"] {
+        for path in [
+            "/misses?verdict=missed",
+            "/compare?a=primary&b=m",
+            "/events",
+            "/methodology",
+            "/internals",
+            "/mirrors/m",
+            "/did/did:plc:x",
+            "/op/did:plc:x/bafy",
+        ] {
             let response = get(path, &[]).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(test::read_body(response).await, document, "{path}");

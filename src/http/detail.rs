@@ -58,7 +58,7 @@ impl Question {
             Question::Ops(query) => query.html(),
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
-            Question::Compare { .. } => "/".to_owned(),
+            Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
         }
     }
 }

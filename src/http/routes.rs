@@ -51,7 +51,7 @@ const ENDPOINTS: [Endpoint; 13] = [
     plain("mirrors", "/"),
     plain("primary", "/"),
     plain("observer", "/"),
-    plain("events", "/"),
+    plain("events", "/events"),
     plain("internals", "/internals"),
     plain("methodology", "/methodology"),
 ];

@@ -54,7 +54,17 @@ const DETAILS: [&str; 6] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 5] = ["/", "/misses?verdict=missed", "/mirrors/m1", "/did/did:plc:x", "/op/did:plc:x/bafy"];
+const HTML: [&str; 9] = [
+    "/",
+    "/misses?verdict=missed",
+    "/compare?a=p&b=m1",
+    "/events",
+    "/methodology",
+    "/internals",
+    "/mirrors/m1",
+    "/did/did:plc:x",
+    "/op/did:plc:x/bafy",
+];
 
 const OP: &str =
     "/api/v1/ops/did:plc:ewvi7nxzyoun6zhxrhs64oiz/bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq";
@@ -241,6 +251,7 @@ async fn every_detail_answers_and_says_where_it_stands() {
     let compared = get(&world, "/api/v1/compare?b=p&a=m1").await.json();
     assert_eq!(compared["meta"]["window"]["to_at"], "1970-01-01T00:00:01.000Z");
     assert_eq!(compared["links"]["self"], "/api/v1/compare?a=m1&b=p&window=6h");
+    assert_eq!(compared["links"]["html"], "/compare?a=m1&b=p&window=6h");
 }
 
 #[actix_web::test]

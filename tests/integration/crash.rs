@@ -4,6 +4,7 @@
 
 use crate::world::counts::Counts;
 use crate::world::process::{Process, command, write_config};
+use crate::world::stalls::Stalls;
 use crate::world::{World, skip, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use rand::RngExt;
@@ -11,8 +12,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
 
@@ -34,38 +33,6 @@ const PATH_MS: i64 = 150;
 /// System calls that write, sync, name or lock files, each with the most of them that a life is let make.
 const CALLS: [(&str, u32); 7] =
     [("pwrite64", 150), ("fsync", 16), ("fcntl", 90), ("openat", 9), ("unlink", 3), ("ftruncate", 3), ("pread64", 12)];
-
-/// Tells how long this machine let nobody run: so much later than planned may a program be for no fault of its own.
-struct Stalls {
-    worst_ms: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Stalls {
-    fn watch() -> Stalls {
-        let stalls = Stalls { worst_ms: Arc::default(), stop: Arc::default() };
-        let (worst_ms, stop) = (Arc::clone(&stalls.worst_ms), Arc::clone(&stalls.stop));
-        std::thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                let begun = Instant::now();
-                std::thread::sleep(Duration::from_millis(5));
-                worst_ms.fetch_add(begun.elapsed().as_millis() as u64 - 5, Ordering::Relaxed);
-            }
-        });
-        stalls
-    }
-
-    /// The delays since the last call, together.
-    fn take_ms(&self) -> u64 {
-        self.worst_ms.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl Drop for Stalls {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64

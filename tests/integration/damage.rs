@@ -3,6 +3,7 @@
 
 use crate::world::counts::Counts;
 use crate::world::process::{self, Process, write_config};
+use crate::world::stalls::Stalls;
 use crate::world::{World, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use std::fs::{self, OpenOptions};
@@ -64,9 +65,9 @@ impl Kept {
     /// Starts on it; what standard error says.
     async fn started(&mut self, what: &str) -> (Process, String) {
         let log = self.world.dir().join("stderr");
-        let begun = Instant::now();
+        let (begun, stalls) = (Instant::now(), Stalls::watch());
         let process = Process::start_logged(&self.config, &log).await;
-        let took = begun.elapsed().saturating_sub(Duration::from_millis(process.waited_ms()));
+        let took = begun.elapsed().saturating_sub(Duration::from_millis(process.waited_ms() + stalls.take_ms()));
         assert!(took <= START_WITHIN, "{what}: the start took {took:?}");
         self.world.ask(&process);
         (process, fs::read_to_string(log).unwrap())

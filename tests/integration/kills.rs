@@ -2,6 +2,7 @@
 //! mirror for the gaps.
 
 use crate::world::counts::Counts;
+use crate::world::stalls::Stalls;
 use crate::world::{World, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use rand::RngExt;
@@ -32,10 +33,10 @@ fn ten_kills_count_nothing_twice_and_blame_nobody() {
             let life_ms = rand::rng().random_range(LIFE_MS);
             sleep(Duration::from_millis(life_ms)).await;
             process.kill();
-            let begun = Instant::now();
+            let (begun, stalls) = (Instant::now(), Stalls::watch());
             process = world.start_process().await;
             world.get("/api/v1/overview").await;
-            let took = begun.elapsed().saturating_sub(Duration::from_millis(process.waited_ms()));
+            let took = begun.elapsed().saturating_sub(Duration::from_millis(process.waited_ms() + stalls.take_ms()));
             assert!(took <= START_WITHIN, "start {n}, after a life of {life_ms} ms, took {took:?}");
         }
         world.synchronized().await;

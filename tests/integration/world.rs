@@ -8,6 +8,7 @@ pub mod counts;
 pub mod process;
 pub mod publisher;
 pub mod script;
+pub mod stalls;
 
 use app::Running;
 use counts::Counts;
@@ -88,6 +89,12 @@ fn judging() -> Judging {
         fill_settle: Duration::from_millis(500),
         ..Judging::for_testing()
     }
+}
+
+/// Whether a page of events tells of times in which the program, or the simulated primary, was stopped.
+pub fn tells_of_freezing(events: &Value) -> bool {
+    let voids = |e: &Value| e["kind"] == "reader_late" || e["kind"] == "primary_delayed";
+    events["events"].as_array().unwrap().iter().any(voids)
 }
 
 impl World {
@@ -433,9 +440,7 @@ impl World {
     /// Whether the machine stopped the program, or the simulated primary, for so long that the program said so: timing is
     /// then not known.
     pub async fn was_frozen(&self) -> bool {
-        let events = self.get("/api/v1/events").await;
-        let voids = |e: &Value| e["kind"] == "reader_late" || e["kind"] == "primary_delayed";
-        events["events"].as_array().unwrap().iter().any(voids)
+        tells_of_freezing(&self.get("/api/v1/events").await)
     }
 
     /// Events of one kind, newest first.

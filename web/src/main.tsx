@@ -10,6 +10,7 @@ import "./styles/mirrors.css";
 import "./styles/matrix.css";
 import "./styles/lag.css";
 import "./styles/detail.css";
+import "./styles/pages.css";
 
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");

@@ -10,6 +10,10 @@ export type Route =
   | { page: "mirror"; id: string }
   | { page: "did"; did: string }
   | { page: "op"; did: string; cid: string }
+  | { page: "compare"; query: string }
+  | { page: "events"; query: string }
+  | { page: "methodology" }
+  | { page: "internals" }
   | { page: "nowhere"; path: string };
 
 const DID = /^did:plc:[a-z2-7]{24}$/;
@@ -29,7 +33,11 @@ export function parse(path: string, search: string): Route {
   const parts = path.split("/").slice(1).map(decoded);
   const [first, second, third] = parts;
   if (path === "/") return { page: "overview" };
-  if (path === "/misses") return { page: "misses", query: search.replace(/^\?/, "") };
+  const query = search.replace(/^\?/, "");
+  if (path === "/misses" || path === "/compare" || path === "/events")
+    return { page: path.slice(1) as "misses" | "compare" | "events", query };
+  if (path === "/methodology" || path === "/internals")
+    return { page: path.slice(1) as "methodology" | "internals" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))
     return { page: "mirror", id: second };
   if (first === "did" && second && parts.length === 2 && DID.test(second))
@@ -50,7 +58,7 @@ export function go(href: string, replace = false): void {
   if (replace) history.replaceState(null, "", href);
   else history.pushState(null, "", href);
   const next = here();
-  const moved = next.page !== route.value.page || next.page !== "misses";
+  const moved = next.page !== route.value.page || !("query" in next);
   route.value = next;
   if (moved) {
     scrollTo(0, 0);
@@ -89,5 +97,10 @@ export const paths = {
   misses: (filters: Record<string, string> = {}) => {
     const query = new URLSearchParams(filters).toString();
     return query === "" ? "/misses" : `/misses?${query}`;
+  },
+  compare: (a: string, b: string, window: string) => `/compare?${new URLSearchParams({ a, b, window })}`,
+  events: (filters: Record<string, string> = {}) => {
+    const query = new URLSearchParams(filters).toString();
+    return query === "" ? "/events" : `/events?${query}`;
   },
 };

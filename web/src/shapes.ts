@@ -309,6 +309,89 @@ export interface Overview {
   mirrors: Mirror[];
 }
 
+/** What only one of two hosts has. */
+export interface OnlyOp {
+  did: string;
+  cid: string;
+  kind: string;
+  at: string;
+}
+
+/** Two hosts side by side, without the primary as their judge. */
+export interface Compare {
+  a: string;
+  b: string;
+  both_ops: number;
+  only_a_ops: number;
+  only_b_ops: number;
+  pending_ops: { a: number; b: number };
+  unknown_ops: { a: number; b: number };
+  lead: {
+    n: number;
+    p25_ms: Num;
+    median_ms: Num;
+    p75_ms: Num;
+    corrected_median_ms: Num;
+    uncertainty_ms: Num;
+  };
+  only_a: OnlyOp[];
+  only_b: OnlyOp[];
+  held_from_at: string | null;
+  is_window_held: boolean;
+  truncated: boolean;
+}
+
+export interface Formula {
+  id: string;
+  formula: string;
+  meaning: string;
+}
+
+export interface Methodology {
+  formulas: Formula[];
+  parameters: {
+    look_back_s: number;
+    revision_horizon_s: number;
+    settle_s: number;
+    interval_s: number;
+    mirrors: { id: string; on_time_s: number; grace_s: number }[];
+  };
+  are_extras_confirmed_by_export: boolean;
+}
+
+export interface Recomputer {
+  name: string;
+  interval_s: number;
+  runs: number;
+  failures: number;
+  last_compute_ms: Num;
+  last_error: string | null;
+  age_ms: Num;
+  bytes: number;
+}
+
+/** What the observer does itself. A newer server may know more groups of numbers than these. */
+export interface Internals {
+  recomputers: Recomputer[];
+  queues: { name: string; limit: Num; length?: Num }[];
+  degraded: string[];
+  restarts: Record<string, number>;
+  [group: string]: unknown;
+}
+
+export interface EventRow {
+  id: number;
+  at: string;
+  kind: string;
+  source: string | null;
+  text: string;
+}
+
+export interface Events {
+  events: EventRow[];
+  kept_in_memory: number;
+}
+
 /** Columns of one mirror: one entry per interval of the page, oldest first. */
 export interface HistoryMirror {
   id: string;

@@ -4,7 +4,7 @@ use super::Picture;
 use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
-const FORMULAS: [(&str, &str, &str); 18] = [
+const FORMULAS: [(&str, &str, &str); 21] = [
     (
         "coverage",
         "(on_time + late + present) / (on_time + late + present + missed)",
@@ -52,6 +52,21 @@ const FORMULAS: [(&str, &str, &str); 18] = [
         "missed",
         "not delivered although the mirror's observation window covers [p − look-back, deadline] and is proved through it",
         "Never while we or the primary were not looking: that is unknown.",
+    ),
+    (
+        "late",
+        "grace ≥ arrival at the mirror − arrival at the primary > on-time limit",
+        "Delivered, and counted in coverage; the limits of each mirror stand among the parameters.",
+    ),
+    (
+        "rate",
+        "live arrivals at the primary's stream in the last 60 s / 60 s",
+        "Over a shorter time while the observation is younger than that.",
+    ),
+    (
+        "connected",
+        "time with the link up / time watched, without what we or the primary were impaired in, last 6 h",
+        "What we could not have seen is in neither part.",
     ),
     (
         "extra",

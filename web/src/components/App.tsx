@@ -5,11 +5,15 @@ import { type Route, route } from "../route";
 import type { Envelope, History, Overview } from "../shapes";
 import { history, overview, stale } from "../state";
 import { Banners } from "./Banners";
+import { ComparePage } from "./ComparePage";
 import { DidPage } from "./DidPage";
+import { EventsPage } from "./EventsPage";
 import { Figures } from "./Figures";
 import { Footer } from "./Footer";
+import { InternalsPage } from "./InternalsPage";
 import { LagChart } from "./LagChart";
 import { Matrix } from "./Matrix";
+import { MethodologyPage } from "./MethodologyPage";
 import { MirrorPage } from "./MirrorPage";
 import { MirrorTable } from "./MirrorTable";
 import { MissesPage } from "./MissesPage";
@@ -35,7 +39,11 @@ export function App() {
 function title(at: Route): string {
   switch (at.page) {
     case "misses":
-      return "misses · mirrorwatch";
+    case "compare":
+    case "events":
+    case "methodology":
+    case "internals":
+      return `${at.page} · mirrorwatch`;
     case "mirror":
       return `${at.id} · mirrorwatch`;
     case "did":
@@ -59,6 +67,14 @@ function View({ at }: { at: Route }) {
       return <DidPage key={at.did} did={at.did} />;
     case "op":
       return <OpPage key={at.cid} did={at.did} cid={at.cid} />;
+    case "compare":
+      return <ComparePage query={at.query} />;
+    case "events":
+      return <EventsPage query={at.query} />;
+    case "methodology":
+      return <MethodologyPage />;
+    case "internals":
+      return <InternalsPage />;
     case "nowhere":
       return <Nowhere path={at.path} />;
   }

@@ -1,26 +1,28 @@
 import type { ComponentChildren } from "preact";
+import type { About } from "../explain";
 import * as format from "../format";
 import { missTotals, slowest, worstCoverage } from "../rank";
-import type { Overview } from "../shapes";
+import type { Counts, Overview } from "../shapes";
 import { history } from "../state";
-import type { DEFINITIONS } from "../words";
-import { Info } from "./Info";
+import { words } from "../words";
+import { Info, type Inputs } from "./Info";
 import { Sparkline } from "./Sparkline";
 import { Value } from "./Value";
 
 interface FigureProps {
   label: string;
-  about: keyof typeof DEFINITIONS;
+  about: About;
   href: string;
+  inputs?: Inputs;
   children: ComponentChildren;
   detail: ComponentChildren;
 }
 
-function Figure({ label, about, href, children, detail }: FigureProps) {
+function Figure({ label, about, href, inputs, children, detail }: FigureProps) {
   return (
     <div class="figure">
       <dt>
-        {label} <Info about={about} label={label} />
+        {label} <Info about={about} label={label} inputs={inputs} />
         <a class="json" href={href} title={`${label} as JSON`}>
           JSON
         </a>
@@ -44,6 +46,12 @@ export function Figures({ data }: { data: Overview }) {
   );
 }
 
+/** The counts that a coverage is made of. */
+function countsOf(counts: Counts | undefined): Inputs {
+  const names = ["on_time", "late", "present", "missed", "pending", "unknown"] as const;
+  return counts === undefined ? [] : names.map((name) => [words(name), format.count(counts[name])] as const);
+}
+
 function WorstCoverage({ data }: { data: Overview }) {
   const worst = worstCoverage(data.mirrors);
   const counts = worst?.coverage.counts;
@@ -53,6 +61,7 @@ function WorstCoverage({ data }: { data: Overview }) {
       label="Worst coverage, 6 h"
       about="coverage"
       href="/api/v1/analytics/coverage?window=6h"
+      inputs={countsOf(counts)}
       detail={
         worst === null ? (
           "no operation is decided yet"
@@ -87,6 +96,15 @@ function Missed({ data }: { data: Overview }) {
       label="Operations missed, 6 h"
       about="missed"
       href="/api/v1/analytics/misses?window=6h"
+      inputs={
+        totals === null
+          ? []
+          : [
+              ["missed now, all mirrors", format.count(totals.missed)],
+              ["healed since", format.count(totals.healed)],
+              ["judged", format.count(totals.decided)],
+            ]
+      }
       detail={share}
     >
       <Value of={totals ?? NOTHING} name={totals === null ? "none" : "missed"} figure="missed">
@@ -109,6 +127,15 @@ function SlowestLag({ data }: { data: Overview }) {
       label="Slowest p95 lag, 1 h"
       about="lag"
       href="/api/v1/analytics/lag?window=1h"
+      inputs={
+        slow === null
+          ? []
+          : [
+              ["operations", format.count(slow.lag.n)],
+              ["correction taken off", format.duration(slow.lag.correction_ms ?? null)],
+              ["uncertainty", format.duration(slow.lag.uncertainty_ms)],
+            ]
+      }
       detail={
         slow === null ? (
           "no lag is measured yet"

@@ -22,6 +22,10 @@ export function Footer({ meta }: { meta: Meta | null }) {
           </a>
         ))}
       </nav>
+      <nav aria-label="About these numbers">
+        About: <a href="/methodology">how the numbers are made</a>{" "}
+        <a href="/internals">the observer itself</a>
+      </nav>
       <p>
         Unknown is a verdict of its own: no mirror is blamed for what this observer or the primary did.
         {meta?.method_version ? ` Method ${meta.method_version}.` : ""}

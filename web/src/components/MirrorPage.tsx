@@ -5,6 +5,7 @@ import type { MirrorDetail, Samples } from "../shapes";
 import { agreement, findingWord, linkState, mirrorState, transportText, words } from "../words";
 import { Findings } from "./Findings";
 import { At, DidLink } from "./Ids";
+import { MirrorCharts } from "./MirrorCharts";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
 import { Value } from "./Value";
@@ -25,6 +26,7 @@ export function MirrorPage({ id }: { id: string }) {
         </h1>
         <p class="chips">
           {mirror === null ? null : <Shape state={mirrorState(mirror.state)} />}
+          <a href={paths.events({ source: id })}>what happened to it</a>
           <a class="json" href={url}>
             JSON
           </a>
@@ -56,6 +58,7 @@ function Body({ mirror }: { mirror: MirrorDetail }) {
           <Operations mirror={mirror} />
         </dl>
       </section>
+      <MirrorCharts mirror={mirror} />
       <Findings findings={mirror.findings ?? []} />
       {mirror.samples === undefined ? null : (
         <History samples={mirror.samples} differences={mirror.sample_differences ?? []} />

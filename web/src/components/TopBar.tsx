@@ -2,6 +2,12 @@ import { route } from "../route";
 import { live } from "../state";
 import { theme, toggleTheme } from "../theme";
 
+const VIEWS = [
+  ["overview", "/", "Overview"],
+  ["misses", "/misses", "Misses"],
+  ["compare", "/compare", "Compare"],
+  ["events", "/events", "Events"],
+] as const;
 const LIVE_WORDS = { live: "live", connecting: "connecting", reconnecting: "polling" } as const;
 
 export function TopBar() {
@@ -20,12 +26,11 @@ export function TopBar() {
         mirrorwatch
       </a>
       <nav class="views" aria-label="Views">
-        <a href="/" aria-current={route.value.page === "overview" ? "page" : undefined}>
-          Overview
-        </a>
-        <a href="/misses" aria-current={route.value.page === "misses" ? "page" : undefined}>
-          Misses
-        </a>
+        {VIEWS.map(([page, href, name]) => (
+          <a key={page} href={href} aria-current={route.value.page === page ? "page" : undefined}>
+            {name}
+          </a>
+        ))}
       </nav>
       <span class="scope">did:plc mirrors · last 6 h · times in UTC</span>
       <span class={`livechip ${status}`} data-live={status}>

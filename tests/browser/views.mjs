@@ -1,0 +1,185 @@
+/**
+ * The views of the whole in a real browser, against a running server: two hosts side by side, events, formulas, internals,
+ * what explains a figure; and every view by the rules of axe: `node tests/browser/views.mjs BASE_URL [OUT_DIR]`. Fails on
+ * any console error, breach of the page's policy, number that differs from the API's, or finding of axe. Exit 0 or 1.
+ */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { BASE_URL, check, close, comes, fits, open, picture, run, WAIT_MS } from "./harness.mjs";
+
+const require = createRequire(new URL("../../web/package.json", import.meta.url));
+const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const WIDE = { width: 1440, height: 1000 };
+const NARROW = { width: 320, height: 720 };
+
+async function api(path) {
+  const response = await fetch(new URL(path, BASE_URL), { cache: "no-store" });
+  return response.json();
+}
+
+/** What axe finds on a page, rule by rule. It is run by the browser's own console, which no policy holds back. */
+async function accessible(page, name) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: AXE });
+  const { result } = await session.send("Runtime.evaluate", {
+    expression:
+      "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })" +
+      ".then(({ violations, passes }) => JSON.stringify({ passes: passes.length, violations: " +
+      "violations.map((v) => v.id + ': ' + v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join(', ')) }))",
+    awaitPromise: true,
+    returnByValue: true,
+  });
+  const { passes, violations } = JSON.parse(result.value);
+  check(
+    passes > 5 && violations.length === 0,
+    `${name}: axe finds nothing (${passes} rules) ${violations.join("; ")}`,
+  );
+}
+
+async function compared(browser) {
+  const { data } = await api("/api/v1/overview");
+  const lossy = data.mirrors.find((mirror) => mirror.coverage.counts.missed > 0);
+  check(lossy !== undefined, "a mirror lacks something to compare");
+  const query = `a=${data.primary.id}&b=${lossy.id}&window=1h`;
+  const page = await open(browser, { ...WIDE, path: `compare?${query}`, ready: "[data-both]" });
+  const shown = await page.$eval("[data-both]", (e) => ({ ...e.dataset }));
+  const told = (await api(`/api/v1/compare?${query}`)).data;
+  const [both, only] = [Number(shown.both), Number(shown.onlyA)];
+  check(
+    both > 0 &&
+      both <= told.both_ops &&
+      only > 0 &&
+      only <= told.only_a_ops &&
+      Number(shown.onlyB) <= told.only_b_ops,
+    `compare: ${both} of both and ${only} of one are the API's a moment later (${told.both_ops}, ${told.only_a_ops})`,
+  );
+  check((await page.$$("tr[data-op]")).length > 0, "compare: what only one has is listed");
+  await fits(page, "compare, 1440 px");
+  await picture(page, "compare-light-1440");
+  await page.click("button:has-text('Swap')");
+  check(
+    await comes(page, (id) => new URLSearchParams(location.search).get("a") === id, lossy.id),
+    "compare: swapped, in the address too",
+  );
+  await page.goBack();
+  check(
+    await comes(page, (id) => document.querySelector("[data-filter=b]")?.value === id, lossy.id),
+    "compare: back takes it back",
+  );
+  await close(page, "compare");
+}
+
+async function events(browser) {
+  const page = await open(browser, { ...WIDE, path: "events", ready: "[data-event]" });
+  const known = new Map(
+    (await api("/api/v1/events")).data.events.map((event) => [String(event.id), event.text]),
+  );
+  const shown = await page.$$eval("[data-event]", (rows) => rows.map((row) => row.dataset.event));
+  const newest = Math.max(...[...known.keys()].map(Number));
+  check(
+    shown.length > 0 && shown.every((id) => known.has(id) || Number(id) > newest),
+    `events: ${shown.length} are the API's`,
+  );
+  await page.selectOption("[data-filter=source]", "dropping");
+  check(
+    await comes(page, () => location.search === "?source=dropping"),
+    "events: a filter stands in the address",
+  );
+  check(
+    await comes(page, () => {
+      const who = [...document.querySelectorAll("[data-event] .who")].map((e) => e.textContent);
+      return who.length > 0 && who.every((name) => name === "dropping");
+    }),
+    "events: a filter holds for every row",
+  );
+  await picture(page, "events-light-1440");
+  await close(page, "events");
+}
+
+async function formulas(browser) {
+  const page = await open(browser, { ...WIDE, path: "methodology#lag", ready: "#lag" });
+  const shown = await page.$$eval("[data-formula]", (rows) => rows.map((row) => row.dataset.formula));
+  const told = (await api("/api/v1/methodology")).data.formulas.map((formula) => formula.id);
+  check(shown.join() === told.join(), `methodology: ${shown.length} formulas are the API's`);
+  check(
+    await comes(page, () => document.getElementById("lag").getBoundingClientRect().top < innerHeight),
+    "methodology: the address leads to its formula",
+  );
+  await picture(page, "methodology-light-1440");
+  await close(page, "methodology");
+}
+
+async function internals(browser) {
+  const page = await open(browser, { ...WIDE, path: "internals", ready: "[data-recomputer]" });
+  const shown = await page.$$eval("[data-recomputer]", (rows) => rows.map((row) => row.dataset.recomputer));
+  const told = (await api("/api/v1/internals")).data.recomputers.map((row) => row.name);
+  check(shown.join() === told.join(), `internals: ${shown.length} recomputers are the API's`);
+  await picture(page, "internals-light-1440");
+  await close(page, "internals");
+}
+
+/** Each ⓘ tells the formula of the methodology and the command of its number. */
+async function explained(browser) {
+  const page = await open(browser, WIDE);
+  const ids = new Set((await api("/api/v1/methodology")).data.formulas.map((formula) => formula.id));
+  const summaries = await page.$$("details.info > summary");
+  check(summaries.length >= 12, `${summaries.length} figures explain themselves`);
+  for (const summary of summaries)
+    await summary.evaluate((element) => element.parentElement.setAttribute("open", ""));
+  await page.waitForSelector(".explains [data-formula]", { timeout: WAIT_MS });
+  const shown = await page.$$eval(".explains", (all) =>
+    all.map((e) => [
+      e.querySelector("[data-formula]")?.dataset.formula,
+      e.querySelector("a").getAttribute("href"),
+      e.querySelector(".command").textContent,
+    ]),
+  );
+  const wrong = shown.filter(
+    ([id, href, command]) =>
+      !ids.has(id) || href !== `/methodology#${id}` || !command.startsWith(`curl -s '${BASE_URL}api/`),
+  );
+  check(wrong.length === 0, `every explanation has its formula and its command ${JSON.stringify(wrong)}`);
+  const addresses = new Set(shown.map(([, , command]) => command.split("'")[1]));
+  for (const address of addresses) {
+    const { status } = await fetch(address);
+    check(status === 200, `${address} answers ${status}`);
+  }
+  await close(page, "explanations");
+}
+
+async function everywhere(browser) {
+  const op = (await api("/api/v1/ops?verdict=missed&limit=1")).data.ops[0];
+  const views = [
+    ["", "main[data-revision] h1"],
+    ["misses", "[data-list]"],
+    ["compare", "[data-both]"],
+    ["events", "[data-event]"],
+    ["methodology", "[data-formula]"],
+    ["internals", "[data-recomputer]"],
+    [`mirrors/${op.mirror}`, "[data-figure=transport]"],
+    [`did/${op.did}`, ".side-by-side tbody tr"],
+    [`op/${op.did}/${op.cid}`, ".strip tbody tr"],
+  ];
+  for (const [path, ready] of views) {
+    const name = path.split("/")[0] || "overview";
+    for (const [size, colorScheme] of [
+      [WIDE, "light"],
+      [NARROW, "dark"],
+    ]) {
+      const page = await open(browser, { ...size, colorScheme, path, ready });
+      await accessible(page, `${name}, ${size.width} px, ${colorScheme}`);
+      await fits(page, `${name}, ${size.width} px`);
+      if (size === NARROW) await picture(page, `${name}-dark-320`);
+      await close(page, name);
+    }
+  }
+}
+
+await run("views", async (browser) => {
+  await compared(browser);
+  await events(browser);
+  await formulas(browser);
+  await internals(browser);
+  await explained(browser);
+  await everywhere(browser);
+});
