@@ -25,6 +25,7 @@ mod query;
 mod recheck;
 pub mod routes;
 mod sockets;
+mod sse;
 mod state;
 
 use std::io;

@@ -32,12 +32,12 @@ use super::sockets::Seat;
 use super::state::HttpState;
 use frame_limit::FrameLimit;
 use liveness::{Liveness, Sign};
-use notices::Notices;
+pub(super) use notices::Notices;
 
 /// Largest inbound frame in bytes.
 const FRAME_BYTES_MAX: usize = 4_096;
 /// Shortest time between two batches of notices.
-const BATCH_GAP: Duration = Duration::from_millis(250);
+pub(super) const BATCH_GAP: Duration = Duration::from_millis(250);
 /// How often the times below are looked at.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The payload of pings that ask for a sign of life only.

@@ -57,16 +57,23 @@ pub fn coding(headers: &HeaderMap) -> Coding {
     }
 }
 
-/// Whether `Accept` allows `application/json`: the most specific range that fits decides (RFC 9110 §12.5.1).
+/// Whether `Accept` allows `application/json`.
 pub fn accepts_json(headers: &HeaderMap) -> bool {
+    accepts(headers, "application/json")
+}
+
+/// Whether `Accept` allows `media`, in lower case: the most specific range that fits decides (RFC 9110 §12.5.1).
+pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
+    let family = media.split_once('/').map_or("", |(family, _)| family);
+    let is_family = |range: &str| range.strip_suffix("/*").is_some_and(|of| of.eq_ignore_ascii_case(family));
     let mut best: Option<(u8, u16)> = None;
     let mut said = false;
     for (range, q) in elements(headers, &header::ACCEPT) {
         said = true;
         let specificity = match range {
             "*/*" => 1,
-            range if range.eq_ignore_ascii_case("application/*") => 2,
-            range if range.eq_ignore_ascii_case("application/json") => 3,
+            range if is_family(range) => 2,
+            range if range.eq_ignore_ascii_case(media) => 3,
             _ => continue,
         };
         if best.is_none_or(|(held, held_q)| specificity > held || (specificity == held && q > held_q)) {

@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{details, live, metrics, recheck};
+use super::{details, live, metrics, recheck, sse};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
 
@@ -113,6 +113,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(recheck::recheck(state))
         .service(recheck::reprobe(state))
         .service(live_socket(state))
+        .service(readable("/api/v1/stream", state, sse::open))
         .service(readable("/metrics", state, metrics::answer))
         .service(probe("/healthz", "stuck", state, |state| (state.health)()))
         .service(probe("/readyz", "not_ready", state, |state| (state.readiness)()))

@@ -153,6 +153,11 @@ impl HttpState {
         (self.utc_now_ms)()
     }
 
+    /// What tells UTC milliseconds of now, for what outlives a request.
+    pub(super) fn utc_clock(&self) -> UtcNow {
+        Arc::clone(&self.utc_now_ms)
+    }
+
     /// Live sockets open now.
     pub fn live_sockets(&self) -> usize {
         self.sockets.open()

@@ -94,13 +94,34 @@ impl Notices {
         let Ok(Inbound::Subscribe { topics: wanted }) = serde_json::from_str(message) else {
             return false;
         };
+        self.want(wanted.iter().map(String::as_str))
+    }
+
+    /// From now on only these topics are told; says whether there are all of them, and changes nothing where there are not.
+    pub fn want<'a>(&mut self, wanted: impl Iterator<Item = &'a str>) -> bool {
+        let wanted: Vec<&str> = wanted.take(self.topics.len().saturating_add(1)).collect();
         if !wanted.iter().all(|key| self.topics.iter().any(|topic| topic.page.spec().key == *key)) {
             return false;
         }
         for topic in &mut self.topics {
-            topic.is_wanted = wanted.contains(&topic.page.spec().key);
+            topic.is_wanted = wanted.contains(&topic.page.spec().key.as_str());
         }
         true
+    }
+
+    /// Every topic.
+    pub fn known(&self) -> Vec<&str> {
+        self.topics.iter().map(|topic| topic.page.spec().key.as_str()).collect()
+    }
+
+    /// What was published at or after an instant (UTC milliseconds) is to be told again.
+    pub fn untell_after(&mut self, ms: i64) {
+        for topic in &mut self.topics {
+            let page = topic.page.load();
+            if page.revision > 0 && page.generated_at_ms >= ms {
+                topic.told = page.revision - 1;
+            }
+        }
     }
 }
 

@@ -19,6 +19,8 @@ fn table() -> Vec<(String, &'static str, u16)> {
     // Only this machine may read it.
     rows.push(("/metrics".to_owned(), READ, 403));
     rows.push(("/api/v1/live".to_owned(), READ, 426));
+    // What it answers else has no end.
+    rows.push(("/api/v1/stream?topics=x".to_owned(), READ, 400));
     rows.push((format!("/api/v1/dids/{DID}/recheck"), "POST, OPTIONS", 405));
     rows.push(("/api/v1/mirrors/m1/reprobe".to_owned(), "POST, OPTIONS", 405));
     #[cfg(feature = "dashboard")]

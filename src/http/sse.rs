@@ -1,0 +1,194 @@
+//! The live notices for readers without WebSocket: the same messages as server-sent events (WHATWG HTML §9.2).
+//!
+//! Nothing is queued: what is due is found by comparing revisions whenever the connection takes more, so that the newest
+//! wins and a slow reader costs nothing. The id of a batch is the run and the instant at which it was made; who comes back
+//! with it as `Last-Event-ID` is told at once what has changed since.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::live::{BATCH_GAP, Notices};
+use super::negotiate;
+use super::problem::Problem;
+use super::query::Params;
+use super::sockets::Seat;
+use super::state::HttpState;
+use crate::publish::UtcNow;
+
+/// Media type of the stream.
+const EVENT_STREAM: &str = "text/event-stream";
+/// Without anything to tell a comment is sent this often, so that nobody on the way takes the connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a reader is asked to wait before it comes back, milliseconds.
+const RETRY_MS: u32 = 2_000;
+/// Separates topics in the query; no key has it.
+const SEPARATOR: char = ',';
+
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Opens a stream of notices of all topics, or of those of `topics`.
+///
+/// # Errors
+/// 400 for a topic that is none, 406 where the request takes no event stream, 429 over the limits, 503 while stopping.
+pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
+    let params = Params::parse(request.query_string(), &["topics"])?;
+    if !negotiate::accepts(request.headers(), EVENT_STREAM) {
+        let problem = Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "offered: text/event-stream");
+        return Err(problem.allowed([EVENT_STREAM]));
+    }
+    let mut notices = Notices::new(state.pages.clone());
+    if let Some(topics) = params.get("topics")
+        && !notices.want(topics.split(SEPARATOR))
+    {
+        let known = notices.known();
+        let detail = "expected topics of /api/v1/live, with commas between them";
+        return Err(Problem::bad_query("bad_topics", "topics", detail).allowed(known));
+    }
+    if state.shutdown.is_cancelled() {
+        return Err(Problem::unavailable("restarting", "stopping; retry in 5 s", 5));
+    }
+    let client = state.client(request);
+    state.limit.take(client)?;
+    let seat = state.sockets.sit(client, state.limit.is_exempt(client))?;
+    let known = request.headers().get(&LAST_EVENT_ID).and_then(|id| id.to_str().ok());
+    let since_ms = known.and_then(|id| instant_of(id, state.pages.snapshot_id()));
+    let reader = Reader {
+        changes: notices.changes(),
+        notices,
+        run: state.pages.snapshot_id().to_owned(),
+        clock: state.utc_clock(),
+        shutdown: state.shutdown.clone(),
+        stage: Stage::Opening { since_ms },
+        _seat: seat,
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM)))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .insert_header((ACCEL_BUFFERING.clone(), HeaderValue::from_static("no")))
+        .streaming(chunks(reader)))
+}
+
+/// The instant of an id that this run gave out, UTC milliseconds.
+fn instant_of(id: &str, run: &str) -> Option<i64> {
+    id.strip_prefix(run)?.strip_prefix('.')?.parse().ok()
+}
+
+/// What comes next.
+#[derive(Copy, Clone)]
+enum Stage {
+    /// The first words, and what changed since the instant that the reader knows.
+    Opening { since_ms: Option<i64> },
+    /// Changes.
+    Telling,
+    /// Nothing: the process stops.
+    Over,
+}
+
+/// One reader.
+struct Reader {
+    notices: Notices,
+    changes: watch::Receiver<u64>,
+    run: String,
+    clock: UtcNow,
+    shutdown: CancellationToken,
+    stage: Stage,
+    /// Counts this stream for as long as it is open.
+    _seat: Seat,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Bytes> {
+        match self.stage {
+            Stage::Over => None,
+            Stage::Opening { since_ms } => {
+                self.stage = Stage::Telling;
+                Some(self.opening(since_ms))
+            }
+            Stage::Telling => Some(self.telling().await),
+        }
+    }
+
+    fn opening(&mut self, since_ms: Option<i64>) -> Bytes {
+        // The instant comes before the revisions are read: what changes between the two is told twice, not never.
+        let id = self.id();
+        let mut text = format!("retry: {RETRY_MS}\n");
+        event(&mut text, &id, "hello", &self.notices.hello());
+        if let Some(since_ms) = since_ms {
+            self.notices.untell_after(since_ms);
+            self.batch(&mut text, &id);
+        }
+        text.into()
+    }
+
+    async fn telling(&mut self) -> Bytes {
+        loop {
+            let changed = async {
+                let changed = timeout(KEEP_ALIVE, self.changes.changed()).await;
+                if matches!(changed, Ok(Ok(()))) {
+                    sleep(BATCH_GAP).await;
+                }
+                changed
+            };
+            let changed = tokio::select! {
+                () = self.shutdown.cancelled() => None,
+                changed = changed => Some(changed),
+            };
+            match changed {
+                Some(Ok(Ok(()))) => {}
+                Some(Err(_)) => return Bytes::from_static(b": nothing new\n\n"),
+                None | Some(Ok(Err(_))) => {
+                    self.stage = Stage::Over;
+                    return Bytes::from_static(b"event: bye\ndata: {\"type\":\"bye\",\"reason\":\"restarting\"}\n\n");
+                }
+            }
+            let (id, mut text) = (self.id(), String::new());
+            self.batch(&mut text, &id);
+            if !text.is_empty() {
+                return text.into();
+            }
+        }
+    }
+
+    fn batch(&mut self, text: &mut String, id: &str) {
+        for message in self.notices.due().texts {
+            event(text, id, "revision", &message);
+        }
+    }
+
+    fn id(&self) -> String {
+        format!("{}.{}", self.run, (self.clock)())
+    }
+}
+
+/// One event. The data is JSON on one line.
+fn event(text: &mut String, id: &str, name: &str, data: &str) {
+    for part in ["id: ", id, "\nevent: ", name, "\ndata: ", data, "\n\n"] {
+        text.push_str(part);
+    }
+}
+
+fn chunks(reader: Reader) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+    futures_util::stream::unfold(reader, |mut reader| async move { Some((Ok(reader.next().await?), reader)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_id_of_this_run_says_what_is_known() {
+        assert_eq!(instant_of("run.1700000000000", "run"), Some(1_700_000_000_000));
+        for id in ["", "run", "run.", "run.x", "runs.1", "other.1", "run.1.2"] {
+            assert_eq!(instant_of(id, "run"), None, "{id}");
+        }
+    }
+}
