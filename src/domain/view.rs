@@ -29,6 +29,7 @@ use super::confirm::Load;
 use super::evidence::Evidence;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
+use super::mirror_state::Standing;
 use super::refused::Refused;
 use super::sample::Samples;
 use super::source::SourceIx;
@@ -69,6 +70,8 @@ pub struct SourceInfo {
     pub refused: Refused,
     /// How fast it is read.
     pub throttle: ThrottleState,
+    /// How it does, where it is a mirror.
+    pub standing: Standing,
 }
 
 /// A row of a snapshot that another monitor kept and that was imported.
