@@ -7,6 +7,7 @@
 mod admin;
 #[cfg(feature = "dashboard")]
 pub mod assets;
+mod badges;
 mod canonical;
 pub mod client_address;
 pub mod detail;

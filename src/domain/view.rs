@@ -2,6 +2,7 @@
 //!
 //! Field names are those of the API; a value that cannot be told is `null` beside its reason, and 0 means zero.
 
+pub mod badge;
 pub mod chain;
 pub mod compare;
 pub mod content;
