@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod link;
 pub mod look_out;
 pub mod mempool;
+pub mod mirror_state;
 pub mod op;
 pub mod poll;
 pub mod proof;

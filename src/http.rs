@@ -7,6 +7,7 @@
 mod admin;
 #[cfg(feature = "dashboard")]
 pub mod assets;
+mod badges;
 mod canonical;
 pub mod client_address;
 pub mod detail;
@@ -27,6 +28,7 @@ pub mod routes;
 mod sockets;
 mod sse;
 mod state;
+mod status;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -13,6 +13,7 @@ mod miss_rows;
 mod picture;
 mod restored;
 mod save;
+mod standing;
 mod steady;
 mod throttling;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod years;
 pub use audit::AuditorIs;
 pub use manner::{LookerIs, PrimaryIs};
 pub use restored::{Restored, restore};
+pub use standing::SavedStanding;
 
 use super::anchors::Anchors;
 use super::line::Line;
@@ -48,6 +50,7 @@ use events::EventLog;
 use invalid::InvalidLog;
 use save::Saver;
 use serde_json::Value;
+use standing::Standings;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +135,8 @@ pub struct CollectorParts {
     pub validator: Arc<ValidatorLoad>,
     /// Samples of a run before, by source id.
     pub samples: HashMap<String, Samples>,
+    /// States of mirrors as a run before left them, by source id.
+    pub standings: HashMap<String, SavedStanding>,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
     /// How far each source is known, for whoever replaces a part of ours.
@@ -160,6 +165,7 @@ pub struct Collector {
     grace_max_ns: i64,
     invalid: InvalidLog,
     audit: Audit,
+    standings: Standings,
     anchored: Anchors,
     fail: FailPoints,
 }
@@ -173,6 +179,8 @@ impl Collector {
         let mut samples = parts.samples;
         let of_mirrors = parts.sources.iter().skip(1).map(|who| samples.remove(&who.id).unwrap_or_default());
         let audit = Audit::new(of_mirrors.collect());
+        let ids = parts.sources.iter().skip(1).map(|who| who.id.clone());
+        let standings = Standings::new(now, &parts.labels, ids, &parts.standings);
         let known = |(who, anchor): (SourceIdentity, Option<Anchor>)| Known {
             rejects: rejects.remove(&who.id).unwrap_or_default(),
             who,
@@ -206,6 +214,7 @@ impl Collector {
             grace_max_ns: parts.grace_max_ns,
             invalid: InvalidLog::new(parts.validator),
             audit,
+            standings,
             anchored: parts.anchored,
             fail: parts.fail,
         };
@@ -298,6 +307,7 @@ impl Collector {
         self.watch_wall_clock(now);
         self.watch_primary();
         self.watch_throttles(now);
+        self.watch_states(now);
         self.ask_for_chain(now);
         self.ask_for_explanations(now);
         self.save(now, ctx);

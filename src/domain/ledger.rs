@@ -28,6 +28,7 @@ mod recount;
 pub mod restore;
 pub mod saved;
 pub mod series;
+mod standing;
 mod state;
 
 pub use capture::{Capture, MirrorCapture, SourceCapture};

@@ -2,6 +2,7 @@
 //!
 //! Field names are those of the API; a value that cannot be told is `null` beside its reason, and 0 means zero.
 
+pub mod badge;
 pub mod chain;
 pub mod compare;
 pub mod content;
@@ -24,11 +25,13 @@ pub mod overview;
 pub mod rtt;
 pub mod sample;
 pub mod stats;
+pub mod status;
 
 use super::confirm::Load;
 use super::evidence::Evidence;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
+use super::mirror_state::Standing;
 use super::refused::Refused;
 use super::sample::Samples;
 use super::source::SourceIx;
@@ -69,6 +72,8 @@ pub struct SourceInfo {
     pub refused: Refused,
     /// How fast it is read.
     pub throttle: ThrottleState,
+    /// How it does, where it is a mirror.
+    pub standing: Standing,
 }
 
 /// A row of a snapshot that another monitor kept and that was imported.

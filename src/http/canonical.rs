@@ -11,8 +11,8 @@ use super::problem::Problem;
 use super::state::HttpState;
 use crate::publish::{Encoded, Published};
 
-/// Media type of every page.
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Media type of every page but pictures.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What an answer depends on besides its address.
 const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -31,6 +31,8 @@ pub struct Ready<'a> {
     pub max_age_s: i64,
     /// `rel="next"`, where there is a next page.
     pub next: Option<&'a str>,
+    /// Media type of the body.
+    pub content_type: HeaderValue,
 }
 
 /// Answers with a page.
@@ -39,6 +41,19 @@ pub struct Ready<'a> {
 /// 406 where the request takes no JSON; 503 before the first computation.
 pub fn answer(page: &Published, request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
     check_accept(request)?;
+    answer_as(page, request, state, JSON)
+}
+
+/// The same for a body of another type, whatever the request takes: where a picture stands, a refusal helps nobody.
+///
+/// # Errors
+/// 503 before the first computation.
+pub fn answer_as(
+    page: &Published,
+    request: &HttpRequest,
+    state: &HttpState,
+    content_type: HeaderValue,
+) -> Result<HttpResponse, Problem> {
     let now_ms = state.now_ms();
     let current = page.load();
     if current.revision == 0 {
@@ -51,6 +66,7 @@ pub fn answer(page: &Published, request: &HttpRequest, state: &HttpState) -> Res
         age_ms: now_ms.saturating_sub(page.confirmed_at_ms()).max(0),
         max_age_s: page.next_at_ms().saturating_sub(now_ms).max(0) / 1000,
         next: None,
+        content_type,
     };
     Ok(respond(&ready, request))
 }
@@ -84,7 +100,7 @@ pub fn respond(ready: &Ready<'_>, request: &HttpRequest) -> HttpResponse {
     if is_known {
         return response.finish();
     }
-    response.insert_header((header::CONTENT_TYPE, JSON));
+    response.insert_header((header::CONTENT_TYPE, ready.content_type.clone()));
     let coding = negotiate::coding(request.headers());
     if let Some(value) = coding.header() {
         response.insert_header((header::CONTENT_ENCODING, value));

@@ -129,6 +129,7 @@ fn ready(answer: &Answer, request: &HttpRequest, state: &HttpState) -> HttpRespo
         age_ms: state.now_ms().saturating_sub(answer.generated_at_ms).max(0),
         max_age_s: i64::try_from(ANSWER_TTL.as_secs()).unwrap_or(0),
         next: answer.next.as_deref(),
+        content_type: canonical::JSON,
     };
     canonical::respond(&ready, request)
 }

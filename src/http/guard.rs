@@ -15,8 +15,12 @@ use super::head::Refusal;
 use super::problem::{Problem, quote};
 use super::state::HttpState;
 
-/// Where the data is that any origin may read.
-const PUBLIC_PREFIX: &str = "/api/";
+/// Where the data is that any origin may read, and the pictures that other sites show.
+const PUBLIC_PREFIXES: [&str; 2] = ["/api/", "/badge/"];
+
+fn is_public(path: &str) -> bool {
+    PUBLIC_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+}
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; base-uri 'none'; object-src 'none'; form-action 'none'; \
@@ -88,7 +92,7 @@ fn early_answer(state: &HttpState, request: &ServiceRequest) -> Option<HttpRespo
         return Some(problem.respond(request.request(), state.now_ms()));
     }
     let is_preflight = request.method() == Method::OPTIONS
-        && request.path().starts_with(PUBLIC_PREFIX)
+        && is_public(request.path())
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     is_preflight.then(|| {
         HttpResponse::NoContent()
@@ -139,7 +143,7 @@ pub fn is_origin_allowed(origins: &[String], origin: &HeaderValue) -> bool {
 }
 
 fn additions(state: &HttpState, request: &ServiceRequest) -> Additions {
-    let is_public = request.path().starts_with(PUBLIC_PREFIX);
+    let is_public = is_public(request.path());
     let origins = &state.options.cors_origins;
     let allows_any = origins.iter().any(|origin| origin == "*");
     let allow_origin = if !is_public {

@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{details, live, metrics, recheck, sse};
+use super::{badges, details, live, metrics, recheck, sse, status};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
 
@@ -83,6 +83,8 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
     for id in mirror_ids {
         push(format!("mirrors/{id}"), format!("/mirrors/{id}"));
     }
+    specs.extend(mirror_ids.iter().flat_map(|id| badges::specs(id)));
+    specs.push(status::spec());
     specs.push(PageSpec {
         key: STATS_KEY.to_owned(),
         self_path: STATS_PATH.to_owned(),
@@ -114,6 +116,9 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(recheck::reprobe(state))
         .service(live_socket(state))
         .service(readable("/api/v1/stream", state, sse::open))
+        .service(badges::badge(state))
+        .service(readable("/status", state, status::page))
+        .service(readable("/status.css", state, status::style))
         .service(readable("/metrics", state, metrics::answer))
         .service(probe("/healthz", "stuck", state, |state| (state.health)()))
         .service(probe("/readyz", "not_ready", state, |state| (state.readiness)()))
@@ -130,7 +135,7 @@ pub fn not_found(state: &web::Data<HttpState>) -> actix_web::Route {
 }
 
 /// A resource that is read: GET and HEAD by `answer`, OPTIONS, 405 for the rest.
-fn readable(
+pub(super) fn readable(
     path: &str,
     state: &web::Data<HttpState>,
     answer: impl Fn(&HttpRequest, &HttpState) -> Result<HttpResponse, Problem> + Clone + 'static,
@@ -160,7 +165,7 @@ pub(super) fn other_method(state: &web::Data<HttpState>) -> actix_web::Route {
     })
 }
 
-fn missing(key: &str) -> Problem {
+pub(super) fn missing(key: &str) -> Problem {
     Problem::unavailable("not_ready", format!("there is no page {} yet", quote(key)), 1)
 }
 

@@ -182,6 +182,9 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/compare?a=m1&b=m9", 404, "no_such_host"),
         ("/api/v1/compare?a=m1&b=m2&window=2h", 400, "bad_window"),
         ("/api/v1/compare?a=m1&b=m2&c=m2", 400, "unknown_parameter"),
+        ("/badge/nope/state.svg", 404, "no_such_mirror"),
+        ("/badge/m1/states.svg", 404, "no_such_badge"),
+        ("/badge/m1/state.svg?x=1", 400, "unknown_parameter"),
         ("/api/v1/live", 426, "upgrade_required"),
         ("/api/v1/nothing", 404, "not_found"),
         ("/api/", 404, "not_found"),
@@ -197,6 +200,39 @@ async fn every_wrong_question_has_its_answer() {
     assert_eq!(bad_window["allowed"].as_array().unwrap().len(), 7);
     let unknown = get(&world, "/api/v1/analytics/lag?windw=5m").await.json();
     assert_eq!(unknown["detail"], "\"windw\"; did you mean \"window\"?");
+}
+
+#[actix_web::test]
+async fn the_document_without_scripts_is_a_finished_page() {
+    let world = world();
+    let got = ask(&world, Method::GET, "/status", &[("accept", "text/html")]).await;
+    assert_eq!(
+        (got.status, got.header("content-type"), got.header("etag")),
+        (200, "text/html; charset=utf-8", "\"run.1\"")
+    );
+    let known = ask(&world, Method::GET, "/status", &[("if-none-match", "\"run.1\"")]).await;
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    let style = get(&world, "/status.css").await;
+    assert_eq!((style.header("content-type"), style.body.is_empty()), ("text/css; charset=utf-8", false));
+}
+
+#[actix_web::test]
+async fn badges_are_finished_pages_in_the_type_of_their_name() {
+    let world = world();
+    for kind in ["state", "coverage", "lag-p95", "freshness"] {
+        for (format, media) in [("svg", "image/svg+xml"), ("json", "application/json")] {
+            let uri = format!("/badge/m2/{kind}.{format}");
+            let got = ask(&world, Method::GET, &uri, &[("accept", &format!("{media},*/*;q=0.1"))]).await;
+            assert_eq!((got.status, got.header("content-type")), (200, media), "{uri}");
+            assert_eq!(got.header("etag"), "\"run.1\"", "{uri}");
+            assert_eq!(got.header("cache-control"), "public, max-age=3, stale-while-revalidate=30", "{uri}");
+            assert_eq!(got.json()["key"], uri[1..], "{uri}: nothing is put around it");
+            let again = ask(&world, Method::GET, &uri, &[("if-none-match", "\"run.1\"")]).await;
+            assert_eq!((again.status, again.body.len()), (304, 0), "{uri}");
+        }
+    }
+    let got = ask(&world, Method::GET, "/badge/m1/state.svg", &[("accept", "text/html")]).await;
+    assert_eq!(got.status, 200, "a picture is a picture");
 }
 
 #[actix_web::test]

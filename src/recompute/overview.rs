@@ -1,7 +1,9 @@
 //! The overview and the small pages that change with it: primary, observer, events, internals, methodology.
 
 use super::{ComputeError, Draft, Recompute, draft, windowed};
-use crate::domain::view::{Picture, event, internals, methodology, mirror, overview};
+use crate::domain::view::badge::{Badge, BadgeKind};
+use crate::domain::view::{Picture, event, internals, methodology, mirror, overview, status};
+use serde_json::Value;
 
 /// Recomputes the first page that a person sees.
 #[derive(Debug)]
@@ -14,13 +16,32 @@ impl Recompute<Picture> for Overview {
 
     fn compute(&self, picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
         let page = overview::page(picture);
-        Ok(vec![
+        let mut drafts = badges(&page.0)?;
+        let document = status::document(&page.0, &picture.at(picture.capture.now));
+        drafts.push(Draft { key: "status".to_owned(), data: document.into_bytes(), window: None });
+        drafts.extend([
             windowed("overview".to_owned(), &page)?,
             draft("primary".to_owned(), &mirror::primary(picture))?,
             draft("observer".to_owned(), &overview::observer(picture))?,
             draft("events".to_owned(), &event::events(picture))?,
             draft("internals".to_owned(), &internals::page(picture))?,
             draft("methodology".to_owned(), &methodology::page(picture))?,
-        ])
+        ]);
+        Ok(drafts)
     }
+}
+
+/// The badges of every mirror of the overview.
+fn badges(overview: &Value) -> Result<Vec<Draft>, ComputeError> {
+    let mut drafts = Vec::new();
+    for row in overview["mirrors"].as_array().into_iter().flatten() {
+        let id = row["id"].as_str().unwrap_or_default();
+        for kind in BadgeKind::ALL {
+            let badge = Badge::of(kind, row);
+            let key = |format: &str| format!("badge/{id}/{}.{format}", kind.name());
+            drafts.push(Draft { key: key("svg"), data: badge.svg().into_bytes(), window: None });
+            drafts.push(draft(key("json"), &badge.json())?);
+        }
+    }
+    Ok(drafts)
 }

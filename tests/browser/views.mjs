@@ -175,7 +175,24 @@ async function everywhere(browser) {
   }
 }
 
+/** The document for readers without scripts says the same, in a browser that runs none. */
+async function status(browser) {
+  const context = await browser.newContext({ javaScriptEnabled: false, viewport: NARROW });
+  const page = await context.newPage();
+  await page.goto(new URL("status", BASE_URL).href);
+  const names = await page.$$eval("tbody th", (cells) => cells.map((cell) => cell.textContent));
+  const { data } = await api("/api/v1/overview");
+  check(
+    names.join() === data.mirrors.map((mirror) => mirror.name).join(),
+    `status: ${names.length} mirrors are the API's`,
+  );
+  await fits(page, "status, 320 px");
+  await picture(page, "status-light-320");
+  await context.close();
+}
+
 await run("views", async (browser) => {
+  await status(browser);
   await compared(browser);
   await events(browser);
   await formulas(browser);

@@ -126,6 +126,8 @@ export interface Mirror {
   received_ops: Num;
   rejected_frames: Num;
   state: string;
+  /** Since when it is in that state. */
+  since_at?: string | null;
   headline?: string | null;
   misses?: MissSplit;
   content?: Record<string, number>;

@@ -27,13 +27,14 @@ function state(tone: Tone, word: string, rank: number): StateWord {
 }
 
 const MIRROR_STATES = new Map<string, StateWord>([
-  ["losing", state("missed", "losing", 0)],
-  ["diverged", state("diverged", "diverged", 1)],
+  ["diverged", state("diverged", "diverged", 0)],
+  ["losing", state("missed", "losing", 1)],
+  ["stalled", state("late", "stalled", 1.5)],
   ["disconnected", state("pending", "disconnected", 2)],
-  ["throttled", state("late", "throttled", 3)],
+  ["throttled", state("late", "throttled", 2.5)],
   ["lagging", state("late", "lagging", 3)],
-  ["unsupported", state("unknown", "unsupported", 6)],
-  ["unknown", state("unknown", "unknown", 5)],
+  ["unsupported", state("unknown", "unsupported", 5)],
+  ["unknown", state("unknown", "unknown", 6)],
   ["ok", state("ok", "complete", 8)],
 ]);
 

@@ -181,6 +181,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         grace_max_ns: 2 * SECOND,
         validator: Arc::default(),
         samples: restored.samples,
+        standings: restored.standings,
         trouble: watch::Sender::new(None),
         foreign_ops_per_s: 2_000,
         anchored: Anchors::default(),

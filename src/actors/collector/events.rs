@@ -7,6 +7,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
 use crate::ports::store::{EventRow, SessionRow};
 use actix::Handler;
+use serde_json::Value;
 use std::collections::VecDeque;
 
 /// Events that wait to be kept; more than these between two transactions are shown but not kept.
@@ -30,12 +31,25 @@ impl EventLog {
             kind: e.kind,
             source: e.source,
             text: e.text,
+            detail: e.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
         });
         EventLog { next_id, latest: latest.collect(), waiting: Vec::new() }
     }
 
     pub(super) fn add(&mut self, at_ms: i64, kind: &str, source: Option<String>, text: String) {
-        let event = Event { id: self.next_id, at_ms, kind: kind.to_owned(), source, text };
+        self.add_with(at_ms, kind, source, text, None);
+    }
+
+    /// The same with more of it, for programs.
+    pub(super) fn add_with(
+        &mut self,
+        at_ms: i64,
+        kind: &str,
+        source: Option<String>,
+        text: String,
+        detail: Option<Value>,
+    ) {
+        let event = Event { id: self.next_id, at_ms, kind: kind.to_owned(), source, text, detail };
         self.next_id += 1;
         if self.waiting.len() < WAITING_MAX {
             self.waiting.push(EventRow {
@@ -44,7 +58,7 @@ impl EventLog {
                 kind: event.kind.clone(),
                 source: event.source.clone(),
                 text: event.text.clone(),
-                detail: None,
+                detail: event.detail.as_ref().map(Value::to_string),
             });
         }
         self.latest.push_front(event);

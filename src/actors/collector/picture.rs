@@ -1,6 +1,7 @@
 //! The picture that views are made of.
 
 use super::{Collector, Known};
+use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Span, Tau};
 use crate::domain::view::{Picture, SourceInfo};
 
@@ -13,7 +14,7 @@ pub(super) fn picture(c: &Collector) -> Picture {
     let capture = c.ledger.capture(true);
     let mut impaired = capture.late.clone();
     impaired.extend(capture.late_since.map(|from| Span { from, to: Tau::MAX }));
-    let info = |known: &Known| SourceInfo {
+    let info = |(i, known): (usize, &Known)| SourceInfo {
         id: known.who.id.clone(),
         name: known.who.name.clone(),
         url: known.who.url.clone(),
@@ -27,8 +28,9 @@ pub(super) fn picture(c: &Collector) -> Picture {
         last_reject: known.last_reject.clone(),
         refused: known.refused.clone(),
         throttle: known.throttle.state(),
+        standing: c.standings.of(SourceIx(i as u16)),
     };
-    let mut sources = c.sources.iter().map(info);
+    let mut sources = c.sources.iter().enumerate().map(info);
     Picture {
         primary: sources.next().unwrap_or_default(),
         mirrors: sources.collect(),

@@ -1,6 +1,7 @@
 //! What a start makes of what was kept: rows become what the ledger takes, and what is lost of them is found out.
 
 use super::save::{HEAD, JOURNAL_ROW, LEDGER_ROW, SourceState, WINDOW_ROW};
+use super::standing::SavedStanding;
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
 use crate::domain::fill::Anchor;
@@ -39,6 +40,8 @@ pub struct Restored {
     pub kept_segments: Vec<(i64, i64)>,
     /// Samples by source id.
     pub samples: HashMap<String, Samples>,
+    /// States of mirrors by source id.
+    pub standings: HashMap<String, SavedStanding>,
     /// Rows that could not be read.
     pub unreadable: usize,
 }
@@ -146,6 +149,7 @@ fn take_source(r: &mut Restored, id: String, state: SourceState) {
     }
     r.rejects.insert(id.clone(), state.rejects);
     r.samples.insert(id.clone(), state.samples);
+    r.standings.extend(state.standing.map(|standing| (id.clone(), standing)));
     r.saved.counters.insert(id, state.counters);
 }
 

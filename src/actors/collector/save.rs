@@ -2,6 +2,7 @@
 
 use super::Collector;
 use super::restored::FORGOTTEN;
+use super::standing::SavedStanding;
 use crate::actors::line::Line;
 use crate::actors::message::{Flush, Keep, KeepError};
 use crate::domain::ledger::persist::Prepared;
@@ -40,6 +41,8 @@ pub(super) struct SourceState {
     pub(super) rejects: BTreeMap<String, u64>,
     #[serde(default)]
     pub(super) samples: Samples,
+    #[serde(default)]
+    pub(super) standing: Option<SavedStanding>,
 }
 
 /// How a transaction ended.
@@ -258,7 +261,8 @@ impl Collector {
             let anchor = known.anchor.map(|a| (a.seq, a.key.did.0, a.key.cid.0));
             let samples = ix.mirror_index().and_then(|m| self.audit.samples.get(m)).cloned().unwrap_or_default();
             let (counters, rejects) = (self.ledger.save_counters(ix), known.rejects.clone());
-            let state = SourceState { counters, anchor, rejects, samples };
+            let standing = self.standings.saved(ix, &self.labels);
+            let state = SourceState { counters, anchor, rejects, samples, standing };
             let cursor = known.anchor.map(|a| a.seq as i64);
             commit.sources.push(row(known.who.id.clone(), &known.who.url, encode(&state), cursor));
             let Some(source) = self.ledger.source(ix) else { continue };

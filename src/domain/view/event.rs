@@ -19,6 +19,8 @@ pub struct Event {
     pub source: Option<String>,
     /// One line.
     pub text: String,
+    /// More of it, for programs.
+    pub detail: Option<Value>,
 }
 
 /// The list of events, newest first.
@@ -28,7 +30,10 @@ pub fn events(picture: &Picture) -> Value {
         .events
         .iter()
         .map(|e| {
-            json!({ "id": e.id, "at": crate::domain::time::rfc3339_ms(e.at_ms), "kind": e.kind, "source": e.source, "text": e.text })
+            json!({
+                "id": e.id, "at": crate::domain::time::rfc3339_ms(e.at_ms), "kind": e.kind, "source": e.source,
+                "text": e.text, "detail": e.detail,
+            })
         })
         .collect();
     json!({ "events": rows, "kept_in_memory": EVENTS_MAX })

@@ -5,89 +5,17 @@ use crate::domain::coverage::{ratio, wilson95};
 use crate::domain::interval::{Acc, Interval};
 use crate::domain::ledger::capture::FRESH_NS;
 use crate::domain::ledger::{MirrorCapture, SourceCapture};
-use crate::domain::link::LinkState;
+use crate::domain::mirror_state::State;
 use crate::domain::throttle::ThrottleState;
-use crate::domain::time::SECOND;
 use crate::domain::verdict::Verdict;
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Map, Value, json};
-
-/// Coverage of 15 minutes below which a mirror with open misses is losing operations.
-const LOSING_RATIO: f64 = 0.999;
-/// Age of the oldest newer operation beyond which a mirror is lagging.
-const LAGGING_NS: i64 = 30 * SECOND;
-
-/// The state of a mirror, in the order from worst to best.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum State {
-    /// Open misses, and less than 99.9 % in 15 minutes.
-    Losing,
-    /// Its link is down.
-    Disconnected,
-    /// It sends more that the primary does not know than is taken.
-    Throttled,
-    /// The oldest operation that it lacks is older than 30 s.
-    Lagging,
-    /// It offers nothing to take operations from.
-    Unsupported,
-    /// It cannot be told now.
-    Unknown,
-    /// Nothing of the above.
-    Ok,
-}
-
-impl State {
-    /// The word in the API.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Losing => "losing",
-            State::Disconnected => "disconnected",
-            State::Throttled => "throttled",
-            State::Lagging => "lagging",
-            State::Unsupported => "unsupported",
-            State::Unknown => "unknown",
-            State::Ok => "ok",
-        }
-    }
-}
 
 /// `head_age` in nanoseconds when the mirror's window reaches now; none otherwise.
 fn head_age_ns(picture: &Picture, m: &MirrorCapture) -> Option<i64> {
     let c = &picture.capture;
     let reaches_now = m.source.is_open && c.now.since(m.source.proved) <= FRESH_NS;
     reaches_now.then(|| m.head_since.map_or(0, |since| c.now.since(since).max(0)))
-}
-
-/// The state of a mirror by plain thresholds.
-#[must_use]
-pub fn state(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, recent: &Acc, window: &Acc) -> State {
-    let decided = recent.decided();
-    let ratio = if decided == 0 { 1.0 } else { coverage::delivered(recent) as f64 / decided as f64 };
-    if info.link.state == LinkState::Unsupported {
-        return State::Unsupported;
-    }
-    if m.open_misses > 0 && ratio < LOSING_RATIO {
-        return State::Losing;
-    }
-    if !info.link.state.is_up() {
-        return if info.link.since == crate::domain::time::Tau::default() {
-            State::Unknown
-        } else {
-            State::Disconnected
-        };
-    }
-    if info.throttle.since.is_some() {
-        return State::Throttled;
-    }
-    if picture.observer_flags().contains(&"primary_down") {
-        return State::Unknown;
-    }
-    match head_age_ns(picture, m) {
-        Some(age) if age > LAGGING_NS => State::Lagging,
-        _ if window.decided() == 0 => State::Unknown,
-        _ => State::Ok,
-    }
 }
 
 /// How far behind the primary's newest operation a mirror is.
@@ -160,7 +88,7 @@ fn counters(map: &mut Map<String, Value>, source: &SourceCapture) {
 fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value)> {
     let (info, m) = (picture.mirrors.get(i)?, picture.capture.mirrors.get(i)?);
     let (six, hour) = (w.six_hours.mirrors.get(i)?, w.hour.mirrors.get(i)?);
-    let state = state(picture, info, m, w.quarter.mirrors.get(i)?, six);
+    let state = info.standing.state;
     let mut map = Map::new();
     identity(&mut map, info);
     map.insert("link".into(), link::link(picture, info, &m.source));
@@ -176,7 +104,8 @@ fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value
     map.insert("samples".into(), sample::figures(picture, i));
     map.insert("throttle".into(), throttle(picture, info.throttle));
     map.insert("state".into(), state.name().into());
-    map.insert("headline".into(), mirror_headline(picture, info, m, six, state).into());
+    map.insert("since_at".into(), picture.at(info.standing.since).into());
+    map.insert("headline".into(), mirror_headline(picture, info, m, six).into());
     Some((state, six.verdict(Verdict::Missed), Value::Object(map)))
 }
 
@@ -205,27 +134,22 @@ fn misses(picture: &Picture, i: usize, m: &MirrorCapture) -> Value {
     value
 }
 
-fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc: &Acc, state: State) -> String {
+fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc: &Acc) -> String {
     let missed = acc.verdict(Verdict::Missed);
     let extra = acc.extra(crate::domain::interval::ExtraState::Extra);
-    let mut text = match state {
+    let mut text = match info.standing.state {
         State::Losing => {
             format!("{} of {} operations missed in 6 h ({} DIDs affected now)", missed, acc.decided(), m.dids_affected)
         }
-        State::Disconnected => format!("not connected since {}", picture.at(info.link.since)),
-        State::Throttled => "sends more that the primary does not know than is taken; read no faster".to_owned(),
-        State::Lagging => format!("{} operations behind", m.head_lag_ops),
-        State::Unsupported => info
-            .link
-            .last_error
-            .as_ref()
-            .map_or_else(|| "serves operations in no way that is known".to_owned(), |e| e.text.clone()),
-        State::Unknown if picture.observer_flags().contains(&"primary_down") => {
-            "not judged while the primary is not observed".to_owned()
+        State::Disconnected if !info.link.state.is_up() => {
+            format!("not connected since {}", picture.at(info.link.since))
         }
-        State::Unknown => "waiting for the first decided operation".to_owned(),
+        State::Unsupported => {
+            info.link.last_error.as_ref().map_or_else(|| info.standing.why.clone(), |e| e.text.clone())
+        }
         State::Ok if missed > 0 => format!("{} of {} operations missed in 6 h", missed, acc.decided()),
         State::Ok => format!("complete: 0 of {} operations missed in 6 h", acc.decided()),
+        _ => info.standing.why.clone(),
     };
     if extra > 0 {
         text.push_str("; ");
@@ -241,7 +165,6 @@ fn mirror_headline(picture: &Picture, info: &SourceInfo, m: &MirrorCapture, acc:
 }
 
 struct Windows {
-    quarter: Interval,
     hour: Interval,
     six_hours: Interval,
 }
@@ -251,11 +174,7 @@ struct Windows {
 pub fn page(picture: &Picture) -> (Value, i64, i64) {
     let c = &picture.capture;
     let six = c.counts(WindowKind::H6);
-    let windows = Windows {
-        quarter: c.counts(WindowKind::M15).interval,
-        hour: c.window(WindowKind::H1).interval,
-        six_hours: six.interval,
-    };
+    let windows = Windows { hour: c.window(WindowKind::H1).interval, six_hours: six.interval };
     let mut rows: Vec<_> = (0..picture.mirrors.len()).filter_map(|i| mirror(picture, i, &windows)).collect();
     rows.sort_by_key(|r| (r.0, std::cmp::Reverse(r.1)));
     let headline = headline(picture, &rows, &windows.six_hours);
@@ -310,7 +229,12 @@ fn headline(picture: &Picture, rows: &[(State, u64, Value)], six: &Interval) -> 
         let (name, dids) = (row["name"].as_str().unwrap_or("a mirror"), &row["dids_affected"]);
         return format!("{name} is missing {missed} operations ({dids} DIDs) in 6 h{others}.");
     }
-    let bad = rows.iter().filter(|r| matches!(r.0, State::Disconnected | State::Throttled | State::Lagging)).count();
+    let bad = rows.iter().filter(|r| r.0.is_bad()).count();
+    if let Some((_, _, row)) = rows.iter().find(|r| matches!(r.0, State::Diverged | State::Stalled)) {
+        let (name, why) = (row["name"].as_str().unwrap_or("a mirror"), row["headline"].as_str().unwrap_or_default());
+        let others = if bad > 1 { format!(", and {} more are not well", bad - 1) } else { String::new() };
+        return format!("{name} {}: {why}{others}.", row["state"].as_str().unwrap_or_default());
+    }
     let decided = six.mirrors.iter().map(|m| m.decided()).max().unwrap_or(0);
     if decided == 0 {
         return format!("{} operations seen, the first verdicts follow.", six.primary_ops);

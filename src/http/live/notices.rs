@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::http::{badges, status};
 use crate::publish::{Pages, Published};
 
 /// Version of the messages.
@@ -54,9 +55,15 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// A reader who wants every topic and has been told nothing.
+    /// A reader who wants every topic and has been told nothing. Badges are for other sites and the document without scripts
+    /// says what the overview says: they are no topics.
     pub fn new(pages: Arc<Pages>) -> Self {
-        let topics = pages.all().into_iter().map(|page| Topic { page, told: 0, is_wanted: true }).collect();
+        let is_topic = |page: &Arc<Published>| {
+            let key = page.spec().key.as_str();
+            !key.starts_with(badges::PREFIX) && key != status::KEY
+        };
+        let topics =
+            pages.all().into_iter().filter(is_topic).map(|page| Topic { page, told: 0, is_wanted: true }).collect();
         Notices { pages, topics }
     }
 

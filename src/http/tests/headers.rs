@@ -16,11 +16,17 @@ fn table() -> Vec<(String, &'static str, u16)> {
     for uri in CANONICAL.into_iter().chain(DETAILS).chain(["/healthz", "/readyz"]) {
         rows.push((uri.to_owned(), READ, 200));
     }
+    for file in ["state.svg", "state.json", "coverage.svg", "lag-p95.svg", "freshness.json"] {
+        rows.push((format!("/badge/m1/{file}"), READ, 200));
+    }
+    rows.push(("/badge/m1/none.svg".to_owned(), READ, 404));
     // Only this machine may read it.
     rows.push(("/metrics".to_owned(), READ, 403));
     rows.push(("/api/v1/live".to_owned(), READ, 426));
     // What it answers else has no end.
     rows.push(("/api/v1/stream?topics=x".to_owned(), READ, 400));
+    rows.push(("/status".to_owned(), READ, 200));
+    rows.push(("/status.css".to_owned(), READ, 200));
     rows.push((format!("/api/v1/dids/{DID}/recheck"), "POST, OPTIONS", 405));
     rows.push(("/api/v1/mirrors/m1/reprobe".to_owned(), "POST, OPTIONS", 405));
     #[cfg(feature = "dashboard")]
@@ -90,6 +96,7 @@ async fn what_is_not_modified_has_the_headers_too() {
 /// The addresses that the sources register.
 fn addresses() -> Vec<String> {
     let sources = [
+        include_str!("../badges.rs"),
         include_str!("../routes.rs"),
         include_str!("../details.rs"),
         include_str!("../recheck.rs"),

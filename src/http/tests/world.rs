@@ -194,7 +194,7 @@ pub fn assert_security_headers(got: &Got, uri: &str) {
     assert_eq!(got.header("referrer-policy"), "no-referrer", "{uri}");
     assert_eq!(got.header("cross-origin-opener-policy"), "same-origin", "{uri}");
     assert_eq!(got.header("permissions-policy"), "camera=(), microphone=(), geolocation=()", "{uri}");
-    let is_public = uri.starts_with("/api/");
+    let is_public = uri.starts_with("/api/") || uri.starts_with("/badge/");
     let policy = if is_public { "cross-origin" } else { "same-origin" };
     assert_eq!(got.header("cross-origin-resource-policy"), policy, "{uri}");
     assert_eq!(got.header("access-control-allow-origin"), if is_public { "*" } else { "" }, "{uri}");

@@ -41,7 +41,17 @@ export function MirrorPage({ id }: { id: string }) {
 function Body({ mirror }: { mirror: MirrorDetail }) {
   return (
     <>
-      {mirror.headline ? <p class="summary">{format.visible(mirror.headline)}</p> : null}
+      {mirror.headline ? (
+        <p class="summary" data-figure="state" data-value={mirror.state}>
+          {format.visible(mirror.headline)}
+          {mirror.since_at ? (
+            <span class="sub-inline">
+              {" "}
+              since <At at={mirror.since_at} /> UTC
+            </span>
+          ) : null}
+        </p>
+      ) : null}
       <section class="panel" aria-labelledby="how-title">
         <div class="panel-head">
           <h2 id="how-title">How it is looked at</h2>

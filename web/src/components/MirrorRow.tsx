@@ -14,7 +14,7 @@ export function MirrorRow({ mirror }: { mirror: Mirror }) {
   const { lag, link, freshness } = mirror;
   return (
     <tr data-source={mirror.id}>
-      <td data-label="State">
+      <td data-label="State" data-figure="state" data-value={mirror.state} title={since(mirror)}>
         <Shape state={mirrorState(mirror.state)} />
       </td>
       <th scope="row" data-label="Source">
@@ -57,6 +57,11 @@ export function MirrorRow({ mirror }: { mirror: Mirror }) {
       </td>
     </tr>
   );
+}
+
+/** Since when the mirror is in its state, for whoever points at it. */
+function since(mirror: Mirror): string | undefined {
+  return mirror.since_at ? `since ${mirror.since_at}` : undefined;
 }
 
 interface LagCellProps {

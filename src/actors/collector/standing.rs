@@ -1,0 +1,230 @@
+//! The state of each mirror: what is seen of it is put together here, once a second, and a change is told.
+
+use super::{Collector, Known};
+use crate::domain::audit_log::LogAgreement;
+use crate::domain::link::{Link, LinkState};
+use crate::domain::mirror_state::{Change, Divergence, Facts, Impaired, LinkFact, Machine, Resumed, Standing, State};
+use crate::domain::sample::Samples;
+use crate::domain::source::SourceIx;
+use crate::domain::time::{Labels, SECOND, Tau};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::HashMap;
+
+/// Between two looks at the mirrors; what a tick is early does not matter.
+const STEP_NS: i64 = 95 * SECOND / 100;
+/// A reader that is late for less leaves operations without timing and says nothing about a mirror's state, which takes
+/// seconds to change.
+const LATE_NS: i64 = 2 * SECOND;
+/// Changes of one mirror that are told at once; one more may be told after each [`TOLD_EVERY_NS`].
+const TOLD_MAX: u32 = 10;
+/// See [`TOLD_MAX`].
+const TOLD_EVERY_NS: i64 = 60 * SECOND;
+
+/// A mirror's state as it is kept.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SavedStanding {
+    state: State,
+    since_ms: i64,
+    holds: [bool; 3],
+    calm_ns: i64,
+    is_judged: bool,
+    diverged_ms: Option<i64>,
+}
+
+/// How many changes of a mirror may still be told, so that a mirror that changes all the time pushes no other event out.
+#[derive(Copy, Clone, Debug)]
+struct Budget {
+    left: u32,
+    since: Tau,
+    /// Changes that were not told.
+    untold: u64,
+}
+
+impl Budget {
+    /// Whether a change may be told, and how many before it were not.
+    fn take(&mut self, now: Tau) -> Option<u64> {
+        let earned = (now.since(self.since) / TOLD_EVERY_NS).max(0);
+        self.since = self.since.plus(earned * TOLD_EVERY_NS);
+        self.left = self.left.saturating_add(u32::try_from(earned).unwrap_or(TOLD_MAX)).min(TOLD_MAX);
+        if self.left == 0 {
+            self.untold += 1;
+            return None;
+        }
+        self.left -= 1;
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+/// The states of all mirrors.
+#[derive(Debug)]
+pub(super) struct Standings {
+    mirrors: Vec<(Machine, Budget)>,
+    stepped: Option<Tau>,
+}
+
+impl Standings {
+    /// Those of these mirrors, each as it was left.
+    pub(super) fn new(
+        now: Tau,
+        labels: &Labels,
+        ids: impl Iterator<Item = String>,
+        left: &HashMap<String, SavedStanding>,
+    ) -> Standings {
+        let machine = |id: String| {
+            let machine = left.get(&id).map_or_else(|| Machine::new(now), |s| Machine::resume(now, s.resumed(labels)));
+            (machine, Budget { left: TOLD_MAX, since: now, untold: 0 })
+        };
+        Standings { mirrors: ids.map(machine).collect(), stepped: None }
+    }
+
+    /// What is shown of the source; nothing of what is no mirror.
+    pub(super) fn of(&self, source: SourceIx) -> Standing {
+        let machine = source.mirror_index().and_then(|m| self.mirrors.get(m));
+        machine.map(|m| m.0.standing().clone()).unwrap_or_default()
+    }
+
+    /// What the next run needs of the source.
+    pub(super) fn saved(&self, source: SourceIx, labels: &Labels) -> Option<SavedStanding> {
+        let machine = source.mirror_index().and_then(|m| self.mirrors.get(m));
+        machine.map(|m| SavedStanding::of(&m.0.left(), labels))
+    }
+}
+
+impl SavedStanding {
+    fn of(left: &Resumed, labels: &Labels) -> SavedStanding {
+        SavedStanding {
+            state: left.state,
+            since_ms: labels.utc_ms(left.since),
+            holds: left.holds,
+            calm_ns: left.calm_ns,
+            is_judged: left.is_judged,
+            diverged_ms: left.diverged_at.map(|at| labels.utc_ms(at)),
+        }
+    }
+
+    fn resumed(&self, labels: &Labels) -> Resumed {
+        Resumed {
+            state: self.state,
+            since: labels.tau(self.since_ms),
+            holds: self.holds,
+            calm_ns: self.calm_ns,
+            is_judged: self.is_judged,
+            diverged_at: self.diverged_ms.map(|ms| labels.tau(ms)),
+        }
+    }
+}
+
+impl Collector {
+    /// Looks at every mirror when a second has passed, and tells what changed.
+    pub(super) fn watch_states(&mut self, now: Tau) {
+        if self.standings.stepped.is_some_and(|at| now.since(at) < STEP_NS) {
+            return;
+        }
+        self.standings.stepped = Some(now);
+        let impaired = self.impaired(now);
+        for m in 0..self.standings.mirrors.len() {
+            let Some(facts) = self.facts(m, now, impaired) else { continue };
+            let Some((machine, budget)) = self.standings.mirrors.get_mut(m) else { continue };
+            if let Some(change) = machine.step(&facts)
+                && let Some(untold) = budget.take(now)
+            {
+                self.tell_change(SourceIx::mirror(m), &change, untold);
+            }
+        }
+    }
+
+    fn tell_change(&mut self, source: SourceIx, change: &Change, untold: u64) {
+        let (from, to) = (change.from.name(), change.to.name());
+        let before = if untold > 0 { format!(" ({untold} changes before it were not listed)") } else { String::new() };
+        let text = format!("{from} → {to}: {}{before}", change.why);
+        let detail = json!({ "from": from, "to": to, "why": change.why, "untold": untold });
+        let id = self.known(source).map(|k| k.who.id.clone());
+        self.events.add_with(self.labels.utc_ms(self.clock.now()), "state_changed", id, text, Some(detail));
+    }
+
+    /// Why nothing can be said about any mirror now.
+    fn impaired(&self, now: Tau) -> Option<Impaired> {
+        let is_down = |k: &Known| !k.link.state.is_up();
+        let failing = self.sources.iter().filter(|k| is_down(k)).count();
+        let is_primary_down = self.sources.first().is_none_or(is_down);
+        if is_primary_down && self.sources.len() >= 3 && failing * 5 >= self.sources.len() * 4 {
+            return Some(Impaired::NetDown);
+        }
+        let windows = self.ledger.source(SourceIx::PRIMARY).map(|s| &s.windows);
+        if is_primary_down || windows.is_some_and(|w| w.open_gap().is_some()) {
+            return Some(Impaired::PrimaryDown);
+        }
+        let is_late = self.ledger.late_since().is_some_and(|since| now.since(since) >= LATE_NS);
+        is_late.then_some(Impaired::LateReader)
+    }
+
+    fn facts(&self, mirror: usize, now: Tau, impaired: Option<Impaired>) -> Option<Facts> {
+        let known = self.sources.get(usize::from(SourceIx::mirror(mirror).0))?;
+        let mut seen = self.ledger.seen(mirror)?;
+        let log = self.audit.samples.get(mirror).and_then(log_divergence);
+        seen.divergence = seen.divergence.into_iter().chain(log).max_by_key(|d| d.1);
+        Some(Facts {
+            now,
+            impaired,
+            is_primary_delayed: self.ledger.is_primary_delayed(),
+            link: link_fact(&known.link),
+            is_throttled: known.throttle.state().since.is_some(),
+            seen,
+        })
+    }
+}
+
+/// How a link stands, as far as a mirror's state is concerned: one that was never tried is not down.
+fn link_fact(link: &Link) -> LinkFact {
+    match link.state {
+        LinkState::Unsupported => LinkFact::Unsupported,
+        LinkState::CatchingUp | LinkState::Synchronized => LinkFact::Up,
+        LinkState::Disconnected | LinkState::Connecting if link.last_error.is_none() && link.last_close.is_none() => {
+            LinkFact::New
+        }
+        LinkState::Disconnected | LinkState::Connecting | LinkState::Waiting => LinkFact::Down,
+    }
+}
+
+/// The newest sample in which a log lists what the primary's does not, or contradicts itself.
+fn log_divergence(samples: &Samples) -> Option<(Divergence, Tau)> {
+    let tells = |agreement| matches!(agreement, LogAgreement::Fork | LogAgreement::Invalid);
+    samples.differences().find(|d| tells(d.agreement)).map(|d| (Divergence::Log(d.agreement), d.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_within_a_budget_and_those_left_out_are_counted() {
+        let mut budget = Budget { left: TOLD_MAX, since: Tau(0), untold: 0 };
+        let told: Vec<_> = (0..600).map(|s| budget.take(Tau(s * SECOND))).collect();
+        assert_eq!(told.iter().flatten().count(), 10 + 9);
+        assert!(told.iter().take(10).all(|t| *t == Some(0)));
+        assert_eq!((told[10], told[59], told[60], told[120]), (None, None, Some(50), Some(59)));
+        assert_eq!(budget.take(Tau(86_400 * SECOND)), Some(59));
+        assert_eq!(budget.left, TOLD_MAX - 1, "no more than that is saved up");
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_through_the_labels() {
+        let labels = Labels { anchor_tau: Tau(0), anchor_utc_ms: 1_700_000_000_000 };
+        let left = Resumed {
+            state: State::Losing,
+            since: Tau(5 * SECOND),
+            holds: [false, true, true],
+            calm_ns: 7,
+            is_judged: true,
+            diverged_at: Some(Tau(3 * SECOND)),
+        };
+        let saved = SavedStanding::of(&left, &labels);
+        let bytes = serde_ipld_dagcbor::to_vec(&saved).unwrap();
+        let read: SavedStanding = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
+        assert_eq!((read, read.resumed(&labels)), (saved, left));
+        // After a reboot the clock begins anew, and the label stays.
+        let later = Labels { anchor_tau: Tau(9), anchor_utc_ms: 1_700_000_100_000 };
+        assert_eq!(later.utc_ms(read.resumed(&later).since), 1_700_000_005_000);
+    }
+}
