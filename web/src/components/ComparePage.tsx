@@ -160,10 +160,19 @@ function Body({ page, window, url }: { page: Compare; window: string; url: strin
             </tr>
           </thead>
           <tbody>
-            <Row name="Both have it" values={[page.both_ops, page.both_ops]} />
-            <Row name="The other provably has it not" values={[page.only_a_ops, page.only_b_ops]} />
-            <Row name="The other may still get it" values={[page.pending_ops.a, page.pending_ops.b]} />
+            <Row hosts={[a, b]} name="Both have it" values={[page.both_ops, page.both_ops]} />
             <Row
+              hosts={[a, b]}
+              name="The other provably has it not"
+              values={[page.only_a_ops, page.only_b_ops]}
+            />
+            <Row
+              hosts={[a, b]}
+              name="The other may still get it"
+              values={[page.pending_ops.a, page.pending_ops.b]}
+            />
+            <Row
+              hosts={[a, b]}
               name="Nobody can say whether the other has it"
               values={[page.unknown_ops.a, page.unknown_ops.b]}
             />
@@ -177,12 +186,18 @@ function Body({ page, window, url }: { page: Compare; window: string; url: strin
   );
 }
 
-function Row({ name, values }: { name: string; values: readonly [number, number] }) {
+interface RowProps {
+  hosts: readonly [string, string];
+  name: string;
+  values: readonly [number, number];
+}
+
+function Row({ hosts, name, values }: RowProps) {
   return (
     <tr>
       <th scope="row">{name}</th>
-      <td>{format.count(values[0])}</td>
-      <td>{format.count(values[1])}</td>
+      <td data-label={`${hosts[0]} has it`}>{format.count(values[0])}</td>
+      <td data-label={`${hosts[1]} has it`}>{format.count(values[1])}</td>
     </tr>
   );
 }
