@@ -155,6 +155,8 @@ impl History {
             evidence: Arc::default(),
             samples: Arc::default(),
             audit_load: mirrorwatch::domain::confirm::Load::default(),
+            impaired_ns: BTreeMap::default(),
+            clock_offset_ms: 0,
         }
     }
 }
