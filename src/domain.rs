@@ -34,6 +34,7 @@ pub mod sampling;
 pub mod sessions;
 pub mod sketch;
 pub mod source;
+pub mod tally;
 pub mod throttle;
 pub mod time;
 pub mod transport;

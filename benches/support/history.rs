@@ -10,6 +10,7 @@ use mirrorwatch::domain::time::{Labels, MS, SECOND, Tau};
 use mirrorwatch::domain::verdict::Mode;
 use mirrorwatch::domain::view::{Picture, SourceInfo, ValidityCounts};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Label of the first instant: the beginning of an hour.
@@ -155,6 +156,8 @@ impl History {
             evidence: Arc::default(),
             samples: Arc::default(),
             audit_load: mirrorwatch::domain::confirm::Load::default(),
+            impaired_ns: BTreeMap::default(),
+            clock_offset_ms: 0,
         }
     }
 }

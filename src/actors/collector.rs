@@ -95,6 +95,10 @@ struct Known {
     logged_reject_at: Option<Tau>,
     refused: Refused,
     throttle: Throttle,
+    /// Why its link was lost; none while it is up, or never was.
+    lost_by: Option<String>,
+    reconnects: BTreeMap<String, u64>,
+    sampled: BTreeMap<&'static str, u64>,
 }
 
 /// What the collector is made of.
@@ -194,6 +198,9 @@ impl Collector {
             logged_reject_at: None,
             refused: Refused::default(),
             throttle: Throttle::new(parts.foreign_ops_per_s),
+            lost_by: None,
+            reconnects: BTreeMap::new(),
+            sampled: BTreeMap::new(),
         };
         let mut collector = Collector {
             ledger: parts.ledger,

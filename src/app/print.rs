@@ -23,7 +23,8 @@ mod tests {
     /// The names of metrics in a text.
     fn named(text: &str) -> BTreeSet<&str> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        text.split(|c| !is_name(c)).filter(|word| word.starts_with("mirrorwatch_")).collect()
+        let words = text.split(|c| !is_name(c)).filter(|word| word.starts_with("mirrorwatch_"));
+        words.map(|word| word.strip_suffix("_bucket").unwrap_or(word)).collect()
     }
 
     #[test]

@@ -17,6 +17,42 @@ const DELAY_HORIZON_NS: i64 = 600 * SECOND;
 /// The smallest excess that is called a delay, milliseconds.
 pub const DELAY_MIN_MS: i64 = 250;
 
+/// What tells whether the observer can be believed now.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Watching {
+    /// Our reader is late.
+    pub is_late: bool,
+    /// The primary's link is up.
+    pub is_primary_up: bool,
+    /// A gap of the primary is not closed.
+    pub has_primary_gap: bool,
+    /// The primary's operations come later than usual.
+    pub is_primary_delayed: bool,
+    /// Mirrors that are watched.
+    pub mirrors: usize,
+    /// Those of them whose link is down.
+    pub mirrors_down: usize,
+}
+
+impl Watching {
+    /// Every flag that there is.
+    pub const FLAGS: [&'static str; 4] = ["late_reader", "primary_down", "net_down", "primary_delay"];
+
+    /// The flags that are up.
+    #[must_use]
+    pub fn flags(&self) -> Vec<&'static str> {
+        let (sources, down) = (self.mirrors + 1, self.mirrors_down + 1);
+        let is_up = [
+            self.is_late,
+            !self.is_primary_up || self.has_primary_gap,
+            !self.is_primary_up && sources >= 3 && down * 5 >= sources * 4,
+            self.is_primary_delayed,
+        ];
+        Watching::FLAGS.into_iter().zip(is_up).filter(|flag| flag.1).map(|flag| flag.0).collect()
+    }
+}
+
 /// Spans in which our reader was late.
 #[derive(Clone, Debug, Default)]
 pub struct LateReader {

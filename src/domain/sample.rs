@@ -67,6 +67,18 @@ pub enum Sampled {
     Unanswered,
 }
 
+impl Sampled {
+    /// The word in the metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sampled::Judged(agreement) => agreement.name(),
+            Sampled::Unsettled => "unsettled",
+            Sampled::Unanswered => "unanswered",
+        }
+    }
+}
+
 /// A sample in which the logs differed.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Difference {

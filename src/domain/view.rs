@@ -26,9 +26,11 @@ pub mod rtt;
 pub mod sample;
 pub mod stats;
 pub mod status;
+pub mod tallies;
 
 use super::confirm::Load;
 use super::evidence::Evidence;
+use super::impair::Watching;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
 use super::mirror_state::Standing;
@@ -72,6 +74,10 @@ pub struct SourceInfo {
     pub refused: Refused,
     /// How fast it is read.
     pub throttle: ThrottleState,
+    /// How often it was connected to again, by why it was lost, since the start.
+    pub reconnects: BTreeMap<String, u64>,
+    /// Samples of its logs by how they ended, since the start.
+    pub sampled: BTreeMap<&'static str, u64>,
     /// How it does, where it is a mirror.
     pub standing: Standing,
 }
@@ -129,6 +135,10 @@ pub struct Picture {
     pub samples: Arc<Vec<Samples>>,
     /// What the auditor has to do, by source.
     pub audit_load: Load,
+    /// For how long each flag of the observer was up since the start, nanoseconds.
+    pub impaired_ns: BTreeMap<&'static str, i64>,
+    /// By how much the system's clock has moved away from the labels, milliseconds.
+    pub clock_offset_ms: i64,
 }
 
 impl Picture {
@@ -171,23 +181,15 @@ impl Picture {
     #[must_use]
     pub fn observer_flags(&self) -> Vec<&'static str> {
         let c = &self.capture;
-        let mut flags = Vec::new();
-        if c.late_since.is_some() {
-            flags.push("late_reader");
-        }
-        let is_down = !self.primary.link.state.is_up();
-        if is_down || c.primary.has_open_gap {
-            flags.push("primary_down");
-        }
-        let failing = self.mirrors.iter().filter(|m| !m.link.state.is_up()).count();
-        let sources = self.mirrors.len() + 1;
-        if is_down && sources >= 3 && (failing + 1) * 5 >= sources * 4 {
-            flags.push("net_down");
-        }
-        if c.is_primary_delayed {
-            flags.push("primary_delay");
-        }
-        flags
+        let seen = Watching {
+            is_late: c.late_since.is_some(),
+            is_primary_up: self.primary.link.state.is_up(),
+            has_primary_gap: c.primary.has_open_gap,
+            is_primary_delayed: c.is_primary_delayed,
+            mirrors: self.mirrors.len(),
+            mirrors_down: self.mirrors.iter().filter(|m| !m.link.state.is_up()).count(),
+        };
+        seen.flags()
     }
 }
 

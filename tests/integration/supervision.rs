@@ -2,7 +2,6 @@
 
 use crate::world::process::{self, Process, write_config};
 use crate::world::{World, skip, test};
-use mirrorwatch::http::metrics::METRICS;
 use mirrorwatch::sim::behaviour::Behaviour;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
@@ -80,34 +79,5 @@ fn every_file_is_printed_and_needs_no_configuration() {
         let wrong = process::run(&["print", "unti"]).await;
         assert_eq!(wrong.status.code(), Some(64));
         assert_eq!(String::from_utf8(wrong.stderr).unwrap().lines().count(), 1);
-    });
-}
-
-#[test]
-fn a_scrape_has_every_metric_and_no_operation() {
-    test(async {
-        let mut world = World::new(["one", "two"].map(|id| (id, Behaviour::default())).into());
-        world.config.rtt.interval = Duration::from_millis(200);
-        let mut world = world.watched().await;
-        world.publish(60).await;
-        world.settle().await;
-        let fail = world.fail();
-        fail.panic_at("stream", "one");
-        world.publish(5).await;
-        let received = format!("mirrorwatch_ops_received_total{{host=\"two\"}} {}\n", world.published);
-        let text = world
-            .eventually("every metric has a sample", async || {
-                let text = world.text("/metrics").await;
-                let has = |name: &str| {
-                    text.lines()
-                        .any(|l| l.starts_with(name) && l.as_bytes().get(name.len()).is_some_and(|b| b" {".contains(b)))
-                };
-                (METRICS.iter().all(|(name, ..)| has(name)) && text.contains(&received)).then_some(text)
-            })
-            .await;
-        assert!(!text.contains("did:plc:") && !text.contains("bafyrei"), "{text}");
-        assert!(text.contains("mirrorwatch_restarts_total{part=\"stream one\"} 1"), "{text}");
-        assert!(text.contains("mirrorwatch_mirror_info{mirror=\"primary\","), "{text}");
-        world.stop().await;
     });
 }

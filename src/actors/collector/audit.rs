@@ -135,7 +135,7 @@ impl Collector {
     }
 
     fn count_samples(&mut self, report: &SurveyReport) {
-        let mut differing = Vec::new();
+        let (mut differing, mut outcomes) = (Vec::new(), Vec::new());
         let samples = Arc::make_mut(&mut self.audit.samples);
         for host in report.hosts.iter().skip(1) {
             let mirror = host.source.mirror_index().and_then(|m| samples.get_mut(m));
@@ -146,7 +146,13 @@ impl Collector {
                 None => Sampled::Unanswered,
             };
             mirror.add(report.ended, report.did, outcome);
+            outcomes.push((host.source, outcome.name()));
             differing.extend(host.agreement.filter(|a| *a != LogAgreement::Same).map(|a| (host.source, a)));
+        }
+        for (source, outcome) in outcomes {
+            if let Some(known) = self.known(source) {
+                *known.sampled.entry(outcome).or_default() += 1;
+            }
         }
         for (source, agreement) in differing {
             let text = format!("its log of {} differs from the primary's: {}", report.did, agreement.name());

@@ -83,9 +83,15 @@ impl Collector {
         match (was.is_up(), is.is_up()) {
             (false, true) => {
                 known.sessions.up(now);
+                if let Some(reason) = known.lost_by.take() {
+                    *known.reconnects.entry(reason).or_default() += 1;
+                }
                 known.opened_ms = Some(utc_ms);
             }
-            (true, false) => known.sessions.down(now),
+            (true, false) => {
+                known.sessions.down(now);
+                known.lost_by = Some(lost_by(&link));
+            }
             _ => known.sessions.watch(now),
         }
         let is_news = is_news(&known.link, &link);
@@ -97,6 +103,13 @@ impl Collector {
             self.note(&format!("link_{}", state_word(is)), Some(id), text);
         }
     }
+}
+
+/// Why a link was lost, as a word of a short list: that the source closed it, or the class of the error.
+fn lost_by(link: &Link) -> String {
+    let close_at = link.last_close.as_ref().map(|c| c.at);
+    let error = link.last_error.as_ref().filter(|e| Some(e.at) > close_at);
+    error.map_or_else(|| "closed".to_owned(), |e| e.class.clone())
 }
 
 /// The word of a state in an event's kind.

@@ -28,6 +28,8 @@ pub(super) fn picture(c: &Collector) -> Picture {
         last_reject: known.last_reject.clone(),
         refused: known.refused.clone(),
         throttle: known.throttle.state(),
+        reconnects: known.reconnects.clone(),
+        sampled: known.sampled.clone(),
         standing: c.standings.of(SourceIx(i as u16)),
     };
     let mut sources = c.sources.iter().enumerate().map(info);
@@ -44,5 +46,7 @@ pub(super) fn picture(c: &Collector) -> Picture {
         evidence: c.audit.evidence.clone(),
         samples: c.audit.samples.clone(),
         audit_load: c.audit.load.clone(),
+        impaired_ns: c.standings.impaired_ns().clone(),
+        clock_offset_ms: c.clock.utc_ms() - c.labels.utc_ms(c.clock.now()),
     }
 }

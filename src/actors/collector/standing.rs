@@ -2,6 +2,7 @@
 
 use super::{Collector, Known};
 use crate::domain::audit_log::LogAgreement;
+use crate::domain::impair::Watching;
 use crate::domain::link::{Link, LinkState};
 use crate::domain::mirror_state::{Change, Divergence, Facts, Impaired, LinkFact, Machine, Resumed, Standing, State};
 use crate::domain::sample::Samples;
@@ -9,7 +10,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND, Tau};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Between two looks at the mirrors; what a tick is early does not matter.
 const STEP_NS: i64 = 95 * SECOND / 100;
@@ -61,6 +62,8 @@ impl Budget {
 pub(super) struct Standings {
     mirrors: Vec<(Machine, Budget)>,
     stepped: Option<Tau>,
+    /// For how long each flag of the observer was up.
+    impaired_ns: BTreeMap<&'static str, i64>,
 }
 
 impl Standings {
@@ -75,7 +78,13 @@ impl Standings {
             let machine = left.get(&id).map_or_else(|| Machine::new(now), |s| Machine::resume(now, s.resumed(labels)));
             (machine, Budget { left: TOLD_MAX, since: now, untold: 0 })
         };
-        Standings { mirrors: ids.map(machine).collect(), stepped: None }
+        let impaired_ns = Watching::FLAGS.map(|flag| (flag, 0)).into();
+        Standings { mirrors: ids.map(machine).collect(), stepped: None, impaired_ns }
+    }
+
+    /// For how long each flag of the observer was up since the start, nanoseconds.
+    pub(super) fn impaired_ns(&self) -> &BTreeMap<&'static str, i64> {
+        &self.impaired_ns
     }
 
     /// What is shown of the source; nothing of what is no mirror.
@@ -121,8 +130,12 @@ impl Collector {
         if self.standings.stepped.is_some_and(|at| now.since(at) < STEP_NS) {
             return;
         }
-        self.standings.stepped = Some(now);
-        let impaired = self.impaired(now);
+        let passed_ns = self.standings.stepped.replace(now).map_or(0, |before| now.since(before));
+        let flags = self.watching().flags();
+        for flag in &flags {
+            *self.standings.impaired_ns.entry(flag).or_default() += passed_ns;
+        }
+        let impaired = self.impaired(&flags, now);
         for m in 0..self.standings.mirrors.len() {
             let Some(facts) = self.facts(m, now, impaired) else { continue };
             let Some((machine, budget)) = self.standings.mirrors.get_mut(m) else { continue };
@@ -143,16 +156,25 @@ impl Collector {
         self.events.add_with(self.labels.utc_ms(self.clock.now()), "state_changed", id, text, Some(detail));
     }
 
+    fn watching(&self) -> Watching {
+        let is_down = |k: &&Known| !k.link.state.is_up();
+        let windows = self.ledger.source(SourceIx::PRIMARY).map(|s| &s.windows);
+        Watching {
+            is_late: self.ledger.late_since().is_some(),
+            is_primary_up: self.sources.first().is_some_and(|k| k.link.state.is_up()),
+            has_primary_gap: windows.is_some_and(|w| w.open_gap().is_some()),
+            is_primary_delayed: self.ledger.is_primary_delayed(),
+            mirrors: self.sources.len().saturating_sub(1),
+            mirrors_down: self.sources.iter().skip(1).filter(is_down).count(),
+        }
+    }
+
     /// Why nothing can be said about any mirror now.
-    fn impaired(&self, now: Tau) -> Option<Impaired> {
-        let is_down = |k: &Known| !k.link.state.is_up();
-        let failing = self.sources.iter().filter(|k| is_down(k)).count();
-        let is_primary_down = self.sources.first().is_none_or(is_down);
-        if is_primary_down && self.sources.len() >= 3 && failing * 5 >= self.sources.len() * 4 {
+    fn impaired(&self, flags: &[&str], now: Tau) -> Option<Impaired> {
+        if flags.contains(&"net_down") {
             return Some(Impaired::NetDown);
         }
-        let windows = self.ledger.source(SourceIx::PRIMARY).map(|s| &s.windows);
-        if is_primary_down || windows.is_some_and(|w| w.open_gap().is_some()) {
+        if flags.contains(&"primary_down") {
             return Some(Impaired::PrimaryDown);
         }
         let is_late = self.ledger.late_since().is_some_and(|since| now.since(since) >= LATE_NS);

@@ -20,6 +20,7 @@ use crate::domain::ring::Held;
 use crate::domain::rollup::{Rollups, Sum};
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
+use crate::domain::tally::Tally;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
 use crate::domain::window::{Gap, GapState};
 use crate::domain::window_kind::WindowKind;
@@ -60,6 +61,8 @@ pub struct SourceCapture {
     pub has_open_gap: bool,
     /// Distinct operations it delivered.
     pub received: u64,
+    /// Those of them that a fill brought.
+    pub filled: u64,
     /// Operations it delivered live more than once.
     pub duplicates: u64,
     /// Frames of it that were refused.
@@ -97,6 +100,8 @@ pub struct MirrorCapture {
     pub dids_affected: usize,
     /// Exact number of open misses.
     pub open_misses: u64,
+    /// What was decided and measured since the start.
+    pub tally: Arc<Tally>,
     /// Misses and extras that were left unexplained, and findings that are not held any more, for lack of room.
     pub findings_let_go: u64,
     /// Numbers of operations that are missed or late; only with operations.
@@ -325,6 +330,7 @@ impl Ledger {
             head_since,
             dids_affected: m.open_misses.len(),
             open_misses: m.open_misses.values().map(|&n| u64::from(n)).sum(),
+            tally: Arc::clone(&m.tally),
             findings_let_go: self.findings.let_go(i),
             listed: if with_ops { m.listed.iter().copied().collect() } else { Vec::new() },
             is_list_cut: m.is_list_cut,
@@ -362,6 +368,7 @@ fn capture_source(s: &SourceState, now: Tau) -> SourceCapture {
         holes,
         has_open_gap: s.windows.open_gap().is_some(),
         received: s.received,
+        filled: s.filled,
         duplicates: s.content.count(Finding::Duplicate),
         rejected: s.rejected,
         dropped: s.dropped,

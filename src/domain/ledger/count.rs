@@ -4,6 +4,7 @@ use super::{Ledger, SLOT_S};
 use crate::domain::finding::About;
 use crate::domain::interval::Status;
 use crate::domain::ledger::mutant::Mutant;
+use crate::domain::op::Kind;
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
@@ -55,6 +56,7 @@ impl Ledger {
         if is_change {
             self.touch_interval(row.interval);
         }
+        self.tally(m, row.kind, (from.verdict(), to.verdict()), sample);
         let (slot, clamps) = (self.slot_of(row.p), self.is_mutant(Mutant::Clamp));
         for interval in [self.intervals.existing_mut(row.interval), self.slots.existing_mut(slot)].into_iter().flatten()
         {
@@ -77,6 +79,23 @@ impl Ledger {
             if to.verdict() == Verdict::Missed {
                 self.findings.want(SourceIx::mirror(m), row.key(), About::Miss);
             }
+        }
+    }
+
+    fn tally(
+        &mut self,
+        m: usize,
+        kind: Kind,
+        (from, to): (Verdict, Verdict),
+        sample: Option<(i64, Option<Correction>)>,
+    ) {
+        let Some(mirror) = self.mirrors.get_mut(m) else { return };
+        let tally = Arc::make_mut(&mut mirror.tally);
+        if from != to {
+            tally.decided(kind, from, to);
+        }
+        if let Some((raw_us, Some(correction))) = sample {
+            tally.lagged(raw_us - correction.correction_us);
         }
     }
 

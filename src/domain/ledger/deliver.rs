@@ -49,7 +49,7 @@ impl Ledger {
     }
 
     fn primary_is_new(&mut self, op: &Op, at: Tau, mode: Mode) {
-        self.primary.received += 1;
+        self.primary.receive(mode);
         if mode == Mode::Live {
             self.watch_primary_order(op, at);
         }
@@ -190,7 +190,7 @@ impl Ledger {
         }
         if let Some(mirror) = self.mirrors.get_mut(m) {
             // The sighting was counted as received; the delivery counts it again.
-            mirror.source.received = mirror.source.received.saturating_sub(1);
+            mirror.source.unreceive(sighting.mode);
         }
         if sighting.key.did == row.did {
             let q = if self.is_mutant(Mutant::OrderLeaks) { row.p } else { sighting.q };
@@ -226,7 +226,9 @@ impl Ledger {
         let due = at.max(row.p).plus(self.params.settle_ns);
         let counts = !self.is_mutant(Mutant::CountBeforeDedupe);
         if let Some(mirror) = self.mirrors.get_mut(m) {
-            mirror.source.received += u64::from(counts);
+            if counts {
+                mirror.source.receive(mode);
+            }
             mirror.head = mirror.head.max(Some(number));
             if next.verdict() != Verdict::NotEligible {
                 mirror.settling.push_back((number, due));

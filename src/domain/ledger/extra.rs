@@ -265,7 +265,7 @@ impl Ledger {
         };
         if let Some(mirror) = self.mirrors.get_mut(m) {
             mirror.unknown_keys += 1;
-            mirror.source.received += 1;
+            mirror.source.receive(mode);
             sighting.order = mirror.source.arrivals;
         }
         self.journal.sighting(&sighting);

@@ -186,6 +186,9 @@ impl Ledger {
         if known != Some(finding) {
             self.hold_finding(m, *key, finding);
             self.journal.found(m, key, finding);
+            if let Some(mirror) = self.mirrors.get_mut(m) {
+                Arc::make_mut(&mut mirror.tally).confirmed(finding);
+            }
         }
         if let Some(number) = self.number_of(key) {
             self.persist.verdict(number, m, Verdict::Missed, Verdict::Missed);

@@ -44,6 +44,8 @@ pub struct Counters {
     proved: Tau,
     is_open: bool,
     received: u64,
+    #[serde(default)]
+    filled: u64,
     duplicates: u64,
     rejected: u64,
     dropped: u64,
@@ -112,6 +114,7 @@ impl Ledger {
             proved: s.windows.proved(),
             is_open: s.windows.is_open(),
             received: s.received,
+            filled: s.filled,
             duplicates: s.content.count(Finding::Duplicate),
             rejected: s.rejected,
             dropped: s.dropped,
@@ -300,7 +303,7 @@ impl Ledger {
                 s.windows = windows;
                 s.windows_version += 1;
             }
-            (s.received, s.rejected) = (counters.received, counters.rejected);
+            (s.received, s.filled, s.rejected) = (counters.received, counters.filled, counters.rejected);
             (s.dropped, s.last_op_at) = (counters.dropped, counters.last_op_at);
             let content = Arc::make_mut(&mut s.content);
             counters.of_content().into_iter().for_each(|(finding, count)| content.set_count(finding, count));

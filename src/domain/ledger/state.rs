@@ -8,8 +8,9 @@ use crate::domain::did::Did;
 use crate::domain::ring::Row;
 use crate::domain::rtt::{Estimator, HORIZON_NS, History};
 use crate::domain::sampling::Sampling;
+use crate::domain::tally::Tally;
 use crate::domain::time::Tau;
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Mode, Verdict};
 use crate::domain::window::Windows;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct SourceState {
     pub windows_version: u64,
     /// Distinct operations that it delivered.
     pub received: u64,
+    /// Those of them that a fill brought.
+    pub filled: u64,
     /// Live arrivals since the start, repeats too.
     pub arrivals: u64,
     /// Frames of it that were refused.
@@ -57,6 +60,18 @@ pub struct SourceState {
 const RATE_S: usize = 60;
 
 impl SourceState {
+    /// Counts a distinct operation.
+    pub(super) fn receive(&mut self, mode: Mode) {
+        self.received += 1;
+        self.filled += u64::from(mode == Mode::Filled);
+    }
+
+    /// Takes one that was counted out again, because it will be counted as another.
+    pub(super) fn unreceive(&mut self, mode: Mode) {
+        self.received = self.received.saturating_sub(1);
+        self.filled = self.filled.saturating_sub(u64::from(mode == Mode::Filled));
+    }
+
     /// Notes a live arrival for the rate.
     pub fn note_arrival(&mut self, at: Tau) {
         self.arrivals += 1;
@@ -119,6 +134,8 @@ pub struct MirrorState {
     pub is_list_cut: bool,
     /// Open misses by DID.
     pub open_misses: HashMap<Did, u32>,
+    /// What was decided and measured since the start.
+    pub tally: Arc<Tally>,
     /// Keys of it that the primary has not delivered.
     pub(super) unknown_keys: usize,
 }
@@ -138,6 +155,7 @@ impl MirrorState {
             listed: BTreeSet::new(),
             is_list_cut: false,
             open_misses: HashMap::new(),
+            tally: Arc::default(),
             unknown_keys: 0,
         }
     }

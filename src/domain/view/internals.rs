@@ -1,6 +1,6 @@
 //! What the observer itself is doing: recomputers, ledger, queues and limits.
 
-use super::Picture;
+use super::{Picture, tallies};
 use serde_json::{Value, json};
 
 /// The page.
@@ -32,6 +32,7 @@ pub fn page(picture: &Picture) -> Value {
                 "queue_limit": v.queue_limit,
             }),
         );
+        object.insert("since_start".into(), tallies::tallies(picture));
         object.insert("degraded".into(), picture.degraded.clone().into());
     }
     page

@@ -4,7 +4,7 @@ use super::Picture;
 use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
-const FORMULAS: [(&str, &str, &str); 21] = [
+const FORMULAS: [(&str, &str, &str); 22] = [
     (
         "coverage",
         "(on_time + late + present) / (on_time + late + present + missed)",
@@ -72,6 +72,14 @@ const FORMULAS: [(&str, &str, &str); 21] = [
         "extra",
         "only the mirror has it after the grace, the primary's window covers it and its /export does not have it",
         "Next to any hole it is extra_unknown.",
+    ),
+    (
+        "state",
+        "the worst of: diverged (a finding of content, number or log within 24 h) > losing (3 open misses and more than 0.1 % \
+         of 15 min; over after 15 min without another) > stalled (owes operations, none came for max(60 s, 20 / rate) while \
+         the primary sent 5) > throttled > lagging (head_age_s > 30 for 10 s; over below 10 for 15 s)",
+        "Unknown for every mirror while the observer or the primary is impaired, disconnected while its link is down; only \
+         what was published while the mirror was watched is owed.",
     ),
     ("divergence", "operations on one side only for at least 1 s … 6 h of proved observation", "Both directions."),
     (

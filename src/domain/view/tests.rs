@@ -161,6 +161,8 @@ fn picture() -> Picture {
         evidence: Arc::new(held),
         samples: Arc::default(),
         audit_load: crate::domain::confirm::Load::default(),
+        impaired_ns: [("net_down", 2_500_000_000)].into(),
+        clock_offset_ms: -40,
     }
 }
 

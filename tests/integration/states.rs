@@ -1,0 +1,92 @@
+//! The state of a mirror from outside: the same word in the API, the badge and the metrics, an event for each change, and
+//! nothing new after a restart.
+
+use crate::world::{World, test};
+use mirrorwatch::sim::behaviour::Behaviour;
+use serde_json::Value;
+
+/// Operations that a mirror loses.
+const LOST: u64 = 5;
+
+async fn changes(world: &World, id: &str) -> Vec<(String, String)> {
+    let word = |event: &Value, name: &str| event["detail"][name].as_str().unwrap().to_owned();
+    let events = world.events("state_changed").await;
+    let mut own: Vec<_> = events.iter().filter(|e| e["source"] == id).collect();
+    own.sort_by_key(|e| e["id"].as_u64());
+    own.iter().map(|e| (word(e, "from"), word(e, "to"))).collect()
+}
+
+async fn is_in(world: &World, id: &str, state: &str) -> Value {
+    let find = async || {
+        let row = world.row(id).await;
+        (row["state"] == state).then_some(row)
+    };
+    world.eventually(&format!("{id} is {state}"), find).await
+}
+
+#[test]
+fn a_loser_and_a_liar_are_called_so_everywhere_and_after_a_restart_since_then() {
+    test(async {
+        let ids = ["faithful", "dropping", "lying"];
+        let mut world = World::new(ids.map(|id| (id, Behaviour::default())).into()).watched().await;
+        world.publish(20).await;
+        world.settle().await;
+        is_in(&world, "faithful", "ok").await;
+        is_in(&world, "dropping", "ok").await;
+        world.mirror("dropping").set(|b| b.drop_next = LOST as u32);
+        world.mirror("lying").set(|b| b.alter_share = 1.0);
+        world.publish(LOST).await;
+        world.mirror("lying").set(|b| b.alter_share = 0.0);
+        world.settle().await;
+        let losing = is_in(&world, "dropping", "losing").await;
+        let diverged = is_in(&world, "lying", "diverged").await;
+        assert!(losing["headline"].as_str().unwrap().starts_with("5 of "), "{losing}");
+        for (id, state) in [("dropping", "losing"), ("lying", "diverged"), ("faithful", "ok")] {
+            let badge = world.get_bare(&format!("/badge/{id}/state.json")).await;
+            assert_eq!((&badge["message"], &badge["schemaVersion"]), (&state.into(), &1.into()), "{badge}");
+            let picture = world.text(&format!("/badge/{id}/state.svg")).await;
+            assert!(picture.contains(&format!("<title>{id} state: {state}</title>")), "{picture}");
+            let sample = format!("mirrorwatch_verdict{{mirror=\"{id}\",verdict=\"{state}\"}} 1\n");
+            assert!(world.text("/metrics").await.contains(&sample), "{sample}");
+            let page = world.get(&format!("/api/v1/mirrors/{id}")).await;
+            assert!(page["since_at"].is_string(), "{page}");
+        }
+        let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let dropping = vec![pair("unknown", "ok"), pair("ok", "losing")];
+        let lying = changes(&world, "lying").await;
+        assert_eq!(changes(&world, "dropping").await, dropping);
+        assert_eq!(lying.last(), Some(&pair("ok", "diverged")));
+        let faithful = changes(&world, "faithful").await;
+
+        world.stop().await;
+        world.start().await;
+        let early = world.row("dropping").await;
+        assert!(["unknown", "losing"].contains(&early["state"].as_str().unwrap()), "{early}");
+        world.synchronized().await;
+        assert_eq!(is_in(&world, "dropping", "losing").await["since_at"], losing["since_at"]);
+        assert_eq!(is_in(&world, "lying", "diverged").await["since_at"], diverged["since_at"]);
+        is_in(&world, "faithful", "ok").await;
+        assert_eq!(changes(&world, "dropping").await, dropping, "nothing changed");
+        assert_eq!((changes(&world, "lying").await, changes(&world, "faithful").await), (lying, faithful));
+        world.stop().await;
+    });
+}
+
+#[test]
+fn without_the_primary_nobody_is_blamed_and_a_link_of_ours_is_only_down() {
+    test(async {
+        let mut world = World::new(["one", "two", "three"].map(|id| (id, Behaviour::default())).into()).watched().await;
+        world.publish(20).await;
+        world.settle().await;
+        is_in(&world, "one", "ok").await;
+        world.mirror("two").stop().await;
+        let down = is_in(&world, "two", "disconnected").await;
+        assert!(down["headline"].as_str().unwrap().starts_with("not connected since "), "{down}");
+        world.primary.stop().await;
+        for id in ["one", "two", "three"] {
+            let row = is_in(&world, id, "unknown").await;
+            assert_eq!(row["freshness"]["head_lag_ops"].is_null(), id == "two", "{row}");
+        }
+        world.stop().await;
+    });
+}
