@@ -33,6 +33,7 @@ pub mod sampling;
 pub mod sessions;
 pub mod sketch;
 pub mod source;
+pub mod text;
 pub mod throttle;
 pub mod time;
 pub mod transport;

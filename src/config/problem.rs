@@ -9,6 +9,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::cli::exit;
+use crate::domain::text::is_hidden;
 
 /// Longest part of a user's value that a message repeats, in characters.
 pub const SHOWN_CHARS: usize = 80;
@@ -161,10 +162,8 @@ pub fn quoted(value: &str) -> String {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => {
-                out.extend(c.escape_unicode());
-            }
             c if c.is_control() => out.extend(c.escape_default()),
+            c if is_hidden(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
