@@ -4,6 +4,8 @@
 //! key and every element of a list, its line. It runs only on text that the parser has accepted, so that it needs no
 //! errors of its own: what it cannot follow, it leaves out.
 
+use std::collections::HashMap;
+
 /// One key or one element of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -24,12 +26,20 @@ pub(super) fn entries(text: &str) -> Vec<Entry> {
     scanner.entries
 }
 
+/// Line of each path; of its last entry where it stands twice.
+pub(super) type Lines = HashMap<String, u32>;
+
+/// The lines of `entries`.
+pub(super) fn lines(entries: &[Entry]) -> Lines {
+    entries.iter().map(|entry| (entry.path.clone(), entry.line)).collect()
+}
+
 /// Line of the entry `path`, or of the nearest one around it; `None` when the file says nothing of it.
-pub(super) fn line_of(entries: &[Entry], path: &str) -> Option<u32> {
+pub(super) fn line_of(lines: &Lines, path: &str) -> Option<u32> {
     let mut path = path;
     loop {
-        if let Some(entry) = entries.iter().rev().find(|entry| entry.path == path) {
-            return Some(entry.line);
+        if let Some(line) = lines.get(path) {
+            return Some(*line);
         }
         path = path.get(..path.rfind(['.', '['])?)?;
     }
@@ -184,11 +194,11 @@ mod tests {
 
     #[test]
     fn an_absent_key_has_the_line_of_what_it_is_missing_from() {
-        let entries = entries(TEXT);
-        assert_eq!(line_of(&entries, "mirrors[1].url"), Some(7));
-        assert_eq!(line_of(&entries, "mirrors[1].transport"), Some(5));
-        assert_eq!(line_of(&entries, "rtt.timeoutSeconds"), Some(10));
-        assert_eq!(line_of(&entries, "judging.graceSeconds"), None);
+        let lines = lines(&entries(TEXT));
+        assert_eq!(line_of(&lines, "mirrors[1].url"), Some(7));
+        assert_eq!(line_of(&lines, "mirrors[1].transport"), Some(5));
+        assert_eq!(line_of(&lines, "rtt.timeoutSeconds"), Some(10));
+        assert_eq!(line_of(&lines, "judging.graceSeconds"), None);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::domain::text::is_hidden;
 /// Longest part of a user's value that a message repeats, in characters.
 pub const SHOWN_CHARS: usize = 80;
 
+/// Problems that are told one by one; more are counted.
+pub const SHOWN_PROBLEMS: usize = 200;
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -115,9 +118,18 @@ pub enum ConfigError {
         /// Too large, not UTF-8, holding NUL, or no file.
         why: String,
     },
-    /// Everything that is wrong with the values, at once: one line each.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    /// Everything that is wrong with the values, at once: one line each, [`SHOWN_PROBLEMS`] of them at most.
+    #[error("{}", lines(.0))]
     Invalid(Vec<Problem>),
+}
+
+/// One line for each of the first problems, and one that counts the rest.
+fn lines(problems: &[Problem]) -> String {
+    let mut lines: Vec<String> = problems.iter().take(SHOWN_PROBLEMS).map(ToString::to_string).collect();
+    if let Some(more) = problems.len().checked_sub(SHOWN_PROBLEMS).filter(|more| *more > 0) {
+        lines.push(format!("mirrorwatch: config: and {more} more problems"));
+    }
+    lines.join("\n")
 }
 
 impl ConfigError {

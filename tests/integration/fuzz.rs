@@ -56,17 +56,18 @@ fn search(target: &str, property: fn(&[u8]), steps: u64) {
         }
         step += 1;
     }
+    // Told with --nocapture.
     println!("{target}: {step} inputs in {} ms", began.elapsed().as_millis());
 }
 
 #[test]
 fn a_frame_says_what_it_holds_or_why_not() {
-    search("frame", properties::frame, 25_000);
+    search("frame", properties::frame, 8_000);
 }
 
 #[test]
 fn an_export_line_is_judged_as_a_frame_is() {
-    search("export_line", properties::export_line, 5_000);
+    search("export_line", properties::export_line, 2_000);
 }
 
 #[test]
@@ -76,20 +77,20 @@ fn an_audit_log_is_read_whole_and_in_order_or_named() {
 
 #[test]
 fn an_end_of_a_stream_is_told_in_one_harmless_line() {
-    search("close_reason", properties::close_reason, 10_000);
+    search("close_reason", properties::close_reason, 20_000);
 }
 
 #[test]
 fn a_configuration_loads_as_told_or_every_mistake_is_a_line() {
-    search("config", properties::config, 1_000);
+    search("config", properties::config, 800);
 }
 
 #[test]
 fn a_query_has_one_answer_in_any_order() {
-    search("query", properties::query, 20_000);
+    search("query", properties::query, 6_000);
 }
 
 #[test]
 fn an_old_file_harms_none_beside_it() {
-    search("import", properties::import, 300);
+    search("import", properties::import, 600);
 }
