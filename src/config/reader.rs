@@ -6,6 +6,7 @@
 //! with problems is never used.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -343,7 +344,8 @@ fn escaped(json: &str) -> String {
     for c in json.chars() {
         // None of them takes more than one unit of UTF-16.
         if is_hidden(c) {
-            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing into a string cannot fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
         } else {
             shown.push(c);
         }

@@ -21,7 +21,7 @@ const FILES_MAX: usize = 40;
 /// Bytes of one file.
 const FILE_BYTES_MAX: u64 = 16 << 10;
 /// How long one target is searched in the sweep.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 /// Where the ordinary search begins.
 const SEED: u64 = 0x6d69_7272_6f72;
 
@@ -39,9 +39,7 @@ fn search(target: &str, property: fn(&[u8]), steps: u64) {
     let corpus = corpus(target);
     for (path, input) in &corpus {
         assert!(input.len() as u64 <= FILE_BYTES_MAX, "{} is large", path.display());
-        if catch_unwind(|| property(input)).is_err() {
-            panic!("{} breaks the property", path.display());
-        }
+        assert!(catch_unwind(|| property(input)).is_ok(), "{} breaks the property", path.display());
     }
     let is_sweep = std::env::var_os("MIRRORWATCH_SWEEP").is_some();
     let (began, seeds) = (Instant::now(), corpus.into_iter().map(|(_, input)| input).collect());
@@ -58,6 +56,31 @@ fn search(target: &str, property: fn(&[u8]), steps: u64) {
     }
     // Told with --nocapture.
     println!("{target}: {step} inputs in {} ms", began.elapsed().as_millis());
+}
+
+/// Names of what lies in a directory of `tests/fuzz`, without what follows a point.
+fn names(dir: &str) -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz").join(dir);
+    let name = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let mut names: Vec<String> = std::fs::read_dir(dir).unwrap().map(|entry| name(entry.unwrap().path())).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_way_in_has_its_target_its_corpus_and_its_search() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (package, searches) = (read("tests/fuzz/Cargo.toml"), read("tests/integration/fuzz.rs"));
+    let targets = names("fuzz_targets");
+    assert_eq!(targets, names("corpus"));
+    assert_eq!(targets.len(), package.matches("[[bin]]").count());
+    for target in targets {
+        assert!(package.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
+        assert!(
+            read(&format!("tests/fuzz/fuzz_targets/{target}.rs")).contains(&format!("_properties::{target}(data)"))
+        );
+        assert!(searches.contains(&format!("search(\"{target}\", properties::{target}, ")), "{target} is not searched");
+    }
 }
 
 #[test]

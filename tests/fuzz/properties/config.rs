@@ -63,24 +63,21 @@ fn accepted(loaded: &Loaded) {
 fn put(root: &mut Value, path: &str, value: Value) {
     let mut place = root;
     for step in path.split(['.', '[']) {
-        place = match step.strip_suffix(']') {
-            Some(index) => {
-                let index: usize = index.parse().expect("a position");
-                if !place.is_array() {
-                    *place = Value::Array(Vec::new());
-                }
-                let list = place.as_array_mut().expect("a list");
-                while list.len() <= index {
-                    list.push(Value::Null);
-                }
-                &mut list[index]
+        place = if let Some(index) = step.strip_suffix(']') {
+            let index: usize = index.parse().expect("a position");
+            if !place.is_array() {
+                *place = Value::Array(Vec::new());
             }
-            None => {
-                if !place.is_object() {
-                    *place = Value::Object(Map::new());
-                }
-                place.as_object_mut().expect("an object").entry(step).or_insert(Value::Null)
+            let list = place.as_array_mut().expect("a list");
+            while list.len() <= index {
+                list.push(Value::Null);
             }
+            &mut list[index]
+        } else {
+            if !place.is_object() {
+                *place = Value::Object(Map::new());
+            }
+            place.as_object_mut().expect("an object").entry(step).or_insert(Value::Null)
         };
     }
     *place = value;

@@ -23,7 +23,9 @@ fn one(line: &str) {
     let sequenced = op_of(judged(line, Shape::Sequenced));
     match (&legacy, &sequenced) {
         // A number is asked for before what is wrong with the rest.
-        (_, Err(Reject::Missing("seq"))) => assert!(legacy.as_ref().is_ok_and(|op| op.seq.is_none()) || legacy.is_err()),
+        (_, Err(Reject::Missing("seq"))) => {
+            assert!(legacy.as_ref().is_ok_and(|op| op.seq.is_none()) || legacy.is_err());
+        }
         _ => assert_eq!(without_places(&legacy), without_places(&sequenced)),
     }
     let Some(mut entries) = Entries::read(line) else { return };
@@ -40,7 +42,11 @@ fn one(line: &str) {
     if let Ok(op) = legacy {
         entries.0.retain(|(key, _)| key != "seq" && key != "type");
         let expected = Ok(Op { seq: None, ..op });
-        assert_eq!(op_of(judged(&written(&entries), Shape::Legacy)), expected, "the number is no part of the operation");
+        assert_eq!(
+            op_of(judged(&written(&entries), Shape::Legacy)),
+            expected,
+            "the number is no part of the operation"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use mirrorwatch::domain::cid::{MAX_DEPTH, MAX_OPERATION_BYTES};
 use mirrorwatch::domain::did::Did;
-use mirrorwatch::domain::frame::{Frame, FormCache, Reject, Shape, parse};
+use mirrorwatch::domain::frame::{FormCache, Frame, Reject, Shape, parse};
 use mirrorwatch::domain::op::Kind;
 
 use super::reference::{Entries, SAFE_MAX, assert_line, cid_of, depth, has_twins, is_base32, is_cid, is_json};
@@ -77,7 +77,7 @@ fn number(raw: &str) -> Option<u64> {
     serde_json::from_str::<u64>(raw).ok().filter(|seq| (1..=SAFE_MAX).contains(seq))
 }
 
-fn created<'e>(entries: &'e Entries, shape: Shape) -> Option<&'e str> {
+fn created(entries: &Entries, shape: Shape) -> Option<&str> {
     let alias = || entries.raw("created_at").filter(|_| shape == Shape::Bundled);
     entries.raw("createdAt").or_else(alias)
 }

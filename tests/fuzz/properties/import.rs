@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mirrorwatch::domain::compare_plc::{LISTED_MAX, Listed, MIRRORS_MAX, Snapshot, parse_snapshot, parse_totals};
+use mirrorwatch::domain::compare_plc::{
+    LISTED_MAX, Listed, MIRRORS_MAX, Snapshot, URL_CHARS_MAX, parse_snapshot, parse_totals,
+};
 use mirrorwatch::ports::store::{ImportReport, ImportedRow, Store};
 use mirrorwatch::ports::store::{OpenOptions, SqliteStore};
 use serde_json::Value;
@@ -45,13 +47,16 @@ fn as_written(snapshot: &Snapshot, data: &[u8]) {
     assert_eq!(root.get("ts").map_or(Some(NAMED_MS as f64), Value::as_f64), Some(snapshot.ts_ms as f64));
     let mirrors = root["mirrors"].as_object().expect("mirrors");
     assert!(mirrors.len() <= MIRRORS_MAX && snapshot.mirrors.len() == mirrors.len());
+    assert!(!mirrors.is_empty(), "there is nothing to keep of it");
     for mirror in &snapshot.mirrors {
+        assert!(mirror.url.chars().count() <= URL_CHARS_MAX);
         let entry = &mirrors[&mirror.url];
         let count = |key: &str| entry[key].as_f64().map(|count| count as u64);
         let counts = [Some(mirror.missed), Some(mirror.ops), Some(mirror.primary_ops)];
         assert_eq!(counts, ["missed", "ops", "primaryOps"].map(count));
         assert_eq!(mirror.coverage, entry["coverage"].as_f64());
-        let lists = [("missedCids", &mirror.missed_cids), ("extraCids", &mirror.extra_cids), ("lateCids", &mirror.late_cids)];
+        let lists =
+            [("missedCids", &mirror.missed_cids), ("extraCids", &mirror.extra_cids), ("lateCids", &mirror.late_cids)];
         for (key, list) in lists {
             listed(list, &entry[key]);
         }

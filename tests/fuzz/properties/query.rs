@@ -42,8 +42,7 @@ pub fn query(data: &[u8]) {
             Err(problem) => told(&problem),
         }
     }
-    let window =
-        |text: &str| Params::parse(text, &["window"]).and_then(|params| params.window(WindowKind::H6));
+    let window = |text: &str| Params::parse(text, &["window"]).and_then(|params| params.window(WindowKind::H6));
     let verdict = window(text);
     assert!(spellings(text).iter().all(|spelling| window(spelling) == verdict));
     match verdict {
@@ -55,9 +54,10 @@ pub fn query(data: &[u8]) {
 /// The same parameters in other orders and with all their characters escaped.
 fn spellings(text: &str) -> Vec<String> {
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-    let escape = |text: &String| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let escape = |text: &String| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
     let write = |pairs: &[(String, String)]| {
-        let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
+        let pairs: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
         pairs.join("&")
     };
     let mut sorted = pairs.clone();

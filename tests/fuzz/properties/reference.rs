@@ -138,18 +138,18 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 fn write_head(major: u8, argument: u64, out: &mut Vec<u8>) {
     let major = major << 5;
     match argument {
-        0..=23 => out.push(major | argument as u8),
-        24..=0xff => out.extend_from_slice(&[major | 24, argument as u8]),
+        0..=23 => out.push(major + argument as u8),
+        24..=0xff => out.extend_from_slice(&[major + 24, argument as u8]),
         0x100..=0xffff => {
-            out.push(major | 25);
+            out.push(major + 25);
             out.extend_from_slice(&(argument as u16).to_be_bytes());
         }
         0x1_0000..=0xffff_ffff => {
-            out.push(major | 26);
+            out.push(major + 26);
             out.extend_from_slice(&(argument as u32).to_be_bytes());
         }
         _ => {
-            out.push(major | 27);
+            out.push(major + 27);
             out.extend_from_slice(&argument.to_be_bytes());
         }
     }
@@ -157,9 +157,8 @@ fn write_head(major: u8, argument: u64, out: &mut Vec<u8>) {
 
 /// Whether `text` is `prefix` and `count` characters of base32.
 pub fn is_base32(text: &str, prefix: &str, count: usize) -> bool {
-    text.strip_prefix(prefix).is_some_and(|rest| {
-        rest.len() == count && rest.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
-    })
+    text.strip_prefix(prefix)
+        .is_some_and(|rest| rest.len() == count && rest.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7')))
 }
 
 /// Whether `text` is a CID: the first character behind what all have in common carries three bits alone, as does the last.

@@ -1,6 +1,7 @@
 //! What the search found, each in words of its own beside its file in the corpus.
 
 use mirrorwatch::config::{ConfigError, FileChoice, Inputs, SHOWN_PROBLEMS, load};
+use mirrorwatch::domain::compare_plc::{Refusal, URL_CHARS_MAX, parse_snapshot};
 use mirrorwatch::domain::frame::{FormCache, Shape, parse};
 use mirrorwatch::domain::op::Kind;
 use mirrorwatch::domain::text::printable;
@@ -86,12 +87,25 @@ fn a_large_file_of_mistakes_is_told_soon_and_in_short() {
 #[test]
 fn mistakes_in_a_query_are_told_alike_in_any_order() {
     let problem = |query: &str| OpsQuery::parse(None, query, |_| true).unwrap_err();
-    for query in ["limit=5&colour=1&limit=6&size=2", "limit=5&limit=6&size=2&colour=1", "size=2&limit=6&colour=1&limit=5"] {
+    for query in
+        ["limit=5&colour=1&limit=6&size=2", "limit=5&limit=6&size=2&colour=1", "size=2&limit=6&colour=1&limit=5"]
+    {
         assert_eq!(problem(query).detail, problem("colour=1").detail, "{query}");
     }
     assert_eq!(problem("limit=6&kind=x&limit=5").code, "repeated_parameter");
     let marks = problem("%e2%80%ae%0a=1");
     assert_eq!(marks.extras.errors[0].pointer, "query:  ");
+}
+
+/// `import/no-mirrors` and `import/long-url`: a snapshot of nothing counted as known, and an address could be as long as
+/// the file.
+#[test]
+fn an_old_file_of_nothing_is_named_and_an_address_is_bounded() {
+    let of = |url: &str| format!(r#"{{"mirrors":{{"{url}":{{"missed":1,"ops":1,"primaryOps":1}}}}}}"#);
+    let refusal = |text: String| parse_snapshot(1_763_790_000_000, text.as_bytes()).err();
+    assert_eq!(refusal(r#"{"mirrors":{}}"#.to_owned()), Some(Refusal::NoMirrors));
+    assert_eq!(refusal(of("wss://a.example")), None);
+    assert!(matches!(refusal(of(&"a".repeat(URL_CHARS_MAX + 1))), Some(Refusal::LongUrl { chars: 2_049, .. })));
 }
 
 /// `query/time-far`: an instant before the year 0 was taken, and was another one in the links to the next page.

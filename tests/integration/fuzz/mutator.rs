@@ -11,16 +11,68 @@ const BYTES_MAX: usize = 64 << 10;
 
 /// What readers stumble over.
 const POISON: &[&str] = &[
-    "null", "true", "0", "-0", "-1", "1e999", "1.5", "1e3", "9007199254740991", "9007199254740992",
-    "18446744073709551616", "01", "\"\"", "\"__proto__\"", "\"constructor\"", "\"\\ud800\"", "\"\\udc00\\ud800\"",
-    "\"\\u0000\"", "\"\u{202e}\"", "\"\u{2028}\"", "\"\u{feff}\"", "\"\u{7f}\"", "\"\u{85}\"", "\"é\"", "\"\\\"\"",
-    "\"<script>alert(1)</script>\"", "[]", "{}", "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]", "{\"a\":1,\"a\":2}", "{\"\":{}}",
-    "\"2026-02-29T00:00:00Z\"", "\"2026-06-30T23:59:60.000Z\"", "\"-009999-01-01T00:00:00Z\"",
-    "\"9999-12-31T23:59:59.999Z\"", "\"0000-01-01T00:00:00.000+00:00\"", "\"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa\"",
-    "\"did:web:example.org\"", "\"wss://user:hunter2hunter2@plc.example.org\"", "\"ws://127.0.0.1:2582\"",
-    "\"wss://[::1]?token=hunter2hunter2\"", "\"hunter2hunter2hunter2\"", "\"nullified\"", "\"created_at\"",
-    "\"sequenced_op\"", "\"identity\"", "\"plc_tombstone\"", "&", "=", "%00", "%e2%80%ae", "%ff", "+", "&limit=5",
-    "&window=5y", "&chain=root", "&from=2026-11-21T02:00:00Z", "&to=-009999-01-02T01:59:59Z", "\n", "\u{1e}", ",", ":",
+    "null",
+    "true",
+    "0",
+    "-0",
+    "-1",
+    "1e999",
+    "1.5",
+    "1e3",
+    "9007199254740991",
+    "9007199254740992",
+    "18446744073709551616",
+    "01",
+    "\"\"",
+    "\"__proto__\"",
+    "\"constructor\"",
+    "\"\\ud800\"",
+    "\"\\udc00\\ud800\"",
+    "\"\\u0000\"",
+    "\"\u{202e}\"",
+    "\"\u{2028}\"",
+    "\"\u{feff}\"",
+    "\"\u{7f}\"",
+    "\"\u{85}\"",
+    "\"é\"",
+    "\"\\\"\"",
+    "\"<script>alert(1)</script>\"",
+    "[]",
+    "{}",
+    "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
+    "{\"a\":1,\"a\":2}",
+    "{\"\":{}}",
+    "\"2026-02-29T00:00:00Z\"",
+    "\"2026-06-30T23:59:60.000Z\"",
+    "\"-009999-01-01T00:00:00Z\"",
+    "\"9999-12-31T23:59:59.999Z\"",
+    "\"0000-01-01T00:00:00.000+00:00\"",
+    "\"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa\"",
+    "\"did:web:example.org\"",
+    "\"wss://user:hunter2hunter2@plc.example.org\"",
+    "\"ws://127.0.0.1:2582\"",
+    "\"wss://[::1]?token=hunter2hunter2\"",
+    "\"hunter2hunter2hunter2\"",
+    "\"nullified\"",
+    "\"created_at\"",
+    "\"sequenced_op\"",
+    "\"identity\"",
+    "\"plc_tombstone\"",
+    "&",
+    "=",
+    "%00",
+    "%e2%80%ae",
+    "%ff",
+    "+",
+    "&limit=5",
+    "&window=5y",
+    "&chain=root",
+    "&from=2026-11-21T02:00:00Z",
+    "&to=-009999-01-02T01:59:59Z",
+    "\n",
+    "\u{1e}",
+    ",",
+    ":",
 ];
 
 /// A seeded maker of inputs.
@@ -58,7 +110,7 @@ impl Mutator {
         self.seeds[at].clone()
     }
 
-    /// A number below `limit`, by SplitMix64.
+    /// A number below `limit`, by `SplitMix64`.
     fn below(&mut self, limit: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -117,9 +169,8 @@ impl Mutator {
         while end < tokens.len() {
             match tokens[end].as_slice() {
                 b"{" | b"[" => depth += 1,
-                b"}" | b"]" if depth == 0 => break,
+                b"}" | b"]" | b"," if depth == 0 => break,
                 b"}" | b"]" => depth -= 1,
-                b"," if depth == 0 => break,
                 _ => {}
             }
             end += 1;
