@@ -36,6 +36,8 @@ pub fn config(data: &[u8]) {
 fn loaded(file: &[u8], environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
     SCRATCH.with(|scratch| {
         let at = scratch.path().join("config.json");
+        // A file that is written over is forced to the disk by some file systems, a new one is not.
+        let _ = std::fs::remove_file(&at);
         std::fs::write(&at, file).expect("a scratch file");
         let variable = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
         let environment = environment.iter().map(variable).collect();
