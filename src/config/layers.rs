@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use ::config::{Case, Environment, FileFormat, Value};
 
-use super::position::{Entry, Lines, entries, line_of, lines};
+use super::position::{ENTRIES_MAX, Entry, Lines, entries, line_of, lines};
 use super::problem::{ConfigError, Origin, Problem, did_you_mean, quoted};
 use super::tree::Layers;
 use super::{RECOMPUTERS, SHOWN_CHARS, known_paths};
@@ -65,6 +65,10 @@ pub(super) fn merge(inputs: &Inputs) -> Result<Merged, ConfigError> {
             None => {
                 let entries = entries(&text);
                 let origin = |line| Origin::File { file: file.clone(), line, column: None };
+                if entries.len() >= ENTRIES_MAX {
+                    let why = format!("{ENTRIES_MAX} keys and elements or more; check that this is the right file");
+                    return Err(ConfigError::NotText { file, why });
+                }
                 merged.problems.extend(known.compare(&entries, origin));
                 merged.layers.lines = lines(&entries);
                 builder = builder.add_source(::config::File::from_str(&text, FileFormat::Json));

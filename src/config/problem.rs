@@ -199,11 +199,13 @@ fn without_secrets(value: &str) -> String {
 
 /// The one of `known` that `word` was probably meant to be: at an edit distance of at most 2, letters' case set aside.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
+    let (lower, chars) = (word.to_lowercase(), word.chars().count());
     known
         .into_iter()
+        // A word is at least as far as it is longer; measuring takes the product of both lengths.
+        .filter(|candidate| candidate.chars().count().abs_diff(chars) <= 2)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= 2 && *distance < word.chars().count())
+        .filter(|(distance, _)| *distance <= 2 && *distance < chars)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

@@ -18,7 +18,7 @@ fn refusal(text: &str, environment: &[(&str, &str)]) -> String {
     let inputs = Inputs { file: FileChoice::Given(file), environment, ..Inputs::default() };
     match load(&inputs) {
         Ok(loaded) => loaded.report() + &loaded.warnings.join("\n"),
-        Err(error @ ConfigError::Invalid(_)) => error.to_string(),
+        Err(error @ (ConfigError::Invalid(_) | ConfigError::NotText { .. })) => error.to_string(),
         Err(error) => panic!("{error}"),
     }
 }
@@ -70,16 +70,18 @@ fn settings_are_told_in_one_order() {
     }
 }
 
-/// A file of nothing but mirrors, or of nothing but mistakes, kept the start busy with the square of its length, and told
-/// all of it.
+/// A file of nothing but mirrors, of a long key above many elements, or of nothing but mistakes, kept the start busy with
+/// the square of its length in time or memory, and all of it was told.
 #[test]
 fn a_large_file_of_mistakes_is_told_soon_and_in_short() {
-    let mirrors = format!("{{\"mirrors\":[{}]}}", vec!["{}"; 300_000].join(","));
+    let mirrors = format!("{{\"mirrors\":[{}]}}", vec!["{}"; 40_000].join(","));
     let told = refusal(&mirrors, &[]);
-    assert!(told.ends_with("mirrors: 300000 given, limit 1024") && told.lines().count() == 1, "{told:.300}");
-    let keys = format!("{{{}}}", (0..60_000).map(|key| format!("\"{key}\":1")).collect::<Vec<_>>().join(","));
+    assert!(told.ends_with("mirrors: 40000 given, limit 1024") && told.lines().count() == 1, "{told:.300}");
+    let told = refusal(&format!("{{\"{}\":[{}]}}", "k".repeat(400_000), vec!["1"; 300_000].join(",")), &[]);
+    assert!(told.ends_with("50000 keys and elements or more; check that this is the right file"), "{told:.300}");
+    let keys = format!("{{{}}}", (0..40_000).map(|key| format!("\"{key}\":1")).collect::<Vec<_>>().join(","));
     let told = refusal(&keys, &[]);
-    assert!(told.ends_with("and 59800 more problems"), "{told:.300}");
+    assert!(told.ends_with("and 39800 more problems"), "{told:.300}");
     assert_eq!(told.lines().count(), SHOWN_PROBLEMS + 1);
 }
 
