@@ -37,7 +37,7 @@ pub use judging::Judging;
 pub use layers::{FILE_BYTES_MAX, FileChoice, Inputs};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
-pub use problem::{ConfigError, Origin, Problem, SHOWN_CHARS, did_you_mean, quoted};
+pub use problem::{ConfigError, Origin, Problem, SHOWN_CHARS, SHOWN_PROBLEMS, did_you_mean, quoted};
 pub use reader::Setting;
 pub use retention::Retention;
 pub use rtt::Rtt;
@@ -107,7 +107,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
     let config = Config::read(&mut reader);
     let mut problems = merged.problems;
     problems.append(&mut reader.problems);
-    layers::in_reading_order(&mut problems, &merged.layers.entries);
+    layers::in_reading_order(&mut problems, &merged.layers.lines);
     match config {
         Some(config) if problems.is_empty() => {
             Ok(Loaded { config, settings: reader.settings, warnings: merged.warnings })

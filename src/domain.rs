@@ -35,6 +35,7 @@ pub mod sessions;
 pub mod sketch;
 pub mod source;
 pub mod tally;
+pub mod text;
 pub mod throttle;
 pub mod time;
 pub mod transport;

@@ -48,6 +48,8 @@
 //!   (`domain::ledger::tests::loss`, `ports::store::tests::damage`, `tests/integration/damage.rs`).
 //! - What is kept is bounded by its retention, and hours and days are what their intervals were (`actors::collector::years`).
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
+//! - Whatever the world sends is read as another reader reads it, or refused for a reason that is so, in one harmless line
+//!   (`tests/integration/fuzz.rs`, with the properties, the corpus and the targets for cargo-fuzz in `tests/fuzz`).
 //! - A hostile mirror hurts only its own figures, and is read no faster than its share (`tests/integration/hostile.rs`,
 //!   [`domain::throttle`]).
 //! - A part that panics comes back by itself, and one that does not answer is told (`tests/integration/panics.rs`).

@@ -52,7 +52,12 @@ impl Judging {
             (on_time_s, r.number(grace_key, on_time_s.max(60.0), GRACE_S))
         } else {
             let grace_s = r.number(grace_key, 60.0, GRACE_S);
-            (r.number(on_time_key, grace_s.min(10.0), ON_TIME_S), grace_s)
+            let on_time_s = r.number(on_time_key, grace_s.min(10.0), ON_TIME_S);
+            // They are told in one order, whichever was read first.
+            if let [.., grace, on_time] = r.settings.as_mut_slice() {
+                std::mem::swap(grace, on_time);
+            }
+            (on_time_s, grace_s)
         };
         if grace_s < on_time_s && r.is_sound(&[on_time_key, grace_key]) {
             r.problem(grace_key, format!("({grace_s}) must be at least {on_time_key} ({on_time_s})"));

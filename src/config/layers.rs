@@ -11,10 +11,11 @@ use std::path::PathBuf;
 
 use ::config::{Case, Environment, FileFormat, Value};
 
-use super::position::{Entry, entries, line_of};
+use super::position::{ENTRIES_MAX, Entry, Lines, entries, line_of, lines};
 use super::problem::{ConfigError, Origin, Problem, did_you_mean, quoted};
 use super::tree::Layers;
-use super::{RECOMPUTERS, known_paths};
+use super::{RECOMPUTERS, SHOWN_CHARS, known_paths};
+use crate::domain::text::{is_hidden, printable};
 
 /// Largest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -62,9 +63,14 @@ pub(super) fn merge(inputs: &Inputs) -> Result<Merged, ConfigError> {
         merged.layers.file.clone_from(&file);
         match syntax_problem(&file, &text) {
             None => {
-                merged.layers.entries = entries(&text);
+                let entries = entries(&text);
                 let origin = |line| Origin::File { file: file.clone(), line, column: None };
-                merged.problems.extend(known.compare(&merged.layers.entries, origin));
+                if entries.len() >= ENTRIES_MAX {
+                    let why = format!("{ENTRIES_MAX} keys and elements or more; check that this is the right file");
+                    return Err(ConfigError::NotText { file, why });
+                }
+                merged.problems.extend(known.compare(&entries, origin));
+                merged.layers.lines = lines(&entries);
                 builder = builder.add_source(::config::File::from_str(&text, FileFormat::Json));
             }
             Some(problem) => merged.problems.push(problem),
@@ -133,7 +139,7 @@ fn read_file(choice: &FileChoice) -> Result<Option<(String, String)>, ConfigErro
 
 /// One character of the file, fit for a terminal.
 fn shown(c: char) -> String {
-    if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
+    if is_hidden(c) { c.escape_default().to_string() } else { c.to_string() }
 }
 
 /// What keeps `text` from being one JSON object.
@@ -284,6 +290,7 @@ impl Known {
             match (paths.get(name), value.to_str()) {
                 (None, _) => {
                     let meant = did_you_mean(name, paths.keys().map(String::as_str));
+                    let name = printable(name, SHOWN_CHARS);
                     let advice = meant.map_or("it is ignored".to_owned(), |meant| format!("did you mean {meant}?"));
                     merged.warnings.push(format!("mirrorwatch: environment: {name} is not known; {advice}"));
                 }
@@ -319,10 +326,10 @@ fn pattern(path: &str) -> String {
 }
 
 /// Orders problems as a reader of the file meets them, then those of the environment and the command line.
-pub(super) fn in_reading_order(problems: &mut [Problem], entries: &[Entry]) {
+pub(super) fn in_reading_order(problems: &mut [Problem], lines: &Lines) {
     problems.sort_by_key(|problem| match &problem.origin {
         Origin::File { line, .. } => (0, *line),
-        Origin::Default => (1, line_of(entries, &problem.path).unwrap_or(0)),
+        Origin::Default => (1, line_of(lines, &problem.path).unwrap_or(0)),
         Origin::Environment { .. } => (2, 0),
         Origin::CommandLine { .. } => (3, 0),
     });

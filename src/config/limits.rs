@@ -2,6 +2,9 @@
 
 use super::reader::Reader;
 
+/// Mirrors that any configuration may have.
+pub(super) const MIRRORS_MAX: usize = 1_024;
+
 /// Bounds on what is held and accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -34,7 +37,7 @@ impl Limits {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Limits {
         Limits {
-            max_mirrors: r.integer("limits.maxMirrors", 64, 1..=1024) as usize,
+            max_mirrors: r.integer("limits.maxMirrors", 64, 1..=MIRRORS_MAX as u64) as usize,
             held_ops: r.integer("limits.heldOps", 2_000_000, 1_000..=50_000_000) as usize,
             unknown_keys_per_mirror: r.integer("limits.unknownKeysPerMirror", 200_000, 100..=10_000_000) as usize,
             frame_bytes: r.integer("limits.frameBytes", 262_144, 16_384..=16_777_216) as usize,

@@ -4,6 +4,8 @@
 //! key and every element of a list, its line. It runs only on text that the parser has accepted, so that it needs no
 //! errors of its own: what it cannot follow, it leaves out.
 
+use std::collections::HashMap;
+
 /// One key or one element of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -17,19 +19,34 @@ pub(super) struct Entry {
     pub line: u32,
 }
 
-/// All entries of `text`, in the order of the text.
+/// Entries of one file that are looked at: several times what the largest configuration has.
+pub(super) const ENTRIES_MAX: usize = 50_000;
+/// Levels that are looked at. No key stands so deep, so that what lies below hangs on a key that is unknown already.
+const DEPTH_MAX: usize = 8;
+/// Characters of a key in a path; every known key is shorter.
+const KEY_CHARS_MAX: usize = 80;
+
+/// The entries of `text`, in the order of the text; the first [`ENTRIES_MAX`] of them.
 pub(super) fn entries(text: &str) -> Vec<Entry> {
-    let mut scanner = Scanner { text, at: 0, line: 1, entries: Vec::new() };
+    let mut scanner = Scanner { text, at: 0, line: 1, depth: 0, entries: Vec::new() };
     scanner.value("");
     scanner.entries
 }
 
+/// Line of each path; of its last entry where it stands twice.
+pub(super) type Lines = HashMap<String, u32>;
+
+/// The lines of `entries`.
+pub(super) fn lines(entries: &[Entry]) -> Lines {
+    entries.iter().map(|entry| (entry.path.clone(), entry.line)).collect()
+}
+
 /// Line of the entry `path`, or of the nearest one around it; `None` when the file says nothing of it.
-pub(super) fn line_of(entries: &[Entry], path: &str) -> Option<u32> {
+pub(super) fn line_of(lines: &Lines, path: &str) -> Option<u32> {
     let mut path = path;
     loop {
-        if let Some(entry) = entries.iter().rev().find(|entry| entry.path == path) {
-            return Some(entry.line);
+        if let Some(line) = lines.get(path) {
+            return Some(*line);
         }
         path = path.get(..path.rfind(['.', '['])?)?;
     }
@@ -37,7 +54,10 @@ pub(super) fn line_of(entries: &[Entry], path: &str) -> Option<u32> {
 
 /// The path of `key` in `container`.
 pub(super) fn join(container: &str, key: &str) -> String {
-    if container.is_empty() { key.to_owned() } else { format!("{container}.{key}") }
+    let end = key.char_indices().nth(KEY_CHARS_MAX).map(|(end, _)| end);
+    // A key that is cut here is none of those that are known, and stays so.
+    let (key, cut) = end.and_then(|end| key.get(..end)).map_or((key, ""), |key| (key, "…"));
+    if container.is_empty() { format!("{key}{cut}") } else { format!("{container}.{key}{cut}") }
 }
 
 struct Scanner<'a> {
@@ -46,6 +66,8 @@ struct Scanner<'a> {
     at: usize,
     /// Line of the next character, from 1.
     line: u32,
+    /// Objects and lists around the next character.
+    depth: usize,
     entries: Vec<Entry>,
 }
 
@@ -88,6 +110,7 @@ impl Scanner<'_> {
     /// Passes a value; its depth is bounded by the parser's own limit of 128.
     fn value(&mut self, path: &str) {
         self.skip_space();
+        self.depth += 1;
         match self.peek() {
             Some(b'{') => self.object(path),
             Some(b'[') => self.list(path),
@@ -100,6 +123,21 @@ impl Scanner<'_> {
                 }
             }
         }
+        self.depth -= 1;
+    }
+
+    /// Notes an entry of `container` and passes its value.
+    fn entry(&mut self, container: &str, key: Option<String>, index: usize, line: u32) {
+        if self.entries.len() >= ENTRIES_MAX {
+            self.at = self.text.len();
+            return;
+        }
+        if self.depth > DEPTH_MAX {
+            return self.value(container);
+        }
+        let path = key.as_ref().map_or_else(|| format!("{container}[{index}]"), |key| join(container, key));
+        self.entries.push(Entry { container: container.to_owned(), key, path: path.clone(), line });
+        self.value(&path);
     }
 
     fn object(&mut self, container: &str) {
@@ -113,12 +151,9 @@ impl Scanner<'_> {
                 Some(b'"') => {
                     let line = self.line;
                     let Some(key) = self.string() else { return };
-                    let path = join(container, &key);
-                    let entry = Entry { container: container.to_owned(), key: Some(key), path: path.clone(), line };
-                    self.entries.push(entry);
                     self.skip_space();
                     self.bump();
-                    self.value(&path);
+                    self.entry(container, Some(key), 0, line);
                 }
                 _ => {
                     self.bump();
@@ -142,10 +177,7 @@ impl Scanner<'_> {
                     return;
                 }
                 Some(_) => {
-                    let path = format!("{container}[{index}]");
-                    let (container, line) = (container.to_owned(), self.line);
-                    self.entries.push(Entry { container, key: None, path: path.clone(), line });
-                    self.value(&path);
+                    self.entry(container, None, index, self.line);
                     index += 1;
                 }
             }
@@ -184,11 +216,24 @@ mod tests {
 
     #[test]
     fn an_absent_key_has_the_line_of_what_it_is_missing_from() {
-        let entries = entries(TEXT);
-        assert_eq!(line_of(&entries, "mirrors[1].url"), Some(7));
-        assert_eq!(line_of(&entries, "mirrors[1].transport"), Some(5));
-        assert_eq!(line_of(&entries, "rtt.timeoutSeconds"), Some(10));
-        assert_eq!(line_of(&entries, "judging.graceSeconds"), None);
+        let lines = lines(&entries(TEXT));
+        assert_eq!(line_of(&lines, "mirrors[1].url"), Some(7));
+        assert_eq!(line_of(&lines, "mirrors[1].transport"), Some(5));
+        assert_eq!(line_of(&lines, "rtt.timeoutSeconds"), Some(10));
+        assert_eq!(line_of(&lines, "judging.graceSeconds"), None);
+    }
+
+    #[test]
+    fn what_is_noted_is_bounded_whatever_the_text() {
+        let bytes = |text: &str| entries(text).iter().map(|e| e.path.len() + e.container.len()).sum::<usize>();
+        let elements = vec!["1"; 300_000].join(",");
+        let long_key = format!("{{\"{}\":[{elements}]}}", "k".repeat(400_000));
+        let deep = format!("{}{elements}{}", "{\"k\":[".repeat(60), "]}".repeat(60));
+        for text in [long_key, deep] {
+            assert!(entries(&text).len() <= ENTRIES_MAX && bytes(&text) < 16 << 20, "{} bytes", bytes(&text));
+        }
+        let long = entries(&format!("{{\"{}\":{{\"a\":1}}}}", "é".repeat(100)));
+        assert_eq!(long[1].path, format!("{}….a", "é".repeat(80)));
     }
 
     #[test]

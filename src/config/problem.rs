@@ -9,9 +9,13 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::cli::exit;
+use crate::domain::text::is_hidden;
 
 /// Longest part of a user's value that a message repeats, in characters.
 pub const SHOWN_CHARS: usize = 80;
+
+/// Problems that are told one by one; more are counted.
+pub const SHOWN_PROBLEMS: usize = 200;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,9 +118,18 @@ pub enum ConfigError {
         /// Too large, not UTF-8, holding NUL, or no file.
         why: String,
     },
-    /// Everything that is wrong with the values, at once: one line each.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    /// Everything that is wrong with the values, at once: one line each, [`SHOWN_PROBLEMS`] of them at most.
+    #[error("{}", lines(.0))]
     Invalid(Vec<Problem>),
+}
+
+/// One line for each of the first problems, and one that counts the rest.
+fn lines(problems: &[Problem]) -> String {
+    let mut lines: Vec<String> = problems.iter().take(SHOWN_PROBLEMS).map(ToString::to_string).collect();
+    if let Some(more) = problems.len().checked_sub(SHOWN_PROBLEMS).filter(|more| *more > 0) {
+        lines.push(format!("mirrorwatch: config: and {more} more problems"));
+    }
+    lines.join("\n")
 }
 
 impl ConfigError {
@@ -161,10 +174,8 @@ pub fn quoted(value: &str) -> String {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => {
-                out.extend(c.escape_unicode());
-            }
             c if c.is_control() => out.extend(c.escape_default()),
+            c if is_hidden(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -188,11 +199,13 @@ fn without_secrets(value: &str) -> String {
 
 /// The one of `known` that `word` was probably meant to be: at an edit distance of at most 2, letters' case set aside.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
+    let (lower, chars) = (word.to_lowercase(), word.chars().count());
     known
         .into_iter()
+        // A word is at least as far as it is longer; measuring takes the product of both lengths.
+        .filter(|candidate| candidate.chars().count().abs_diff(chars) <= 2)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= 2 && *distance < word.chars().count())
+        .filter(|(distance, _)| *distance <= 2 && *distance < chars)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

@@ -6,6 +6,7 @@
 //! with problems is never used.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use ::config::{Value, ValueKind};
 
 use super::problem::{Origin, Problem, did_you_mean, quoted};
 use super::tree::{Layers, Lookup};
+use crate::domain::text::is_hidden;
 
 /// One effective setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -327,11 +329,26 @@ fn describe(value: &Value) -> String {
     }
 }
 
-/// `text` as a JSON string.
+/// `text` as a JSON string that shows all its characters.
 pub(super) fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    escaped(&serde_json::Value::from(text).to_string())
 }
 
 fn json_list<'t>(texts: impl Iterator<Item = &'t str>) -> String {
-    texts.collect::<serde_json::Value>().to_string()
+    escaped(&texts.collect::<serde_json::Value>().to_string())
+}
+
+/// The same JSON, with the characters escaped that JSON lets stand and a terminal does not show.
+fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        // None of them takes more than one unit of UTF-16.
+        if is_hidden(c) {
+            // Writing into a string cannot fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }

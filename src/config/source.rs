@@ -9,6 +9,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::judging::{GRACE_S, Judging, ON_TIME_S};
+use super::limits::MIRRORS_MAX;
 use super::problem::quoted;
 use super::reader::{Reader, json};
 use crate::domain::address::private_kind;
@@ -111,6 +112,11 @@ impl SourceConfig {
         let mut seen: Vec<(String, SourceConfig)> =
             primary.map(|primary| ("primary".to_owned(), primary.clone())).into_iter().collect();
         let mut mirrors = Vec::new();
+        if count > MIRRORS_MAX {
+            // Each is compared with all others, so that looking at any of them could take long.
+            r.problem("mirrors", format!("{count} given, limit {MIRRORS_MAX}"));
+            return Vec::new();
+        }
         for index in 0..count {
             let path = format!("mirrors[{index}]");
             let mut mirror = read(r, &path, default_url);

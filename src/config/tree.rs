@@ -4,7 +4,7 @@
 
 use ::config::{Value, ValueKind};
 
-use super::position::{Entry, line_of};
+use super::position::{Lines, line_of};
 use super::problem::Origin;
 
 /// The merged layers, and what is known of where their values stood.
@@ -14,7 +14,7 @@ pub(super) struct Layers {
     /// The file's name, as the user gave it.
     pub file: String,
     /// Where the file's keys stand; empty without a file.
-    pub entries: Vec<Entry>,
+    pub lines: Lines,
     /// Keys that the command line or the environment sets, the stronger one first.
     pub outside: Vec<(String, Origin)>,
 }
@@ -23,7 +23,7 @@ impl Layers {
     /// No layer but the defaults.
     pub(super) fn none() -> Layers {
         let root = Value::new(None, ValueKind::Table(::config::Map::default()));
-        Layers { root, file: String::new(), entries: Vec::new(), outside: Vec::new() }
+        Layers { root, file: String::new(), lines: Lines::new(), outside: Vec::new() }
     }
 
     /// Walks to `path`.
@@ -55,7 +55,7 @@ impl Layers {
         if let Some((_, origin)) = self.outside.iter().find(|(key, _)| covers(key)) {
             return origin.clone();
         }
-        match line_of(&self.entries, path) {
+        match line_of(&self.lines, path) {
             Some(line) => Origin::File { file: self.file.clone(), line, column: None },
             None => Origin::Default,
         }

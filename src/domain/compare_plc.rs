@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 pub const MIRRORS_MAX: usize = 256;
 /// CIDs of one list that are kept; more are counted.
 pub const LISTED_MAX: usize = 10_000;
+/// Characters of a mirror's address; whatever shows the figures shows it.
+pub const URL_CHARS_MAX: usize = 2_048;
 /// Bytes of a file that is looked at; the caller reads no more than this.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
 
@@ -93,6 +95,14 @@ pub enum Refusal {
         /// How many there are.
         given: usize,
     },
+    /// An address longer than [`URL_CHARS_MAX`].
+    #[error("{url}: an address of {chars} characters; limit {URL_CHARS_MAX}")]
+    LongUrl {
+        /// Its beginning, quoted.
+        url: String,
+        /// How long it is.
+        chars: usize,
+    },
     /// No mirror in it.
     #[error("no mirrors in it")]
     NoMirrors,
@@ -166,7 +176,11 @@ pub fn parse_snapshot(name_ms: i64, bytes: &[u8]) -> Result<Snapshot, Refusal> {
         return Err(Refusal::BadTime { ts: ts_ms });
     }
     let value = root.get("mirrors").ok_or_else(|| Refusal::Missing { path: "mirrors".to_owned() })?;
-    let mirrors = bounded(object("mirrors", value)?)?
+    let mirrors = object("mirrors", value)?;
+    if mirrors.is_empty() {
+        return Err(Refusal::NoMirrors);
+    }
+    let mirrors = bounded(mirrors)?
         .iter()
         .map(|(url, value)| figures(url, object(&format!("mirrors.{}", quoted(url)), value)?))
         .collect::<Result<_, _>>()?;
@@ -269,6 +283,12 @@ fn bounded(mirrors: &Map<String, Value>) -> Result<&Map<String, Value>, Refusal>
     if mirrors.len() > MIRRORS_MAX {
         return Err(Refusal::TooManyMirrors { given: mirrors.len() });
     }
+    for url in mirrors.keys() {
+        let chars = url.chars().count();
+        if chars > URL_CHARS_MAX {
+            return Err(Refusal::LongUrl { url: quoted(url), chars });
+        }
+    }
     Ok(mirrors)
 }
 
@@ -323,7 +343,8 @@ mod tests {
         assert_eq!((a.missed_cids.count, a.extra_cids.count, a.late_cids.count), (2, 0, 1));
         assert_eq!(a.missed_cids.cids["did:plc:x"], ["c1", "c2"]);
         assert_eq!(snapshot.mirrors[1].coverage, None);
-        assert_eq!(parse_snapshot(NOW, br#"{"mirrors":{}}"#).unwrap().ts_ms, NOW);
+        let untimed = SNAPSHOT.replace(r#""ts":1763700000123,"#, "");
+        assert_eq!(parse_snapshot(NOW, untimed.as_bytes()).unwrap().ts_ms, NOW);
     }
 
     #[test]
@@ -349,6 +370,7 @@ mod tests {
             (r#"{"mirrors":[]}"#, "mirrors: expected an object; found a list"),
             (r#"{"ts":"x","mirrors":{}}"#, "ts: expected a whole number, not negative; found text"),
             (r#"{"ts":12,"mirrors":{}}"#, "ts: 12 is no time in milliseconds between 2020 and 2100"),
+            (r#"{"mirrors":{}}"#, "no mirrors in it"),
             (r#"{"mirrors":{"wss://a":null}}"#, "mirrors.\"wss://a\": expected an object; found null"),
             (r#"{"mirrors":{"wss://a":{"missed":1,"ops":1}}}"#, "mirrors.\"wss://a\".primaryOps: missing"),
             (
@@ -366,6 +388,9 @@ mod tests {
         let many: Vec<String> = (0..=MIRRORS_MAX).map(|n| format!("\"wss://{n}\":{{}}")).collect();
         let text = format!("{{\"mirrors\":{{{}}}}}", many.join(","));
         assert_eq!(parse_snapshot(NOW, text.as_bytes()).unwrap_err(), Refusal::TooManyMirrors { given: 257 });
+        let text = format!("{{\"mirrors\":{{\"wss://{}\":{{}}}}}}", "a".repeat(URL_CHARS_MAX));
+        let told = parse_snapshot(NOW, text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(told, format!("\"wss://{}\": an address of 2054 characters; limit 2048", "a".repeat(74)));
     }
 
     #[test]

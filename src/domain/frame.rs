@@ -56,7 +56,10 @@ pub struct Frame<'a> {
 /// The first reason that applies: form, then fields, then content. The size of `text` is the caller's to limit
 /// ([`Reject::TooLarge`]).
 pub fn parse<'a>(text: &'a str, shape: Shape, forms: &mut FormCache) -> Result<Frame<'a>, Reject> {
-    if let Some(frame) = known(text, forms) {
+    // The usual layouts are those of numbered frames, and a bundle has no numbers.
+    if shape != Shape::Bundled
+        && let Some(frame) = known(text, forms)
+    {
         return Ok(frame);
     }
     if is_too_deep(text.as_bytes()) {

@@ -16,6 +16,9 @@ const OPS_LIMIT_DEFAULT: u32 = 100;
 /// Longest cursor in bytes.
 const CURSOR_BYTES_MAX: usize = 512;
 
+/// The year 0 begins, milliseconds since 1970.
+const INSTANT_MIN_MS: i64 = -62_167_219_200_000;
+
 /// Parameters of a list of operations at one mirror.
 const OF_ONE: [&str; 10] =
     ["verdict", "confirmation", "chain", "follows", "did", "kind", "from", "to", "limit", "cursor"];
@@ -185,7 +188,9 @@ fn kind(text: &str) -> Result<Kind, Problem> {
 }
 
 fn instant_ms(parameter: &str, text: &str) -> Result<i64, Problem> {
-    text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).map_err(|_| {
+    let read = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).ok();
+    // Earlier ones have no year of four digits, and would be another instant in our own links.
+    read.filter(|ms| *ms >= INSTANT_MIN_MS).ok_or_else(|| {
         let detail = format!("{}: expected an instant, as 2026-11-21T02:00:00Z", quote(text));
         Problem::bad_query("bad_time", parameter, detail)
     })

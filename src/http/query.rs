@@ -5,10 +5,13 @@
 use std::borrow::Cow;
 
 use super::problem::{Problem, quote};
+use crate::domain::text::printable;
 use crate::domain::window_kind::WindowKind;
 
 /// Largest edit distance at which a name is suggested.
 const SUGGEST_DISTANCE_MAX: usize = 2;
+/// Longest name of a reader's own that a problem points at, in characters.
+const NAME_CHARS_MAX: usize = 80;
 
 /// The parameters of one request; each of them known, none of them twice.
 #[derive(Debug)]
@@ -22,20 +25,17 @@ impl<'a> Params<'a> {
     /// # Errors
     /// `unknown_parameter`, `repeated_parameter`.
     pub fn parse(query: &'a str, known: &[&str]) -> Result<Self, Problem> {
-        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
-        if query.is_empty() {
-            return Ok(Params { pairs });
+        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = url::form_urlencoded::parse(query.as_bytes()).collect();
+        // What is told of several mistakes must not depend on their order, or one question has many answers.
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_ref())) {
+            return Err(unknown(name, known));
         }
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if !known.contains(&name.as_ref()) {
-                return Err(unknown(&name, known));
-            }
-            if pairs.iter().any(|(held, _)| *held == name) {
-                let times = url::form_urlencoded::parse(query.as_bytes()).filter(|(n, _)| *n == name).count();
-                let detail = format!("{} given {times} times", quote(&name));
-                return Err(Problem::bad_query("repeated_parameter", &name, detail));
-            }
-            pairs.push((name, value));
+        if let Some(twins) = pairs.chunk_by(|(a, _), (b, _)| a == b).find(|twins| twins.len() > 1)
+            && let Some((name, _)) = twins.first()
+        {
+            let detail = format!("{} given {} times", quote(name), twins.len());
+            return Err(Problem::bad_query("repeated_parameter", name, detail));
         }
         Ok(Params { pairs })
     }
@@ -81,8 +81,7 @@ fn unknown(name: &str, known: &[&str]) -> Problem {
         None if known.is_empty() => format!("{}; this address takes none", quote(name)),
         None => format!("{}; known: {}", quote(name), known.join(", ")),
     };
-    Problem::bad_query("unknown_parameter", name.get(..name.len().min(80)).unwrap_or("…"), detail)
-        .allowed(known.iter().copied())
+    Problem::bad_query("unknown_parameter", &printable(name, NAME_CHARS_MAX), detail).allowed(known.iter().copied())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::resolve::ResolveError;
 use super::retry_after::retry_after_of;
 use super::upgrade::UpgradeError;
 use super::{tcp_socket, tls};
+use crate::domain::text::printable;
 
 /// Longest part of a server's own words that is repeated, in characters.
 const QUOTE_MAX: usize = 80;
@@ -157,18 +158,6 @@ pub(super) fn http_text(path: &str, status: StatusCode, retry_after_s: Option<u3
     }
 }
 
-/// `text` on one line, without control characters and bidirectional marks, cut at `limit` characters.
-pub(super) fn printable(text: &str, limit: usize) -> String {
-    let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown: String = text.chars().take(limit).map(|c| if hidden(c) { ' ' } else { c }).collect();
-    if text.chars().nth(limit).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,8 +181,8 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_cut_and_made_harmless() {
-        let long = "x".repeat(500);
-        assert_eq!(printable(&long, 80).chars().count(), 81);
-        assert_eq!(printable("a\u{202e}b\r\nc", 80), "a b  c");
+        let said = |body: &str| text(400, None, body);
+        assert_eq!(said("a\u{202e}b\r\nc"), "http: 400 — the server says \"a b  c\"");
+        assert_eq!(said(&"x".repeat(500)), format!("http: 400 — the server says \"{}…\"", "x".repeat(QUOTE_MAX)));
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::dial_error::printable;
+use crate::domain::text::printable;
 
 /// What kind of failure it was.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

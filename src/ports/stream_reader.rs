@@ -20,9 +20,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 
 use super::clock::Clock;
-use super::dial_error::printable;
 use super::stamped::ReadStamps;
 use super::tcp_info::{TcpHandle, has_unread};
+use crate::domain::text::printable;
 use crate::domain::time::Tau;
 
 /// Read buffer of one stream, bytes. It is cleared before each read, so a larger one costs every small read.

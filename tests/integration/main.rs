@@ -22,6 +22,7 @@ mod delivery;
 mod diff;
 mod disk;
 mod feeds;
+mod fuzz;
 mod half_open;
 mod hostile;
 mod kills;
