@@ -200,6 +200,7 @@ fn start_collector(
         events: restored.events,
         rejects: restored.rejects,
         samples: restored.samples,
+        kept: restored.kept,
         kept_segments: restored.kept_segments,
         notes: kept.notes,
         imported: kept.imported,
