@@ -32,6 +32,7 @@ mod primary;
 mod quirks;
 mod refusals;
 mod reload;
+mod remembered;
 mod restart;
 mod software;
 mod ssrf;
