@@ -92,6 +92,10 @@ impl Collector {
             self.ledger.shown_after_all(checked.source, &checked.key, now);
             return;
         }
+        if is_unasked_extra(checked) {
+            // The auditor counts it. Nothing was found: there may be as many as a mirror likes to send.
+            return;
+        }
         Arc::make_mut(&mut self.audit.evidence).explained(checked, now);
         self.audit.unkept.check(checked.source, checked.key, &self.audit.evidence);
         let is_news = self.ledger.finding(checked.source, &checked.key) != Some(checked.finding);
@@ -176,6 +180,11 @@ impl Collector {
             self.note_of(source, &format!("found_{}", finding.name()), format!("{count} {what} {}", words(finding)));
         }
     }
+}
+
+/// Whether nobody was asked about an extra, for lack of room.
+fn is_unasked_extra(checked: &Checked) -> bool {
+    (checked.about, checked.finding) == (CheckAbout::Extra, Finding::Unverifiable) && checked.probes.is_empty()
 }
 
 /// What is said of operations with such a finding.
