@@ -42,6 +42,8 @@
 //! - An interval is shown as final only when it is on disk (`domain::ledger::tests`, `tests/integration/crash.rs`).
 //! - A crash at any step of any write is a time of not observing, and of 1.1 s at most (`actors::collector::crashes`,
 //!   `tests/integration/crash.rs`).
+//! - What hosts were asked and answered, and when links were up, is kept with the findings that rest on it: a restart forgets
+//!   neither (`actors::collector::crashes`, `tests/integration/remembered.rs`).
 //! - A disk that is full or fails stops no measuring and no page, and costs nothing that was kept
 //!   (`actors::collector::troubles`, `tests/integration/disk.rs`).
 //! - Damaged state is moved aside, told and recovered as far as it can be read; a mirror is not blamed for what is lost of it
@@ -50,8 +52,8 @@
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
 //! - Whatever the world sends is read as another reader reads it, or refused for a reason that is so, in one harmless line
 //!   (`tests/integration/fuzz.rs`, with the properties, the corpus and the targets for cargo-fuzz in `tests/fuzz`).
-//! - A hostile mirror hurts only its own figures, and is read no faster than its share (`tests/integration/hostile.rs`,
-//!   [`domain::throttle`]).
+//! - A hostile mirror hurts only its own figures, is read no faster than its share, and costs 64 MB at most
+//!   (`tests/integration/hostile.rs`, [`domain::throttle`]).
 //! - A part that panics comes back by itself, and one that does not answer is told (`tests/integration/panics.rs`).
 //! - It stops within 3 s with every socket told, and at once at a second signal (`tests/integration/lifecycle.rs`); SIGHUP
 //!   costs an unchanged mirror nothing (`tests/integration/reload.rs`); the supervisor is told how it is

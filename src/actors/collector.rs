@@ -7,6 +7,7 @@ mod audit;
 #[cfg(test)]
 mod crashes;
 mod events;
+mod evidence_rows;
 mod invalid;
 mod manner;
 mod miss_rows;
@@ -14,6 +15,7 @@ mod picture;
 mod restored;
 mod save;
 mod standing;
+mod session_rows;
 mod steady;
 mod throttling;
 #[cfg(test)]
@@ -23,7 +25,7 @@ mod years;
 
 pub use audit::AuditorIs;
 pub use manner::{LookerIs, PrimaryIs};
-pub use restored::{Restored, restore};
+pub use restored::{KeptRows, Restored, restore};
 pub use standing::SavedStanding;
 
 use super::anchors::Anchors;
@@ -86,7 +88,6 @@ struct Known {
     who: SourceIdentity,
     link: Link,
     sessions: Sessions,
-    opened_ms: Option<i64>,
     anchor: Option<Anchor>,
     taken: Option<Taken>,
     looker: Option<Recipient<LookFor>>,
@@ -141,6 +142,8 @@ pub struct CollectorParts {
     pub samples: HashMap<String, Samples>,
     /// States of mirrors as a run before left them, by source id.
     pub standings: HashMap<String, SavedStanding>,
+    /// When links were up in a run before, and what hosts were asked.
+    pub kept: KeptRows,
     /// What is wrong with keeping, in words; none while all is kept.
     pub trouble: watch::Sender<Option<String>>,
     /// How far each source is known, for whoever replaces a part of ours.
@@ -181,16 +184,18 @@ impl Collector {
         let now = parts.clock.now();
         let mut rejects = parts.rejects;
         let mut samples = parts.samples;
+        let mut sessions = session_rows::restored(parts.kept.sessions, &parts.labels, parts.kept.saved_ms);
         let of_mirrors = parts.sources.iter().skip(1).map(|who| samples.remove(&who.id).unwrap_or_default());
-        let audit = Audit::new(of_mirrors.collect());
-        let ids = parts.sources.iter().skip(1).map(|who| who.id.clone());
-        let standings = Standings::new(now, &parts.labels, ids, &parts.standings);
+        let of_mirrors = of_mirrors.collect();
+        let ids: Vec<String> = parts.sources.iter().map(|who| who.id.clone()).collect();
+        let standings = Standings::new(now, &parts.labels, ids.iter().skip(1).cloned(), &parts.standings);
+        let (evidence, unreadable) = evidence_rows::restored(parts.kept.evidence, &parts.labels, &ids);
+        let audit = Audit::new(of_mirrors, evidence);
         let known = |(who, anchor): (SourceIdentity, Option<Anchor>)| Known {
             rejects: rejects.remove(&who.id).unwrap_or_default(),
+            sessions: sessions.remove(&who.id).unwrap_or_default(),
             who,
             link: Link::new(now),
-            sessions: Sessions::default(),
-            opened_ms: None,
             anchor,
             taken: None,
             looker: None,
@@ -227,6 +232,9 @@ impl Collector {
         };
         for (kind, text) in parts.notes {
             collector.note(&kind, None, text);
+        }
+        if unreadable > 0 {
+            collector.note("state_damaged", None, format!("state: {unreadable} rows of evidence could not be read"));
         }
         // The first pages are made before the first tick: they show what was kept as of now, not as of then.
         collector.ledger.tick(now);

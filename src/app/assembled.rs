@@ -201,6 +201,7 @@ fn start_collector(
         rejects: restored.rejects,
         samples: restored.samples,
         standings: restored.standings,
+        kept: restored.kept,
         kept_segments: restored.kept_segments,
         notes: kept.notes,
         imported: kept.imported,

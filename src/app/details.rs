@@ -6,9 +6,10 @@ use super::pictures::Pictures;
 use crate::actors::message::RecheckError as Refused;
 use crate::domain::did::Did;
 use crate::domain::op::OpKey;
+use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::view::ops::{OpsPage, Position};
-use crate::domain::view::{Picture, compare, did, evidence, op, ops};
+use crate::domain::view::{Picture, compare, did, evidence, op, ops, sessions};
 use crate::domain::window_kind::WindowKind;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
 use crate::http::ops_query::{OpsQuery, Scope};
@@ -57,6 +58,7 @@ fn answer(
         Question::Did(did) => did_page(picture, *did, allow_recheck).map(|data| page(&data)),
         Question::Op(key) => found(op::page(picture, *key)).map(|data| page(&data)),
         Question::Evidence(key) => found(evidence_page(picture, *key, snapshot_id)).map(|data| page(&data)),
+        Question::Sessions(id) => sessions_page(picture, id).map(|data| page(&data)),
         Question::Compare { a, b, window } => {
             let (data, from_ms, to_ms) = compare_page(picture, a, b, *window)?;
             Ok(DetailPage { window_ms: Some((from_ms, to_ms)), ..page(&data) })
@@ -76,12 +78,17 @@ fn evidence_page(picture: &Picture, key: OpKey, snapshot_id: &str) -> Option<Val
     Some(data)
 }
 
+fn source(picture: &Picture, id: &str) -> Result<SourceIx, DetailError> {
+    let unknown = || DetailError::Internal("the host is configured and not known".to_owned());
+    picture.find_source(id).ok_or_else(unknown)
+}
+
+fn sessions_page(picture: &Picture, id: &str) -> Result<Value, DetailError> {
+    found(sessions::page(picture, source(picture, id)?))
+}
+
 fn compare_page(picture: &Picture, a: &str, b: &str, window: WindowKind) -> Result<(Value, i64, i64), DetailError> {
-    let source = |id: &str| {
-        let unknown = || DetailError::Internal("the host is configured and not known".to_owned());
-        picture.find_source(id).ok_or_else(unknown)
-    };
-    Ok(compare::page(picture, [source(a)?, source(b)?], window))
+    Ok(compare::page(picture, [source(picture, a)?, source(picture, b)?], window))
 }
 
 fn did_page(picture: &Picture, did: Did, allow_recheck: bool) -> Result<Value, DetailError> {

@@ -59,6 +59,7 @@ pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> Prune
             misses_before_ms: before(retention.miss_days),
             events_before_ms: before(retention.event_days),
             sessions_before_ms: before(retention.event_days),
+            evidence_before_ms: before(retention.miss_days),
         }
     })
 }

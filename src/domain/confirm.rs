@@ -6,10 +6,12 @@
 
 mod case;
 mod listed;
+mod load;
 mod reply;
 mod survey;
 mod turns;
 
+pub use load::{Full, Load};
 pub use reply::{Heard, Page, Reply, speaks_of};
 pub use survey::{HostLog, LINES_MAX, LogLine, Standing, SurveyReport, Why};
 
@@ -27,6 +29,8 @@ use turns::{Asker, Class, Ended, Question, Turns};
 
 /// Misses and extras of one mirror that are being explained, those that wait for a further look among them.
 pub const CASES_MAX: usize = 10_000;
+/// Extras of one mirror among them: it can make as many as it likes.
+pub const EXTRA_CASES_MAX: usize = 2_000;
 /// DIDs that are being asked about at every host, samples and requests each.
 pub const SURVEYS_MAX: usize = 8;
 /// When a miss or extra that may heal is looked at again, nanoseconds after the first look.
@@ -84,24 +88,6 @@ pub enum Told {
     Surveyed(Box<SurveyReport>),
 }
 
-/// How much there is to do, and what was let go.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Load {
-    /// Questions that wait, by source.
-    pub waiting: Vec<usize>,
-    /// Misses and extras that are being explained, by source.
-    pub cases: Vec<usize>,
-    /// Misses and extras that there was no room for, by source.
-    pub let_go: Vec<u64>,
-    /// Samples that there was no room for.
-    pub samples_skipped: u64,
-}
-
-/// No room for another survey.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{SURVEYS_MAX} are under way already")]
-pub struct Full;
-
 /// What is known of a host.
 #[derive(Debug)]
 struct Host {
@@ -110,6 +96,8 @@ struct Host {
     has_log: bool,
     /// Cases that it is the mirror of.
     cases: usize,
+    /// Extras among them.
+    extras: usize,
     /// Those of them that wait for a further look.
     later: BTreeSet<(Tau, u64)>,
     let_go: u64,
@@ -132,8 +120,14 @@ impl Confirm {
     /// Nothing to do yet.
     #[must_use]
     pub fn new(options: ConfirmOptions) -> Confirm {
-        let host =
-            |_| Host { turns: Turns::new(options.gap_ns), has_log: false, cases: 0, later: BTreeSet::new(), let_go: 0 };
+        let host = |_| Host {
+            turns: Turns::new(options.gap_ns),
+            has_log: false,
+            cases: 0,
+            extras: 0,
+            later: BTreeSet::new(),
+            let_go: 0,
+        };
         Confirm {
             hosts: (0..options.sources).map(host).collect(),
             cases: HashMap::new(),
@@ -161,8 +155,13 @@ impl Confirm {
         if self.by_key.contains_key(&(source, key)) || source == SourceIx::PRIMARY {
             return Vec::new();
         }
-        let Some(held) = self.host(source).map(|h| h.cases) else { return Vec::new() };
+        let Some((held, extras)) = self.host(source).map(|h| (h.cases, h.extras)) else { return Vec::new() };
         let mut told = Vec::new();
+        if about == About::Extra && extras >= EXTRA_CASES_MAX {
+            self.let_go(source);
+            told.push(Told::Explained(unasked(source, key, about)));
+            return told;
+        }
         if held >= CASES_MAX {
             // What waits for a further look has been explained once.
             let Some(ended) = self.end_latest(source) else {
@@ -179,6 +178,7 @@ impl Confirm {
         self.by_key.insert((source, key), id);
         if let Some(host) = self.host(source) {
             host.cases += 1;
+            host.extras += usize::from(about == About::Extra);
         }
         self.ask(host, Question { did: key.did, page }, Class::Fresh, source, Asker::Case(id));
         told
@@ -204,6 +204,7 @@ impl Confirm {
         self.by_key.remove(&(case.source, case.key));
         if let Some(host) = self.host(case.source) {
             host.cases = host.cases.saturating_sub(1);
+            host.extras = host.extras.saturating_sub(usize::from(case.about == About::Extra));
         }
         Some(case)
     }

@@ -1,7 +1,10 @@
 //! What hosts were asked and what they answered, as evidence for findings: the latest, by DID and by operation.
 //!
-//! Bounded: the DIDs that nothing was asked about for longest are let go first. A picture shares it with the writer until
-//! one of them changes it.
+//! Bounded: of the mirror that has most, what nothing was asked about for longest is let go first, so that no mirror pushes
+//! out what is known about another. What was found without asking anybody is a finding and no evidence. A picture shares it
+//! with the writer until one of them changes it.
+
+pub mod saved;
 
 use super::confirm::{Explained, SurveyReport};
 use super::did::Did;
@@ -12,9 +15,9 @@ use super::time::Tau;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Findings that are held with their probes.
+/// Findings that are held with their probes, of all mirrors together.
 pub const CHECKS_MAX: usize = 16_384;
-/// Findings of one DID that are held, newest.
+/// Findings of one DID at one mirror that are held, newest.
 const CHECKS_PER_DID: usize = 128;
 /// DIDs whose logs at every host are held.
 pub const SURVEYS_KEPT: usize = 64;
@@ -38,6 +41,8 @@ pub struct CheckEvidence {
     pub looks: u32,
     /// What was asked and answered in the last look that brought an answer.
     pub probes: Arc<[ProbeEvidence]>,
+    /// Its place in the order of its mirror.
+    touched: u64,
 }
 
 /// Everything that was asked about a DID.
@@ -45,7 +50,7 @@ pub struct CheckEvidence {
 pub struct DidEvidence {
     checks: Vec<CheckEvidence>,
     survey: Option<Arc<SurveyReport>>,
-    touched: u64,
+    surveyed: u64,
 }
 
 impl DidEvidence {
@@ -66,9 +71,9 @@ impl DidEvidence {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     dids: HashMap<Did, Arc<DidEvidence>, foldhash::fast::RandomState>,
-    /// DIDs by when something was asked about them last.
-    order: BTreeMap<u64, Did>,
-    /// DIDs with logs, likewise.
+    /// Operations of each mirror by when something was asked about them last.
+    order: BTreeMap<SourceIx, BTreeMap<u64, OpKey>>,
+    /// DIDs with logs by when all hosts were asked last.
     surveyed: BTreeMap<u64, Did>,
     checks: usize,
     clock: u64,
@@ -102,74 +107,79 @@ impl Evidence {
     /// Takes what was found at `at`.
     pub fn explained(&mut self, e: &Explained, at: Tau) {
         let probes: Arc<[ProbeEvidence]> = e.probes.as_slice().into();
-        let did = self.touch(e.key.did);
-        let before = did.checks.len();
-        let is_it = |c: &CheckEvidence| c.source == e.source && c.key == e.key;
-        if let Some(check) = did.checks.iter_mut().find(|c| is_it(c)) {
-            (check.finding, check.is_final, check.about, check.at) = (e.finding, e.is_final, e.about, at);
-            check.looks = check.looks.saturating_add(u32::from(!probes.is_empty()));
-            if !probes.is_empty() {
-                check.probes = probes;
-            }
-        } else {
-            if did.checks.len() >= CHECKS_PER_DID {
-                did.checks.remove(0);
-            }
-            did.checks.push(CheckEvidence {
-                source: e.source,
-                key: e.key,
-                about: e.about,
-                finding: e.finding,
-                is_final: e.is_final,
-                at,
-                looks: u32::from(!probes.is_empty()),
-                probes,
-            });
+        let (looks, was_asked) = (u32::from(!probes.is_empty()), !probes.is_empty());
+        let before = self.of(e.source, &e.key).cloned();
+        if before.is_none() && !was_asked {
+            return;
         }
-        let after = did.checks.len();
-        self.checks = (self.checks + after).saturating_sub(before);
+        self.put(CheckEvidence {
+            source: e.source,
+            key: e.key,
+            about: e.about,
+            finding: e.finding,
+            is_final: e.is_final,
+            at,
+            looks: before.as_ref().map_or(0, |b| b.looks).saturating_add(looks),
+            probes: before.map(|b| b.probes).filter(|_| !was_asked).unwrap_or(probes),
+            touched: 0,
+        });
+    }
+
+    /// Puts a check in, in place of what is held of the same operation at the same mirror.
+    fn put(&mut self, mut check: CheckEvidence) {
+        self.clock += 1;
+        check.touched = self.clock;
+        let (source, key) = (check.source, check.key);
+        let held = Arc::make_mut(self.dids.entry(key.did).or_default());
+        let same_did = held.checks.iter().filter(|c| c.source == source).count();
+        let place = match held.checks.iter().position(|c| c.source == source && c.key == key) {
+            None if same_did >= CHECKS_PER_DID => held.checks.iter().position(|c| c.source == source),
+            place => place,
+        };
+        let order = self.order.entry(source).or_default();
+        order.insert(check.touched, key);
+        if let Some(place) = place {
+            order.remove(&held.checks.remove(place).touched);
+        } else {
+            self.checks += 1;
+        }
+        held.checks.push(check);
         self.bound();
     }
 
     /// Takes what every host said about a DID.
     pub fn surveyed(&mut self, report: Arc<SurveyReport>) {
-        let did = report.did;
-        let held = self.touch(did);
-        held.survey = Some(report);
-        let touched = held.touched;
-        self.surveyed.insert(touched, did);
-        self.bound();
-    }
-
-    /// The DID's evidence, as what was touched last.
-    fn touch(&mut self, did: Did) -> &mut DidEvidence {
         self.clock += 1;
+        let did = report.did;
         let held = Arc::make_mut(self.dids.entry(did).or_default());
-        let before = std::mem::replace(&mut held.touched, self.clock);
-        self.order.remove(&before);
-        self.order.insert(self.clock, did);
-        if self.surveyed.remove(&before).is_some() {
-            self.surveyed.insert(self.clock, did);
-        }
-        held
+        held.survey = Some(report);
+        let before = std::mem::replace(&mut held.surveyed, self.clock);
+        self.surveyed.remove(&before);
+        self.surveyed.insert(self.clock, did);
+        self.bound();
     }
 
     fn bound(&mut self) {
         while self.surveyed.len() > SURVEYS_KEPT
             && let Some((_, did)) = self.surveyed.pop_first()
         {
-            let Some(held) = self.dids.get_mut(&did).map(Arc::make_mut) else { continue };
-            held.survey = None;
-            if held.checks.is_empty() {
-                self.order.remove(&held.touched);
-                self.dids.remove(&did);
-            }
+            self.change(did, |held| held.survey = None);
         }
         while self.checks > CHECKS_MAX
-            && let Some((touched, did)) = self.order.pop_first()
+            && let Some((_, order)) = self.order.iter_mut().max_by_key(|(_, order)| order.len())
+            && let Some((touched, key)) = order.pop_first()
         {
-            self.surveyed.remove(&touched);
-            self.checks -= self.dids.remove(&did).map_or(0, |held| held.checks.len());
+            self.checks -= 1;
+            self.change(key.did, |held| held.checks.retain(|c| c.touched != touched));
+        }
+    }
+
+    /// Takes something away from what is held of a DID, which is let go when nothing is left.
+    fn change(&mut self, did: Did, take_away: impl FnOnce(&mut DidEvidence)) {
+        let Some(held) = self.dids.get_mut(&did).map(Arc::make_mut) else { return };
+        take_away(held);
+        if held.checks.is_empty() && held.survey.is_none() {
+            self.dids.remove(&did);
         }
     }
 }
@@ -224,6 +234,7 @@ mod tests {
         // Given up without asking: what was answered before still stands there.
         evidence.explained(&explained(1, 1, Finding::StreamLoss, 0), Tau(7));
         evidence.explained(&explained(1, 2, Finding::DataLoss, 1), Tau(8));
+        evidence.explained(&explained(1, 3, Finding::Unverifiable, 0), Tau(9));
         let check = evidence.of(SourceIx(1), &first.key).unwrap();
         assert_eq!((check.finding, check.at, check.looks, check.probes.len()), (Finding::StreamLoss, Tau(7), 2, 1));
         assert_eq!(evidence.of_did(first.key.did).unwrap().checks().len(), 2);
@@ -232,22 +243,29 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_and_the_oldest_goes_first() {
+    fn it_is_bounded_and_no_mirror_pushes_out_what_is_known_of_another() {
         let mut evidence = Evidence::default();
+        let other = |did| Explained { source: SourceIx(2), ..explained(did, 1, Finding::DataLoss, 1) };
+        for did in 0..100 {
+            evidence.explained(&other(did), Tau(5));
+        }
         let many = CHECKS_MAX as u32 + 100;
         for did in 0..many {
             evidence.explained(&explained(did, 1, Finding::DataLoss, 1), Tau(5));
             evidence.explained(&explained(0, 1, Finding::DataLoss, 1), Tau(5));
         }
-        assert_eq!((evidence.len(), evidence.checks), (CHECKS_MAX, CHECKS_MAX));
-        let has = |did| evidence.of_did(explained(did, 1, Finding::DataLoss, 0).key.did).is_some();
-        assert!(has(0) && !has(1) && !has(101 - 1) && has(many - 1));
+        assert_eq!(evidence.checks, CHECKS_MAX);
+        let has = |did| evidence.of(SourceIx(1), &explained(did, 1, Finding::DataLoss, 0).key).is_some();
+        assert!(has(0) && !has(1) && !has(200 - 1) && has(201) && has(many - 1));
+        assert!((0..100).all(|did| evidence.of(SourceIx(2), &other(did).key).is_some()), "the other mirror's stay");
         for op in 0..=255 {
             evidence.explained(&explained(0, op, Finding::DataLoss, 1), Tau(5));
         }
-        let did = explained(0, 0, Finding::DataLoss, 0).key.did;
-        assert_eq!(evidence.of_did(did).unwrap().checks().len(), CHECKS_PER_DID);
+        let of_did = evidence.of_did(explained(0, 0, Finding::DataLoss, 0).key.did).unwrap();
+        assert_eq!(of_did.checks().len(), CHECKS_PER_DID + 1);
+        assert!(evidence.of(SourceIx(2), &other(0).key).is_some(), "nor under the same DID");
         assert_eq!(evidence.checks, evidence.dids.values().map(|d| d.checks.len()).sum::<usize>());
+        assert_eq!(evidence.checks, evidence.order.values().map(BTreeMap::len).sum::<usize>());
     }
 
     #[test]
@@ -263,6 +281,6 @@ mod tests {
         assert!(evidence.of_did(did(0)).is_none(), "nothing else was known of it");
         assert!(evidence.of_did(did(1)).is_some_and(|d| d.survey().is_none() && d.checks().len() == 1));
         assert!(evidence.of_did(did(2)).unwrap().survey().is_some());
-        assert_eq!((evidence.len(), evidence.order.len()), (SURVEYS_KEPT + 1, SURVEYS_KEPT + 1));
+        assert_eq!((evidence.len(), evidence.surveyed.len()), (SURVEYS_KEPT + 1, SURVEYS_KEPT));
     }
 }

@@ -105,7 +105,8 @@ impl Finding {
 }
 
 /// What is to be explained about an operation at a mirror.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum About {
     /// The mirror missed it: the mirror is asked.
     Miss,

@@ -24,6 +24,7 @@ pub mod ops;
 pub mod overview;
 pub mod rtt;
 pub mod sample;
+pub mod sessions;
 pub mod stats;
 pub mod status;
 pub mod tallies;
@@ -36,9 +37,10 @@ use super::link::Link;
 use super::mirror_state::Standing;
 use super::refused::Refused;
 use super::sample::Samples;
+use super::sessions::Session;
 use super::source::SourceIx;
 use super::throttle::ThrottleState;
-use super::time::{Labels, Span, Tau, rfc3339_ms};
+use super::time::{Labels, Tau, rfc3339_ms};
 use super::transport::Taken;
 use event::Event;
 use serde_json::{Map, Value};
@@ -62,8 +64,8 @@ pub struct SourceInfo {
     pub link: Link,
     /// Connected time over observed time, last six hours.
     pub connected_ratio: Option<f64>,
-    /// The latest times at which its link was up, oldest first; one that goes on has no end.
-    pub sessions: Vec<Span>,
+    /// The latest times at which its link was up, oldest first.
+    pub sessions: Vec<Session>,
     /// The source's own number of the last operation up to which nothing is missing.
     pub cursor: Option<u64>,
     /// Refused frames by reason.

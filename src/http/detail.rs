@@ -21,6 +21,8 @@ pub enum Question {
     Op(OpKey),
     /// The evidence for what is said about one operation.
     Evidence(OpKey),
+    /// When the link of a mirror of this id was up.
+    Sessions(String),
     /// Two hosts beside each other; both exist and differ.
     Compare {
         /// Id of the first.
@@ -40,6 +42,7 @@ impl Question {
             Question::Did(did) => format!("/api/v1/dids/{did}"),
             Question::Op(key) => format!("/api/v1/ops/{}/{}", key.did, key.cid),
             Question::Evidence(key) => format!("/api/v1/ops/{}/{}/evidence", key.did, key.cid),
+            Question::Sessions(id) => format!("/api/v1/mirrors/{id}/sessions"),
             Question::Compare { a, b, window } => format!("/api/v1/compare?a={a}&b={b}&window={}", window.name()),
         }
     }
@@ -58,6 +61,7 @@ impl Question {
             Question::Ops(query) => query.html(),
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
+            Question::Sessions(id) => format!("/mirrors/{id}"),
             Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
         }
     }

@@ -23,6 +23,14 @@ pub fn mirror_ops(state: &web::Data<HttpState>) -> Resource {
     })
 }
 
+/// `/mirrors/{id}/sessions`.
+pub fn sessions(state: &web::Data<HttpState>) -> Resource {
+    detail("/api/v1/mirrors/{id}/sessions", state, |request, state| {
+        Params::parse(request.query_string(), &[])?;
+        known_mirror(request, state).map(|id| Question::Sessions(id.to_owned()))
+    })
+}
+
 /// `/ops`.
 pub fn ops(state: &web::Data<HttpState>) -> Resource {
     detail("/api/v1/ops", state, |request, state| {

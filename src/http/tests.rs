@@ -44,8 +44,9 @@ const CANONICAL: [&str; 17] = [
 ];
 
 /// Every address whose answer is computed for the request.
-const DETAILS: [&str; 6] = [
+const DETAILS: [&str; 7] = [
     "/api/v1/mirrors/m1/ops",
+    "/api/v1/mirrors/m1/sessions",
     "/api/v1/ops?mirror=m2&verdict=missed",
     "/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz",
     OP,

@@ -7,6 +7,7 @@
 
 pub mod directory;
 pub mod error;
+mod evidence;
 pub mod import;
 pub mod lock;
 #[cfg(any(test, feature = "simulator"))]
@@ -19,12 +20,15 @@ mod schema;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod tier;
 mod wal;
 mod write;
 
 pub use error::StoreError;
+pub use evidence::{EVIDENCE_PER_SOURCE_MAX, EvidenceRow, LOGS_MAX, fair_share};
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
 pub use sqlite::{LoadLimits, OpenOptions, OpenReport, SqliteStore};
+pub use tier::Tier;
 
 /// The instant through which everything is kept, and the clock that it belongs to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,40 +56,6 @@ pub struct Segment {
     pub last_op: i64,
     /// The operations; opaque here.
     pub blob: Vec<u8>,
-}
-
-/// How long a span an interval row covers.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Tier {
-    /// One interval of judging (300 s unless configured).
-    Interval,
-    /// One hour.
-    Hour,
-    /// One day.
-    Day,
-}
-
-impl Tier {
-    /// The number that stands for the tier in the file; never reused for another.
-    #[must_use]
-    pub const fn code(self) -> i64 {
-        match self {
-            Tier::Interval => 0,
-            Tier::Hour => 1,
-            Tier::Day => 2,
-        }
-    }
-
-    /// The tier that `code` stands for.
-    #[must_use]
-    pub const fn from_code(code: i64) -> Option<Tier> {
-        match code {
-            0 => Some(Tier::Interval),
-            1 => Some(Tier::Hour),
-            2 => Some(Tier::Day),
-            _ => None,
-        }
-    }
 }
 
 /// The figures of one source in one span; key (tier, start, source).
@@ -198,6 +168,8 @@ pub struct Commit {
     pub events: Vec<EventRow>,
     /// New and changed misses and extras.
     pub misses: Vec<MissRow>,
+    /// What hosts were asked and answered since.
+    pub evidence: Vec<EvidenceRow>,
 }
 
 impl Commit {
@@ -213,6 +185,7 @@ impl Commit {
             sessions: Vec::new(),
             events: Vec::new(),
             misses: Vec::new(),
+            evidence: Vec::new(),
         }
     }
 
@@ -226,6 +199,7 @@ impl Commit {
             + self.sessions.len()
             + self.events.len()
             + self.misses.len()
+            + self.evidence.len()
     }
 }
 
@@ -270,6 +244,8 @@ pub struct Loaded {
     pub misses: Vec<MissRow>,
     /// Exact counts of all misses kept, also of those that `misses` leaves out.
     pub miss_counts: Vec<MissCount>,
+    /// What hosts were asked and answered, by source and time.
+    pub evidence: Vec<EvidenceRow>,
     /// Snapshots taken over from compare-plc, by time.
     pub imported: Vec<ImportedRow>,
     /// Totals taken over from compare-plc.
@@ -293,6 +269,8 @@ pub struct PrunePlan {
     pub events_before_ms: Option<i64>,
     /// Sessions that are closed, by their end.
     pub sessions_before_ms: Option<i64>,
+    /// Evidence, by the answer.
+    pub evidence_before_ms: Option<i64>,
 }
 
 /// Rows forgotten by one call of [`Store::prune`].
@@ -306,6 +284,8 @@ pub struct PruneReport {
     pub events: u64,
     /// Sessions.
     pub sessions: u64,
+    /// Evidence, too old or beyond what is kept of its source.
+    pub evidence: u64,
     /// Whether a limit was reached, so that another call has more to do.
     pub more: bool,
 }

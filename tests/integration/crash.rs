@@ -151,6 +151,7 @@ impl Victim {
         assert!(took_ms <= START_WITHIN_MS + stalled_ms, "{what}: the start took {took_ms} ms (stalls {stalled_ms})");
         self.world.ask(&process);
         self.check_down(what, begun_ms).await;
+        self.check_sessions(what).await;
         let now = finals(&self.history().await.unwrap());
         // What the page does not reach back to is not looked for.
         let oldest = now.keys().next().map_or(i64::MAX, |place| place.0);
@@ -177,6 +178,18 @@ impl Victim {
             "{what}: {gone_ms} ms are gone (stalls {stalled_ms}): {text}"
         );
         self.down.push((kept_ms, begun_ms));
+    }
+
+    /// A session that went on when it was killed was ended by the observer, when everything was last kept: no mirror has a part
+    /// in it.
+    async fn check_sessions(&self, what: &str) {
+        let page = self.world.get("/api/v1/mirrors/faithful/sessions").await;
+        for session in page["sessions"].as_array().unwrap().iter().filter(|s| !s["closed_at"].is_null()) {
+            assert_ne!(session["ended_by"], "source", "{what}: {session}");
+            let closed: jiff::Timestamp = session["closed_at"].as_str().unwrap().parse().unwrap();
+            let is_kept = self.down.iter().any(|down| down.0 == closed.as_millisecond());
+            assert!(is_kept || session["ended_by"] == "link", "{what}: {session} {:?}", self.down);
+        }
     }
 
     /// One life that its own system call ends, if it makes it; whether it did.

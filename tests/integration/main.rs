@@ -35,6 +35,7 @@ mod primary;
 mod quirks;
 mod refusals;
 mod reload;
+mod remembered;
 mod restart;
 mod software;
 mod ssrf;

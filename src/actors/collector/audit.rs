@@ -1,6 +1,7 @@
 //! What the collector and the auditor tell each other: what wants to be explained, and what hosts answered.
 
 use super::Collector;
+use super::evidence_rows::Unkept;
 use crate::actors::message::{Audited, Check, CheckAbout, Checked, Checks};
 use crate::domain::audit_log::LogAgreement;
 use crate::domain::confirm::{Load, SurveyReport, Why};
@@ -24,6 +25,7 @@ pub(super) struct Audit {
     /// Checks that the auditor has no room for now.
     untold: Vec<Check>,
     pub(super) evidence: Arc<Evidence>,
+    pub(super) unkept: Unkept,
     /// By mirror.
     pub(super) samples: Arc<Vec<Samples>>,
     pub(super) load: Load,
@@ -38,8 +40,8 @@ struct News {
 }
 
 impl Audit {
-    pub(super) fn new(samples: Vec<Samples>) -> Audit {
-        Audit { samples: Arc::new(samples), ..Audit::default() }
+    pub(super) fn new(samples: Vec<Samples>, evidence: Evidence) -> Audit {
+        Audit { samples: Arc::new(samples), evidence: Arc::new(evidence), ..Audit::default() }
     }
 }
 
@@ -85,12 +87,17 @@ impl Collector {
         }
     }
 
-    fn checked(&mut self, checked: &Checked, now: Tau) {
+    pub(super) fn checked(&mut self, checked: &Checked, now: Tau) {
         if self.is_shown_after_all(checked) {
             self.ledger.shown_after_all(checked.source, &checked.key, now);
             return;
         }
+        if is_unasked_extra(checked) {
+            // The auditor counts it. Nothing was found: there may be as many as a mirror likes to send.
+            return;
+        }
         Arc::make_mut(&mut self.audit.evidence).explained(checked, now);
+        self.audit.unkept.check(checked.source, checked.key, &self.audit.evidence);
         let is_news = self.ledger.finding(checked.source, &checked.key) != Some(checked.finding);
         match (checked.finding, checked.about, &checked.listed) {
             (Finding::Withdrawn, CheckAbout::Miss, _) => self.ledger.withdraw(&checked.key),
@@ -132,6 +139,7 @@ impl Collector {
             self.count_samples(report);
         }
         Arc::make_mut(&mut self.audit.evidence).surveyed(Arc::clone(report));
+        self.audit.unkept.survey(report.did, &self.audit.evidence);
     }
 
     fn count_samples(&mut self, report: &SurveyReport) {
@@ -178,6 +186,11 @@ impl Collector {
             self.note_of(source, &format!("found_{}", finding.name()), format!("{count} {what} {}", words(finding)));
         }
     }
+}
+
+/// Whether nobody was asked about an extra, for lack of room.
+fn is_unasked_extra(checked: &Checked) -> bool {
+    (checked.about, checked.finding) == (CheckAbout::Extra, Finding::Unverifiable) && checked.probes.is_empty()
 }
 
 /// What is said of operations with such a finding.

@@ -10,10 +10,14 @@ use crate::actors::line::Line;
 use crate::actors::message::SourceEvent;
 use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::domain::cid::Cid;
+use crate::domain::confirm::Explained;
 use crate::domain::did::Did;
+use crate::domain::finding::{About, Finding, ProbeEvidence};
 use crate::domain::interval::{Acc, ExtraState, Status};
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
+use crate::domain::link::{Link, LinkState};
 use crate::domain::op::{Kind, Op, OpKey};
+use crate::domain::sessions::{Ended, Session};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
 use crate::domain::verdict::{Mode, Verdict};
@@ -107,18 +111,18 @@ fn told(truth: &Truth, down: Option<Span>) -> Vec<(Tau, SourceEvent)> {
         }
     }
     let within = |at: Tau| merged.iter().any(|s| s.from < at && at <= s.to);
-    let mut events = vec![(START, SourceEvent::Opened(START))];
+    let mut events = vec![(START, SourceEvent::Opened(START)), (START, linked(LinkState::Synchronized))];
     let live = truth.items.iter().filter(|item| !within(item.0));
     events.extend(live.map(|&(at, op)| (at, SourceEvent::Arrived(op, at, Mode::Live))));
     for s in &merged {
         if down.is_none_or(|down| down.from != s.from) {
-            events.push((s.from, SourceEvent::Closed));
+            events.extend([(s.from, SourceEvent::Closed), (s.from, linked(LinkState::Waiting))]);
         }
-        events.push((s.to, SourceEvent::Opened(s.to)));
+        events.extend([(s.to, SourceEvent::Opened(s.to)), (s.to, linked(LinkState::CatchingUp))]);
         let filled = s.to.plus(FILL_NS);
         let lost = truth.items.iter().filter(|item| s.from < item.0 && item.0 <= s.to);
         events.extend(lost.map(|&(_, op)| (filled, SourceEvent::Arrived(op, filled, Mode::Filled))));
-        events.push((filled, SourceEvent::Filled(filled)));
+        events.extend([(filled, SourceEvent::Filled(filled)), (filled, linked(LinkState::Synchronized))]);
     }
     let mut at = START.plus(TICK_NS / 2);
     while at < END {
@@ -129,6 +133,26 @@ fn told(truth: &Truth, down: Option<Span>) -> Vec<(Tau, SourceEvent)> {
     }
     events.sort_by_key(|e| e.0);
     events
+}
+
+fn linked(state: LinkState) -> SourceEvent {
+    let mut link = Link::new(START);
+    link.state = state;
+    SourceEvent::Link(Box::new(link))
+}
+
+/// What a host that is asked about a miss or an extra answers at once.
+fn explained((source, key, about): (SourceIx, OpKey, About)) -> Explained {
+    let finding = if about == About::Miss { Finding::DataLoss } else { Finding::PrimaryDenies };
+    let probe = ProbeEvidence {
+        host: "a".to_owned(),
+        url: format!("http://a.example/{}/log/audit", key.did),
+        at_ms: UTC_MS,
+        status: Some(200),
+        body_sha256: Some("00".repeat(32)),
+        error: None,
+    };
+    Explained { source, key, about, finding, is_final: false, listed: None, probes: vec![probe] }
 }
 
 pub(super) fn ids() -> [String; 3] {
@@ -182,6 +206,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         validator: Arc::default(),
         samples: restored.samples,
         standings: restored.standings,
+        kept: restored.kept,
         trouble: watch::Sender::new(None),
         foreign_ops_per_s: 2_000,
         anchored: Anchors::default(),
@@ -225,6 +250,9 @@ impl Run {
             self.collector.ledger.tick(now);
             if self.collector.ledger.wants_chain().is_some() {
                 self.collector.ledger.chain(now, ChainOutcome::Unsupported);
+            }
+            for wanted in self.collector.ledger.take_checks() {
+                self.collector.checked(&explained(wanted), now);
             }
             if heal_at <= now {
                 self.disk.heal();
@@ -302,6 +330,43 @@ struct Point {
     down_ns: i64,
 }
 
+/// What a collector says of each link and of what hosts were asked, as far as that was so at `tau`.
+type Told = (Vec<Vec<(i64, i64, Option<Ended>, bool)>>, BTreeMap<(SourceIx, OpKey), (Finding, u32)>);
+
+impl Run {
+    /// What it has to say again after an end by force, when everything is kept through `saved`: a session that went on then
+    /// was ended by the observer.
+    fn told_through(&self, saved: Tau) -> Told {
+        let utc_ms = |at: Tau| labels().utc_ms(at);
+        let of = |session: Session| {
+            let goes_on = session.span.to > saved;
+            let ended = if goes_on { Some(Ended::ByObserver) } else { session.ended };
+            // What was missing before it may have been filled in behind what was kept.
+            let is_filled = session.is_filled || ended == Some(Ended::ByObserver);
+            (utc_ms(session.span.from), utc_ms(session.span.to.min(saved)), ended, is_filled)
+        };
+        let sessions = self.collector.sources.iter().map(|known| {
+            known.sessions.latest(usize::MAX).into_iter().filter(|s| s.span.from <= saved).map(of).collect()
+        });
+        (
+            sessions.collect(),
+            self.evidence().into_iter().filter(|e| e.1.2 <= saved).map(|e| (e.0, (e.1.0, e.1.1))).collect(),
+        )
+    }
+
+    fn evidence(&self) -> BTreeMap<(SourceIx, OpKey), (Finding, u32, Tau)> {
+        let (evidence, found) = (&self.collector.audit.evidence, self.collector.ledger.capture(false).found);
+        let all: BTreeMap<_, _> = found
+            .keys()
+            .filter_map(|(source, key)| evidence.of(*source, key))
+            .map(|c| ((c.source, c.key), (c.finding, c.looks, c.at)))
+            .collect();
+        assert_eq!(all.len(), found.len(), "a finding without its evidence");
+        assert!(all.iter().all(|(at, e)| found.get(at) == Some(&e.0)), "evidence for another finding");
+        all
+    }
+}
+
 /// Ends and begins again at `point`; compares with who was never killed. The intervals that were final then.
 async fn crashed(seed: u64, truths: &[Truth], point: Point) -> usize {
     let what = format!("history {seed}, {point:?}");
@@ -319,10 +384,11 @@ async fn crashed(seed: u64, truths: &[Truth], point: Point) -> usize {
     run.disk.crash();
     run.disk.heal();
     let Some(kept) = run.disk.open().load().unwrap().heartbeat else { return 0 };
-    let crashed_at = run.now();
+    let (crashed_at, told) = (run.now(), run.told_through(Tau(kept.tau_ns)));
     run.clock.advance(point.down_ns);
     run.collector = collector(&run.disk, &run.clock, false);
     let again = run.finals();
+    assert_eq!(run.told_through(Tau(kept.tau_ns)), told, "{what}: sessions and evidence");
     for (k, figures) in &shown {
         assert_eq!(again.get(k), Some(figures), "{what}: interval {k} was shown as final");
     }

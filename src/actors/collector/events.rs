@@ -1,11 +1,12 @@
 //! The list of events, and what a link's change says.
 
+use super::session_rows::ended;
 use super::{Collector, Known};
 use crate::actors::message::{Beat, Happened};
 use crate::domain::link::{Link, LinkState};
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
-use crate::ports::store::{EventRow, SessionRow};
+use crate::ports::store::EventRow;
 use actix::Handler;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -77,28 +78,28 @@ impl EventLog {
 impl Collector {
     /// Takes note of how a source's link stands now.
     pub(super) fn linked(&mut self, source: SourceIx, link: Link) {
-        let (now, utc_ms) = (self.clock.now(), self.labels.utc_ms(self.clock.now()));
+        let now = self.clock.now();
         let Some(known) = self.known(source) else { return };
         let (was, is) = (known.link.state, link.state);
         match (was.is_up(), is.is_up()) {
             (false, true) => {
-                known.sessions.up(now);
+                known.sessions.up(now, known.anchor.map(|a| a.seq).filter(|&seq| seq > 0));
                 if let Some(reason) = known.lost_by.take() {
                     *known.reconnects.entry(reason).or_default() += 1;
                 }
-                known.opened_ms = Some(utc_ms);
             }
             (true, false) => {
-                known.sessions.down(now);
+                known.sessions.down(now, ended(&link));
                 known.lost_by = Some(lost_by(&link));
             }
             _ => known.sessions.watch(now),
         }
+        if is == LinkState::Synchronized {
+            known.sessions.filled();
+        }
         let is_news = is_news(&known.link, &link);
-        let session = session(known, &link, was.is_up() && !is.is_up(), utc_ms);
         known.link = link;
         let (id, text) = (known.who.id.clone(), link_text(known));
-        self.saver.session(session);
         if is_news {
             self.note(&format!("link_{}", state_word(is)), Some(id), text);
         }
@@ -155,21 +156,6 @@ pub(super) fn link_text(known: &Known) -> String {
         LinkState::CatchingUp => "connected; filling the gap before the stream".to_owned(),
         LinkState::Synchronized => "connected; nothing is missing before the stream".to_owned(),
     }
-}
-
-/// The session that a change belongs to, as it is kept; none before the first.
-pub(super) fn session(known: &Known, link: &Link, is_closing: bool, utc_ms: i64) -> Option<SessionRow> {
-    let opened_ms = known.opened_ms?;
-    let close = link.last_close.as_ref().filter(|_| is_closing);
-    Some(SessionRow {
-        source: known.who.id.clone(),
-        opened_ms,
-        closed_ms: is_closing.then_some(utc_ms),
-        code: close.map(|c| c.code),
-        reason: close.map(|c| c.reason.clone()),
-        resumed_from: known.anchor.map(|a| a.seq as i64),
-        filled: link.state == LinkState::Synchronized,
-    })
 }
 
 impl Handler<Happened> for Collector {

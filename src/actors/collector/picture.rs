@@ -3,12 +3,11 @@
 use super::{Collector, Known};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Span, Tau};
+use crate::domain::view::sessions::SESSIONS_SHOWN;
 use crate::domain::view::{Picture, SourceInfo};
 
 /// The time over which a link's share is told.
 const SHARE_NS: i64 = 6 * 3_600 * SECOND;
-/// Sessions of each source that a picture shows.
-const SESSIONS_SHOWN: usize = 64;
 
 pub(super) fn picture(c: &Collector) -> Picture {
     let capture = c.ledger.capture(true);

@@ -13,7 +13,7 @@ use crate::domain::ledger::saved::{IntervalHead, SavedInterval};
 use crate::domain::op::OpKey;
 use crate::domain::sample::Samples;
 use crate::domain::window::Windows;
-use crate::ports::store::{EventRow, Loaded, Segment, Tier};
+use crate::ports::store::{EventRow, EvidenceRow, Loaded, Segment, SessionRow, Tier};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,6 +22,23 @@ pub(super) const FORGOTTEN: i64 = i64::MIN;
 
 /// An interval's header and its mirrors, as rows bring them one by one.
 type Parts = (Option<IntervalHead>, Vec<(String, Acc)>);
+
+/// What the collector itself takes of what was kept, beside the ledger.
+#[derive(Clone, Debug)]
+pub struct KeptRows {
+    /// Link sessions, oldest first.
+    pub sessions: Vec<SessionRow>,
+    /// Evidence, by source and time.
+    pub evidence: Vec<EvidenceRow>,
+    /// Through when everything was kept, UTC milliseconds; before everything when that is not known.
+    pub saved_ms: i64,
+}
+
+impl Default for KeptRows {
+    fn default() -> KeptRows {
+        KeptRows { sessions: Vec::new(), evidence: Vec::new(), saved_ms: i64::MIN }
+    }
+}
 
 /// What a start gets back.
 #[derive(Debug, Default)]
@@ -38,6 +55,8 @@ pub struct Restored {
     pub rejects: HashMap<String, BTreeMap<String, u64>>,
     /// Segments that are kept: id and newest operation named.
     pub kept_segments: Vec<(i64, i64)>,
+    /// Sessions and evidence.
+    pub kept: KeptRows,
     /// Samples by source id.
     pub samples: HashMap<String, Samples>,
     /// States of mirrors by source id.
@@ -92,6 +111,8 @@ pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
     r.saved.is_rebooted = is_rebooted;
     r.last_segment = loaded.segments.iter().map(|s| s.id).chain(loaded.damaged_segments).max().unwrap_or(0);
     r.events = loaded.events;
+    let saved_ms = loaded.heartbeat.as_ref().map_or(i64::MIN, |beat| beat.utc_ms);
+    r.kept = KeptRows { sessions: loaded.sessions, evidence: loaded.evidence, saved_ms };
     let has_clock = loaded.heartbeat.is_some();
     let mut kept_ids = None;
     for row in loaded.sources {

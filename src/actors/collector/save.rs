@@ -11,7 +11,7 @@ use crate::domain::ledger::saved::IntervalHead;
 use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
-use crate::ports::store::{Commit, Heartbeat, IntervalRow, Segment, SessionRow, SourceRow, Tier};
+use crate::ports::store::{Commit, Heartbeat, IntervalRow, Segment, SourceRow, Tier};
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -22,8 +22,6 @@ use tokio::sync::watch;
 const SAVE_EVERY_NS: i64 = 9 * SECOND / 10;
 /// Journal that waits in memory while nothing can be kept; beyond it is let go, and a restart begins behind it.
 const WAITING_BYTES_MAX: usize = 64 << 20;
-/// Sessions that wait to be kept.
-const SESSIONS_MAX: usize = 4_096;
 /// The row that holds the ledger's own state.
 pub(super) const LEDGER_ROW: &str = "#ledger";
 /// The row that says which segments of the journal there are: the first and the last.
@@ -60,7 +58,6 @@ pub(super) struct Saver {
     next_segment: i64,
     kept_segments: VecDeque<(i64, i64)>,
     boot_id: String,
-    sessions: Vec<SessionRow>,
     /// Versions of the windows that are kept, by source.
     versions: Vec<u64>,
     /// A transaction that failed, to be sent again as it was.
@@ -91,7 +88,6 @@ impl Saver {
             next_segment: last_segment + 1,
             kept_segments: kept.into(),
             boot_id,
-            sessions: Vec::new(),
             versions: Vec::new(),
             failed: None,
             under_way: watch::Sender::new(false),
@@ -100,12 +96,6 @@ impl Saver {
             waiting_bytes_max: WAITING_BYTES_MAX,
             trouble: None,
             told,
-        }
-    }
-
-    pub(super) fn session(&mut self, session: Option<SessionRow>) {
-        if self.sessions.len() < SESSIONS_MAX {
-            self.sessions.extend(session);
         }
     }
 
@@ -240,7 +230,8 @@ impl Collector {
         commit.intervals = interval_rows(&prepared, self.ledger.interval_ms(), &ids);
         commit.misses = self.miss_rows(&prepared, now);
         commit.events = self.events.take_waiting();
-        commit.sessions = std::mem::take(&mut self.saver.sessions);
+        commit.sessions = self.session_rows();
+        commit.evidence = self.evidence_rows();
         let versions = self.source_rows(&mut commit);
         (Arc::new(commit), finals, versions)
     }
@@ -301,7 +292,7 @@ impl Collector {
 }
 
 /// Serialises state of our own making, which cannot fail; an empty blob reads as nothing kept.
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     serde_ipld_dagcbor::to_vec(value).unwrap_or_default()
 }
 

@@ -13,6 +13,7 @@ use crate::domain::finding::ProbeEvidence;
 use crate::domain::op::{Kind, OpKey};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{MS, SECOND, Tau};
+use serde::{Deserialize, Serialize};
 
 /// Entries of a log that a report shows, newest kept.
 pub const LINES_MAX: usize = 200;
@@ -61,7 +62,8 @@ impl From<&LogEntry> for LogLine {
 }
 
 /// What a host said about a DID, in one word.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Its log.
     Log,

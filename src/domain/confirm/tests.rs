@@ -164,6 +164,27 @@ fn what_there_is_no_room_for_is_unverifiable_and_counted_and_hurts_no_other_mirr
 }
 
 #[test]
+fn extras_that_a_mirror_makes_up_leave_room_for_its_misses() {
+    let did = chain(1)[0].did;
+    let unique = |n: usize| {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        OpKey { did, cid: Cid(bytes) }
+    };
+    let mut c = confirm();
+    for n in 0..EXTRA_CASES_MAX {
+        assert!(c.add(M1, unique(n), About::Extra).is_empty());
+    }
+    assert_eq!(explained(&c.add(M1, unique(EXTRA_CASES_MAX), About::Extra)), [(Finding::Unverifiable, true)]);
+    assert!(c.add(M1, unique(EXTRA_CASES_MAX + 1), About::Miss).is_empty());
+    assert!(c.add(M2, unique(0), About::Extra).is_empty(), "nor does it take another's");
+    assert_eq!((c.load().let_go, c.load().cases), (vec![0, 1, 0], vec![0, EXTRA_CASES_MAX + 1, 1]));
+    run(&mut c, Tau(8 * 60 * MINUTE), |_: &Ask, _| Reply::Log(chain(1)));
+    assert_eq!(c.load().cases, [0, 0, 0]);
+    assert!(c.add(M1, unique(EXTRA_CASES_MAX), About::Extra).is_empty(), "there is room again");
+}
+
+#[test]
 fn an_extra_leads_to_the_primary_and_is_credited_with_what_it_lists() {
     let log = chain(3);
     let mut c = confirm();

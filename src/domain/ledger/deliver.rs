@@ -1,7 +1,7 @@
 //! Arrivals: which operation it is, whether it is the first, and what its instant means.
 
 use super::Ledger;
-use super::extra::{Foreign, Sighting};
+use super::extra::Sighting;
 use super::mutant::Mutant;
 use super::prevs::Prev;
 use crate::domain::finding::Finding;
@@ -95,11 +95,11 @@ impl Ledger {
                 mirror.unbegun.push_back(number);
             }
         }
-        if foreign.is_some() {
+        if !foreign.is_empty() {
             self.journal.gone(&op.key.cid);
         }
-        for sighting in foreign.into_iter().flat_map(Foreign::into_sightings) {
-            self.promote(number, &row, &sighting);
+        for sighting in &foreign {
+            self.promote(number, &row, sighting);
         }
         while self.ring.len() > self.limits.held_ops {
             self.evict_one();

@@ -1,15 +1,14 @@
 //! Operations that only mirrors have: from first sight to extra, unknown, or the primary's after all.
 
+mod foreigns;
 mod judge;
 mod list;
+mod slots;
 
 use super::Ledger;
 use super::forks::Fork;
-use super::journal::Journal;
 use super::mutant::Mutant;
 use super::prevs::Prev;
-use super::state::MirrorState;
-use crate::domain::cid::Cid;
 use crate::domain::finding::Finding;
 use crate::domain::interval::ExtraState;
 use crate::domain::op::{Kind, Op, OpKey};
@@ -17,8 +16,8 @@ use crate::domain::source::SourceIx;
 use crate::domain::throttle::News;
 use crate::domain::time::Tau;
 use crate::domain::verdict::{Mode, Reason};
-use list::Recent;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+
+pub(super) use foreigns::Foreigns;
 
 /// DIDs under which one mirror's copies of one content are told apart; of more it is not known whether one was right.
 const DIDS_OF_CID_MAX: usize = 16;
@@ -61,50 +60,6 @@ pub struct Sighting {
 /// An extra as a reader sees it.
 pub type ExtraRow = Sighting;
 
-/// All sightings of one CID: one for each mirror and DID.
-#[derive(Clone, Debug)]
-pub(super) struct Foreign {
-    first: Sighting,
-    more: Vec<Sighting>,
-}
-
-impl Foreign {
-    fn iter(&self) -> impl Iterator<Item = &Sighting> {
-        std::iter::once(&self.first).chain(&self.more)
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Sighting> {
-        std::iter::once(&mut self.first).chain(&mut self.more)
-    }
-
-    pub(super) fn into_sightings(self) -> impl Iterator<Item = Sighting> {
-        std::iter::once(self.first).chain(self.more)
-    }
-}
-
-/// Every key that only mirrors have.
-#[derive(Debug, Default)]
-pub(super) struct Foreigns {
-    /// Boxed, so that a table that grows moves pointers alone.
-    keys: HashMap<Cid, Box<Foreign>, foldhash::fast::RandomState>,
-    open: BTreeSet<(Tau, u16, OpKey)>,
-    /// Keys that were decided, in that order, until they are forgotten.
-    closed: VecDeque<(Tau, Cid)>,
-    /// Keys that were decided latest.
-    recent: Recent,
-    judged_at: Option<Tau>,
-    /// The key that was judged last, while those behind it are left for the next tick.
-    judged_to: Option<(Tau, u16, OpKey)>,
-    chain_wanted: Option<Tau>,
-    /// The same of what was judged so far, until all that is due was.
-    chain_wanting: Option<Tau>,
-    /// The latest instant from which a chain was asked for since the last one ended.
-    chain_asked: Option<Tau>,
-    /// When the last complete chain was asked for, and from which instant on it lists everything.
-    chain_done: Option<(Tau, Tau)>,
-    has_no_export: bool,
-}
-
 /// How a chain of the primary's `/export` ended that was asked for to settle extras.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum ChainOutcome {
@@ -114,86 +69,6 @@ pub enum ChainOutcome {
     Failed,
     /// The primary has no `/export`.
     Unsupported,
-}
-
-impl Foreigns {
-    pub(super) fn take(&mut self, cid: &Cid, mirrors: &mut [MirrorState]) -> Option<Foreign> {
-        let foreign = *self.keys.remove(cid)?;
-        for s in foreign.iter() {
-            self.open.remove(&(s.q, s.mirror, s.key));
-            if let Some(mirror) = mirrors.get_mut(usize::from(s.mirror)) {
-                mirror.unknown_keys = mirror.unknown_keys.saturating_sub(1);
-            }
-        }
-        Some(foreign)
-    }
-
-    pub(super) fn get(&self, key: &OpKey, mirror: u16) -> Option<&Sighting> {
-        self.keys.get(&key.cid)?.iter().find(|s| s.mirror == mirror && s.key == *key)
-    }
-
-    pub(super) fn get_mut(&mut self, key: &OpKey, mirror: u16) -> Option<&mut Sighting> {
-        self.keys.get_mut(&key.cid)?.iter_mut().find(|s| s.mirror == mirror && s.key == *key)
-    }
-
-    /// What is known of a content at every mirror.
-    pub(super) fn of_cid(&self, cid: &Cid) -> impl Iterator<Item = &Sighting> {
-        self.keys.get(cid).into_iter().flat_map(|f| f.iter())
-    }
-
-    /// Puts a sighting in, in place of what is known of the same key at the same mirror.
-    pub(super) fn put(&mut self, s: Sighting) {
-        if s.is_closed {
-            self.open.remove(&(s.q, s.mirror, s.key));
-            self.closed.push_back((s.q, s.key.cid));
-        } else {
-            self.open.insert((s.q, s.mirror, s.key));
-        }
-        match self.keys.get_mut(&s.key.cid) {
-            None => {
-                self.keys.insert(s.key.cid, Box::new(Foreign { first: s, more: Vec::new() }));
-            }
-            Some(f) => {
-                if let Some(old) = f.iter_mut().find(|o| o.mirror == s.mirror && o.key == s.key) {
-                    *old = s;
-                } else {
-                    f.more.push(s);
-                }
-            }
-        }
-    }
-
-    pub(super) fn sightings(&self) -> impl Iterator<Item = &Sighting> {
-        self.keys.values().flat_map(|f| f.iter())
-    }
-
-    pub(super) fn drop_key(&mut self, cid: &Cid) {
-        if let Some(f) = self.keys.remove(cid) {
-            for s in f.iter() {
-                self.open.remove(&(s.q, s.mirror, s.key));
-            }
-        }
-    }
-
-    /// Forgets keys whose every sighting is decided and older than `before`. Each decision is looked at once, when it is
-    /// the oldest one left, so that the cost does not grow with what is held.
-    pub(super) fn forget(&mut self, before: Tau, mirrors: &mut [MirrorState], journal: &mut Journal) {
-        while let Some((_, cid)) = self.closed.pop_front_if(|c| c.0 < before) {
-            let is_old = |f: &Foreign| f.iter().all(|s| s.is_closed && s.q < before);
-            if self.keys.get(&cid).is_some_and(|f| is_old(f)) {
-                self.take(&cid, mirrors);
-                journal.gone(&cid);
-            }
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    pub(super) fn has_no_export(&self) -> bool {
-        self.has_no_export
-    }
 }
 
 impl Ledger {
@@ -321,5 +196,33 @@ impl Ledger {
     pub(super) fn uncount_extra(&mut self, s: &Sighting) {
         let counted = s.reason != Reason::TooOld;
         self.count_extra(s, counted.then_some(s.state), None);
+    }
+}
+
+#[cfg(test)]
+pub(in crate::domain::ledger) mod tests {
+    use super::*;
+    use crate::domain::ledger::tests::op;
+
+    /// One that is not decided; `i` tells keys apart.
+    pub(in crate::domain::ledger) fn sighting(i: u64, mirror: u16) -> Sighting {
+        let op = op(i, Tau(i as i64));
+        Sighting {
+            key: op.key,
+            kind: op.kind,
+            mode: Mode::Live,
+            state: ExtraState::Pending,
+            reason: Reason::None,
+            is_closed: false,
+            is_altered: false,
+            fork: Fork::None,
+            prev: Prev::NONE,
+            order: i,
+            mirror,
+            q: Tau(i as i64),
+            created_ms: op.created_ms,
+            since: Tau(i as i64),
+            interval: 0,
+        }
     }
 }

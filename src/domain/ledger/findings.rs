@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 /// Misses and extras of one mirror that wait to be taken; beyond it the oldest are left unexplained, and counted.
 const WAITING_MAX: usize = 20_000;
+/// Extras of one mirror that wait to be taken; beyond it those that come are left unexplained, and counted. Fewer, because a
+/// mirror can make as many as it likes.
+pub(super) const EXTRAS_WAITING_MAX: usize = 2_000;
 /// Findings of one mirror that are held; beyond it the oldest are known from the disk alone, and counted.
 const HELD_MAX: usize = 20_000;
 /// Misses and extras that are taken at a time, of all mirrors in turn.
@@ -36,6 +39,8 @@ pub type Found = Arc<HashMap<(SourceIx, OpKey), Finding, foldhash::fast::RandomS
 #[derive(Debug, Default)]
 struct OfMirror {
     waiting: VecDeque<(OpKey, About)>,
+    /// Extras among them.
+    extras: usize,
     /// Those that are held, oldest first.
     order: VecDeque<(SourceIx, OpKey)>,
     let_go: u64,
@@ -50,6 +55,14 @@ pub(super) struct Findings {
     turn: usize,
     /// Findings of one mirror that are held.
     pub(super) held_max: usize,
+}
+
+impl OfMirror {
+    fn next(&mut self) -> Option<(OpKey, About)> {
+        let (key, about) = self.waiting.pop_front()?;
+        self.extras -= usize::from(about == About::Extra);
+        Some((key, about))
+    }
 }
 
 impl Default for Findings {
@@ -68,11 +81,17 @@ impl Findings {
 
     pub(super) fn want(&mut self, source: SourceIx, key: OpKey, about: About) {
         let Some(of) = source.mirror_index().and_then(|m| self.of_mirror(m)) else { return };
+        let is_extra = about == About::Extra;
+        if is_extra && of.extras == EXTRAS_WAITING_MAX {
+            of.let_go += 1;
+            return;
+        }
         if of.waiting.len() == WAITING_MAX {
-            of.waiting.pop_front();
+            of.next();
             of.let_go += 1;
         }
         of.waiting.push_back((key, about));
+        of.extras += usize::from(is_extra);
     }
 
     pub(super) fn found(&self) -> &Found {
@@ -105,7 +124,7 @@ impl Findings {
         for _ in 0..self.mirrors.len() {
             let m = self.turn % self.mirrors.len();
             self.turn = m + 1;
-            if let Some((key, about)) = self.mirrors.get_mut(m).and_then(|of| of.waiting.pop_front()) {
+            if let Some((key, about)) = self.mirrors.get_mut(m).and_then(OfMirror::next) {
                 return Some((SourceIx::mirror(m), key, about));
             }
         }

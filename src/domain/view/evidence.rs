@@ -58,6 +58,7 @@ fn link(picture: &Picture, source: SourceIx, around: Span) -> Option<Value> {
         let at = picture.capture.labels.tau(e.at_ms);
         e.source.as_deref() == Some(&info.id) && around.from <= at && at < around.to
     };
+    let sessions: Vec<Span> = info.sessions.iter().map(|s| s.span).collect();
     let events: Vec<Value> = picture
         .events
         .iter()
@@ -73,7 +74,7 @@ fn link(picture: &Picture, source: SourceIx, around: Span) -> Option<Value> {
         "observed_since_at": s.first.map(|at| picture.at(at)),
         "proved_until_at": picture.at(s.proved),
         "is_open": s.is_open,
-        "sessions": spans(picture, &info.sessions, around),
+        "sessions": spans(picture, &sessions, around),
         "gaps": spans(picture, &s.gaps, around),
         "holes": spans(picture, &s.holes, around),
         "events": events,

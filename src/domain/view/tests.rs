@@ -2,7 +2,7 @@
 
 use super::compare;
 use super::ops::{Confirmation, Link, OpsFilter, OpsPage, Outcome, Position};
-use super::{Picture, SourceInfo, did, divergence, evidence, op, ops, overview};
+use super::{Picture, SourceInfo, did, divergence, evidence, op, ops, overview, sessions};
 use crate::domain::cid::Cid;
 use crate::domain::confirm::{Explained, HostLog, LogLine, Standing, SurveyReport, Why};
 use crate::domain::did::Did;
@@ -12,6 +12,7 @@ use crate::domain::frame::Claim;
 use crate::domain::interval::ExtraState;
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
 use crate::domain::op::{Kind, Op, OpKey};
+use crate::domain::sessions::{Ended, Session};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
 use crate::domain::verdict::{Mode, Verdict};
@@ -87,7 +88,15 @@ fn info(id: &str) -> SourceInfo {
         name: id.to_owned(),
         url: format!("wss://{id}.example"),
         transport: "stream".to_owned(),
-        sessions: vec![Span { from: at(0), to: Tau::MAX }],
+        sessions: vec![
+            Session {
+                span: Span { from: at(-900_000), to: at(-700_000) },
+                ended: Some(Ended::Closed(1000, "ConsumerTooSlow".to_owned())),
+                resumed_from: None,
+                is_filled: true,
+            },
+            Session { span: Span { from: at(0), to: Tau::MAX }, ended: None, resumed_from: Some(7), is_filled: false },
+        ],
         ..SourceInfo::default()
     }
 }
@@ -294,6 +303,22 @@ fn the_evidence_holds_links_and_probes_around_the_operation() {
     assert_eq!(probes[0]["probe"]["body_sha256"].as_str().unwrap().len(), 64);
     assert_eq!(evidence::page(&p, key(41)).unwrap()["probes"], json!([]));
     assert_eq!(evidence::page(&p, key(123_456)), None);
+}
+
+#[test]
+fn sessions_are_told_newest_first_with_what_ended_them() {
+    let page = sessions::page(&picture(), A).unwrap();
+    assert_eq!((&page["id"], &page["connected_ratio"], &page["truncated"]), (&json!("a"), &json!(null), &json!(false)));
+    let open = json!({
+        "opened_at": "2023-11-14T22:15:00.000Z", "closed_at": null, "closed_at_reason": "still_open", "ended_by": null,
+        "code": null, "reason": null, "resumed_from": 7, "is_caught_up": false,
+    });
+    let closed = json!({
+        "opened_at": "2023-11-14T22:00:00.000Z", "closed_at": "2023-11-14T22:03:20.000Z", "ended_by": "source",
+        "code": 1000, "reason": "ConsumerTooSlow", "resumed_from": null, "is_caught_up": true,
+    });
+    assert_eq!(page["sessions"], json!([open, closed]));
+    assert_eq!(sessions::page(&picture(), SourceIx(9)), None);
 }
 
 #[test]

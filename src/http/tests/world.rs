@@ -54,6 +54,7 @@ impl Detail for FakeDetail {
                     Ok(page(json!({ "cid": key.cid.to_string() })))
                 }
                 Question::Op(_) | Question::Evidence(_) => Err(DetailError::NoSuchOp),
+                Question::Sessions(id) => Ok(page(json!({ "id": id }))),
                 Question::Compare { a, b, .. } => {
                     Ok(DetailPage { window_ms: Some((0, 1_000)), ..page(json!({ "a": a, "b": b })) })
                 }

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
+use super::evidence::kept_of;
 use super::sqlite::LoadLimits;
 use super::{
-    Commit, EventRow, Heartbeat, IntervalRow, Loaded, MISSES_PAGE_MAX, MissCount, MissCursor, MissQuery, MissRow,
-    PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow, Store, Tier,
+    Commit, EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, MISSES_PAGE_MAX, MissCount, MissCursor,
+    MissQuery, MissRow, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow, Store, Tier,
+    fair_share,
 };
 
 /// What fails.
@@ -37,6 +39,7 @@ struct Kept {
     sessions: BTreeMap<(i64, String), SessionRow>,
     events: BTreeMap<i64, EventRow>,
     misses: BTreeMap<(String, [u8; 15], [u8; 32]), MissRow>,
+    evidence: BTreeMap<(String, [u8; 15], [u8; 32]), EvidenceRow>,
     steps: u64,
     commits: u64,
     lives: u64,
@@ -157,6 +160,16 @@ fn failure(fault: Fault) -> StoreError {
     }
 }
 
+/// Evidence by source, oldest first.
+fn evidence_by_source(kept: &Kept) -> BTreeMap<String, Vec<EvidenceRow>> {
+    let mut by_source: BTreeMap<String, Vec<EvidenceRow>> = BTreeMap::new();
+    for row in kept.evidence.values() {
+        by_source.entry(row.source.clone()).or_default().push(row.clone());
+    }
+    by_source.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.at_ms, row.did, row.cid)));
+    by_source
+}
+
 fn newest<T>(mut rows: Vec<T>, limit: usize) -> Vec<T> {
     rows.split_off(rows.len().saturating_sub(limit))
 }
@@ -175,13 +188,26 @@ impl Store for MemoryStore {
             rows.sort_by_key(MissCursor::after);
             newest(rows, limits.misses_per_source)
         });
+        let mut sessions: BTreeMap<&str, Vec<SessionRow>> = BTreeMap::new();
+        for row in kept.sessions.values() {
+            sessions.entry(&row.source).or_default().push(row.clone());
+        }
+        let mut sessions: Vec<SessionRow> =
+            sessions.into_values().flat_map(|rows| newest(rows, limits.sessions_per_source)).collect();
+        sessions.sort_by(|a, b| (a.opened_ms, &a.source).cmp(&(b.opened_ms, &b.source)));
+        let evidence = evidence_by_source(&kept);
+        let of_mirrors = evidence.iter().filter(|(source, _)| !source.is_empty()).map(|(_, rows)| rows.len());
+        let share = fair_share(of_mirrors, limits.evidence);
+        let most = |source: &str| if source.is_empty() { LOGS_MAX } else { share };
+        let evidence = evidence.into_iter().flat_map(|(source, rows)| newest(rows, most(&source))).collect();
         Ok(Loaded {
             heartbeat: kept.heartbeat.clone(),
             closed_cleanly: kept.closed,
             segments: kept.segments.values().cloned().collect(),
             intervals: kept.intervals.values().cloned().collect(),
             sources: kept.sources.values().cloned().collect(),
-            sessions: newest(kept.sessions.values().cloned().collect(), limits.sessions),
+            sessions,
+            evidence,
             events: newest(kept.events.values().cloned().collect(), limits.events),
             misses: misses.collect(),
             miss_counts: counts
@@ -208,6 +234,7 @@ impl Store for MemoryStore {
         kept.sessions.extend(commit.sessions.into_iter().map(|row| ((row.opened_ms, row.source.clone()), row)));
         kept.events.extend(commit.events.into_iter().map(|row| (row.id, row)));
         kept.misses.extend(commit.misses.into_iter().map(|row| ((row.source.clone(), row.did, row.cid), row)));
+        kept.evidence.extend(commit.evidence.into_iter().map(|row| ((row.source.clone(), row.did, row.cid), row)));
         Ok(())
     }
 
@@ -228,6 +255,7 @@ impl Store for MemoryStore {
         report.events = forget(&mut kept.events, |row| older(row.at_ms, plan.events_before_ms), &mut report.more);
         let ended = |row: &SessionRow| row.closed_ms.is_some_and(|at_ms| older(at_ms, plan.sessions_before_ms));
         report.sessions = forget(&mut kept.sessions, ended, &mut report.more);
+        prune_evidence(&mut kept, plan, &mut report);
         Ok(report)
     }
 
@@ -255,6 +283,22 @@ fn meets(row: &MissRow, query: &MissQuery) -> bool {
         && query.from_ms.is_none_or(|from| row.primary_at_ms >= from)
         && query.to_ms.is_none_or(|to| row.primary_at_ms < to)
         && query.before.is_none_or(|before| MissCursor::after(row) < before)
+}
+
+fn prune_evidence(kept: &mut Kept, plan: &PrunePlan, report: &mut PruneReport) {
+    for (source, rows) in evidence_by_source(kept) {
+        let is_old = |row: &EvidenceRow| plan.evidence_before_ms.is_some_and(|before| row.at_ms < before);
+        let (old, young): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_old);
+        let beyond = young.len().saturating_sub(kept_of(&source));
+        for gone in [old, young.into_iter().take(beyond).collect()] {
+            let gone: Vec<_> = gone.into_iter().take(PRUNE_ROWS_MAX).collect();
+            report.more |= gone.len() >= PRUNE_ROWS_MAX;
+            report.evidence += gone.len() as u64;
+            for row in gone {
+                kept.evidence.remove(&(row.source, row.did, row.cid));
+            }
+        }
+    }
 }
 
 /// Removes rows that are `old`, [`PRUNE_ROWS_MAX`] at most; how many.

@@ -5,15 +5,16 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::error::shown_text;
+use super::evidence::{self, fair_share};
 use super::import::{ImportedRow, ImportedTotals};
 use super::schema::{
-    EVENTS, HEARTBEAT, IMPORTED, IMPORTED_TOTALS, INTERVALS, MISSES, SEGMENTS, SESSIONS, SOURCES, Table,
+    EVENTS, EVIDENCE, HEARTBEAT, IMPORTED, IMPORTED_TOTALS, INTERVALS, MISSES, SEGMENTS, SESSIONS, SOURCES, Table,
 };
 use super::sqlite::LoadLimits;
 use super::write::Checksum;
 use super::{
-    EventRow, Heartbeat, IntervalRow, Loaded, MISSES_PAGE_MAX, MissCount, MissQuery, MissRow, Segment, SessionRow,
-    SourceRow, Tier,
+    EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, MISSES_PAGE_MAX, MissCount, MissQuery, MissRow,
+    Segment, SessionRow, SourceRow, Tier,
 };
 
 /// Damaged rows that are named one by one; more are counted.
@@ -46,6 +47,7 @@ pub(super) fn all(db: &Connection, limits: &LoadLimits) -> rusqlite::Result<Load
         events: newest_last(db, &EVENTS, "ORDER BY id DESC", limits.events, &mut notes, event)?,
         misses,
         miss_counts,
+        evidence: evidence(db, limits, &mut notes)?,
         imported: newest_last(
             db,
             &IMPORTED,
@@ -266,9 +268,40 @@ fn intervals(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlit
     Ok(reversed(found))
 }
 
+/// The newest of each source, so that one which is connected anew all the time hides no other's.
 fn sessions(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlite::Result<Vec<SessionRow>> {
-    let mut found = newest_last(db, &SESSIONS, "ORDER BY n DESC", limits.sessions, notes, session)?;
+    let sources: Vec<String> = db
+        .prepare("SELECT DISTINCT source FROM sessions ORDER BY source")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let select = Select::of(&SESSIONS, "WHERE source = ?1 ORDER BY opened_ms DESC");
+    let mut found = Vec::new();
+    for source in sources {
+        found.append(&mut select.some(db, [source], limits.sessions_per_source, notes, session)?);
+    }
     found.sort_by(|a, b| (a.opened_ms, &a.source).cmp(&(b.opened_ms, &b.source)));
+    Ok(found)
+}
+
+fn evidence(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlite::Result<Vec<EvidenceRow>> {
+    let counts = evidence::counts(db)?;
+    let of_mirrors = counts.iter().filter(|(source, _)| !source.is_empty()).map(|(_, count)| *count);
+    let share = fair_share(of_mirrors, limits.evidence);
+    let select = Select::of(&EVIDENCE, "WHERE source = ?1 ORDER BY at_ms DESC, did DESC, cid DESC");
+    let read = |row: &Row<'_>| {
+        Ok(EvidenceRow {
+            source: row.get(1)?,
+            did: row.get(2)?,
+            cid: row.get(3)?,
+            at_ms: row.get(4)?,
+            blob: row.get(5)?,
+        })
+    };
+    let mut found = Vec::new();
+    for (source, _) in counts {
+        let most = if source.is_empty() { LOGS_MAX } else { share };
+        found.append(&mut reversed(select.some(db, [source], most, notes, read)?));
+    }
     Ok(found)
 }
 

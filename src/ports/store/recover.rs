@@ -136,7 +136,7 @@ fn check(path: &Path) -> rusqlite::Result<Health> {
         let line = found.lines().filter(|line| !line.starts_with("***")).collect::<Vec<_>>().join("; ");
         return Ok(Health::Damaged(shown_text(&line)));
     }
-    for table in SALVAGED {
+    for table in SALVAGED.iter().filter(|table| table.since <= schema) {
         if db.prepare(&format!("SELECT {}, {}, crc FROM {}", table.key, table.columns, table.name)).is_err() {
             return Ok(Health::Damaged(format!("table {} is missing", table.name)));
         }

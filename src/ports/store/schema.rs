@@ -15,7 +15,7 @@ pub(super) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A schema number above this is damage rather than a newer program.
 pub(super) const SCHEMA_PLAUSIBLE_MAX: i64 = 10_000;
 
-const STEPS: &[M<'static>] = &[M::up(FIRST)];
+const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(EVIDENCE_TABLE)];
 
 /// The newest schema that this program knows.
 pub(super) const CURRENT: i64 = STEPS.len() as i64;
@@ -136,6 +136,21 @@ CREATE TABLE imported_totals (
 ) STRICT;
 ";
 
+/// What hosts were asked and answered: until then it ended with the process.
+const EVIDENCE_TABLE: &str = "
+CREATE TABLE evidence (
+  n INTEGER PRIMARY KEY,
+  source TEXT NOT NULL,
+  did BLOB NOT NULL CHECK (length(did) = 15),
+  cid BLOB NOT NULL CHECK (length(cid) = 32),
+  at_ms INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  crc INTEGER NOT NULL,
+  UNIQUE (source, did, cid)
+) STRICT;
+CREATE INDEX evidence_by_time ON evidence (source, at_ms);
+";
+
 /// A table as reading, writing and salvaging see it; each has a column `crc` besides.
 pub(super) struct Table {
     /// Its name.
@@ -148,11 +163,13 @@ pub(super) struct Table {
     pub(super) unique: &'static str,
     /// What a user calls its rows.
     pub(super) noun: &'static str,
+    /// The first schema that has it.
+    pub(super) since: i64,
 }
 
 /// See [`super::SourceRow`].
 pub(super) const SOURCES: Table =
-    Table { name: "sources", key: "n", columns: "id, url, cursor, state", unique: "id", noun: "cursors" };
+    Table { name: "sources", key: "n", columns: "id, url, cursor, state", unique: "id", noun: "cursors", since: 1 };
 /// See [`super::IntervalRow`].
 pub(super) const INTERVALS: Table = Table {
     name: "intervals",
@@ -160,6 +177,7 @@ pub(super) const INTERVALS: Table = Table {
     columns: "tier, start_ms, source, is_final, blob",
     unique: "tier, start_ms, source",
     noun: "intervals",
+    since: 1,
 };
 /// See [`super::MissRow`].
 pub(super) const MISSES: Table = Table {
@@ -168,6 +186,7 @@ pub(super) const MISSES: Table = Table {
     columns: "source, did, cid, seq, kind, verdict, confirmation, created_ms, primary_at_ms, updated_ms, healed",
     unique: "source, did, cid",
     noun: "misses",
+    since: 1,
 };
 /// See [`super::Segment`].
 pub(super) const SEGMENTS: Table = Table {
@@ -176,6 +195,7 @@ pub(super) const SEGMENTS: Table = Table {
     columns: "id, first_op, last_op, blob",
     unique: "id",
     noun: "journal segments",
+    since: 1,
 };
 /// See [`super::SessionRow`].
 pub(super) const SESSIONS: Table = Table {
@@ -184,10 +204,26 @@ pub(super) const SESSIONS: Table = Table {
     columns: "source, opened_ms, closed_ms, code, reason, resumed_from, filled",
     unique: "source, opened_ms",
     noun: "sessions",
+    since: 1,
+};
+/// See [`super::EvidenceRow`].
+pub(super) const EVIDENCE: Table = Table {
+    name: "evidence",
+    key: "n",
+    columns: "source, did, cid, at_ms, blob",
+    unique: "source, did, cid",
+    noun: "pieces of evidence",
+    since: 2,
 };
 /// See [`super::EventRow`].
-pub(super) const EVENTS: Table =
-    Table { name: "events", key: "id", columns: "id, at_ms, kind, source, text, detail", unique: "id", noun: "events" };
+pub(super) const EVENTS: Table = Table {
+    name: "events",
+    key: "id",
+    columns: "id, at_ms, kind, source, text, detail",
+    unique: "id",
+    noun: "events",
+    since: 1,
+};
 /// See [`super::ImportedTotals`].
 pub(super) const IMPORTED_TOTALS: Table = Table {
     name: "imported_totals",
@@ -195,6 +231,7 @@ pub(super) const IMPORTED_TOTALS: Table = Table {
     columns: "source_url, ops, primary_ops, missed, detail",
     unique: "source_url",
     noun: "imported totals",
+    since: 1,
 };
 /// See [`super::ImportedRow`].
 pub(super) const IMPORTED: Table = Table {
@@ -203,6 +240,7 @@ pub(super) const IMPORTED: Table = Table {
     columns: "ts_ms, source_url, coverage, missed, ops, primary_ops, missed_listed, extra_listed, late_listed, detail",
     unique: "ts_ms, source_url",
     noun: "imported snapshots",
+    since: 1,
 };
 /// See [`super::Heartbeat`]; one row.
 pub(super) const HEARTBEAT: Table = Table {
@@ -211,11 +249,12 @@ pub(super) const HEARTBEAT: Table = Table {
     columns: "id, tau_ns, utc_ms, boot_id, anchor_tau_ns, anchor_utc_ms",
     unique: "id",
     noun: "heartbeats",
+    since: 1,
 };
 
 /// Tables whose rows a salvage copies, most precious first.
-pub(super) const SALVAGED: [&Table; 9] =
-    [&SOURCES, &INTERVALS, &MISSES, &SEGMENTS, &SESSIONS, &EVENTS, &IMPORTED_TOTALS, &IMPORTED, &HEARTBEAT];
+pub(super) const SALVAGED: [&Table; 10] =
+    [&SOURCES, &INTERVALS, &MISSES, &SEGMENTS, &SESSIONS, &EVIDENCE, &EVENTS, &IMPORTED_TOTALS, &IMPORTED, &HEARTBEAT];
 
 /// Flags of every connection that writes: the file is made beforehand, and its name is no URI.
 pub(super) const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);

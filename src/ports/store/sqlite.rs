@@ -20,12 +20,14 @@ use super::{Commit, Loaded, MissQuery, MissRow, PrunePlan, PruneReport, Store, r
 pub struct LoadLimits {
     /// Spans of each tier; the default holds 30 days of 300 s at 64 mirrors.
     pub intervals_per_tier: usize,
-    /// Link sessions, of all sources together.
-    pub sessions: usize,
+    /// Link sessions of each source.
+    pub sessions_per_source: usize,
     /// Events.
     pub events: usize,
     /// Misses and extras of each source.
     pub misses_per_source: usize,
+    /// Evidence of all sources together, fairly shared.
+    pub evidence: usize,
     /// Rows of compare-plc, of all mirrors together.
     pub imported: usize,
 }
@@ -34,9 +36,10 @@ impl Default for LoadLimits {
     fn default() -> LoadLimits {
         LoadLimits {
             intervals_per_tier: 600_000,
-            sessions: 10_000,
+            sessions_per_source: 2_048,
             events: 2_000,
             misses_per_source: 1_000,
+            evidence: 16_384,
             imported: 20_000,
         }
     }

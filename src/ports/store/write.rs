@@ -105,6 +105,7 @@ pub(super) fn all(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
     }
     sessions_and_events(tx, commit)?;
     misses(tx, commit)?;
+    super::evidence::write(tx, &commit.evidence)?;
     let row = &commit.heartbeat;
     let id = 1_i64;
     Upsert::into(tx, &HEARTBEAT).row(&[
@@ -194,5 +195,6 @@ pub(super) fn prune(tx: &Connection, plan: &PrunePlan) -> rusqlite::Result<Prune
         report.more |= rows >= PRUNE_ROWS_MAX;
         *gone += rows as u64;
     }
+    super::evidence::prune(tx, plan, &mut report)?;
     Ok(report)
 }

@@ -7,7 +7,6 @@ use crate::domain::ledger::Ledger;
 use crate::domain::ledger::forks::Fork;
 use crate::domain::ledger::mutant::Mutant;
 use crate::domain::ledger::range::Place;
-use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{MS, SECOND, Span, Tau};
 use crate::domain::verdict::Reason;
@@ -36,11 +35,11 @@ impl Ledger {
         let grace_ns = self.mirrors.iter().map(|m| m.params.grace_ns).min().unwrap_or(0);
         let due_before = self.now.plus(-grace_ns).plus(1);
         let left = self.foreigns.open.range((begin, Bound::Unbounded)).take_while(|o| o.0 < due_before);
-        let due: Vec<(Tau, u16, OpKey)> = left.take(AT_ONCE_MAX).copied().collect();
+        let due: Vec<(Tau, u32)> = left.take(AT_ONCE_MAX).copied().collect();
         let last = due.last().copied().filter(|_| due.len() == AT_ONCE_MAX);
         let mut decided = Vec::new();
-        for (_, mirror, key) in due {
-            let Some(s) = self.foreigns.get(&key, mirror).copied() else { continue };
+        for (_, slot) in due {
+            let Some(s) = self.foreigns.at(slot).copied() else { continue };
             let (state, reason, is_closed) = self.judge_extra(&s);
             if (state, reason, is_closed) == (s.state, s.reason, s.is_closed) {
                 continue;
@@ -53,7 +52,7 @@ impl Ledger {
                 self.count_extra(&next, Some(s.state), counted);
             }
             self.foreigns.list(&next);
-            let source = SourceIx::mirror(usize::from(mirror));
+            let (source, key) = (SourceIx::mirror(usize::from(s.mirror)), s.key);
             if state == ExtraState::Extra {
                 self.persist.extra(next);
                 decided.push((source, key));

@@ -476,3 +476,15 @@ fn counts_and_latest_of_content_outlast_a_restart() {
     assert_eq!([Finding::OrderViolation, Finding::Duplicate].map(|f| count(&again, M, f)), [1, 1]);
     assert_eq!(named(&again, M, Finding::OrderViolation), [b.key]);
 }
+
+#[test]
+fn extras_that_wait_to_be_explained_are_bounded_and_leave_room_for_misses() {
+    use crate::domain::ledger::findings::{EXTRAS_WAITING_MAX, Findings};
+    let mut findings = Findings::default();
+    let key = |i: usize| op(i as u64, at(0)).key;
+    (0..EXTRAS_WAITING_MAX + 5).for_each(|i| findings.want(M, key(i), About::Extra));
+    findings.want(M, key(0), About::Miss);
+    assert_eq!(findings.let_go(0), 5);
+    findings.want(SourceIx::mirror(1), key(9), About::Extra);
+    assert_eq!(findings.let_go(1), 0);
+}

@@ -51,9 +51,11 @@ fn recovered(dir: &Path, before: &Loaded, what: &str) -> (Loaded, OpenReport) {
     only(&loaded.segments, &before.segments, what);
     only(&loaded.events, &before.events, what);
     only(&loaded.sessions, &before.sessions, what);
+    only(&loaded.evidence, &before.evidence, what);
     only(&loaded.sources, &before.sources, what);
     let rows = |l: &Loaded| {
-        l.intervals.len() + l.misses.len() + l.segments.len() + l.events.len() + l.sessions.len() + l.sources.len()
+        let figures = l.intervals.len() + l.misses.len() + l.segments.len();
+        figures + l.events.len() + l.sessions.len() + l.evidence.len() + l.sources.len()
     };
     if rows(&loaded) < rows(before) {
         assert!(!report.notes.is_empty() || !told.is_empty(), "{what}: lost rows and said nothing");
@@ -190,6 +192,7 @@ fn a_damaged_log_is_told_and_what_was_checkpointed_is_kept() {
         ever.segments.extend(written.segment);
         ever.events.extend(written.events);
         ever.sessions.extend(written.sessions);
+        ever.evidence.extend(written.evidence);
         ever.sources.extend(written.sources);
     }
     let log_bytes = fs::metadata(live.join("mirrorwatch.db-wal")).unwrap().len() as usize;
@@ -269,13 +272,44 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "state: written by version 2.3 (schema 5); this is {} (schema 1). Start 2.3 or restore a backup; nothing was changed",
+            "state: written by version 2.3 (schema 5); this is {} (schema 2). Start 2.3 or restore a backup; nothing was changed",
             env!("CARGO_PKG_VERSION")
         )
     );
     assert_eq!(error.exit_code(), 65);
     assert_eq!(fs::read(dir.join("mirrorwatch.db")).unwrap(), bytes);
     assert!(!dir.join("quarantine").exists());
+}
+
+/// Makes of the database what a program before evidence was kept has written.
+fn as_schema_1(dir: &Path) {
+    let db = rusqlite::Connection::open(dir.join("mirrorwatch.db")).unwrap();
+    db.execute_batch("DROP TABLE evidence").unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+}
+
+#[test]
+fn an_older_schema_is_brought_up_to_date_and_loses_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("older");
+    let before = Loaded { evidence: Vec::new(), closed_cleanly: true, ..whole(&dir) };
+    as_schema_1(&dir);
+    let damaged = root.path().join("damaged");
+    copy_files(&dir, &damaged);
+    let (mut store, report) = open(&dir);
+    assert_eq!((report.notes, report.quarantined), (Vec::new(), None));
+    assert!(store.load().unwrap() == before, "something differs");
+    store.commit(&commit(SECONDS)).unwrap();
+    assert_eq!(store.load().unwrap().evidence.len(), 2);
+
+    // The same when it has to be salvaged first: the table that it lacks is not looked for.
+    for (name, at) in [("middle", 81 * 4096), ("beginning", 0)] {
+        let dir = root.path().join(name);
+        copy_files(&damaged, &dir);
+        file(&dir, "mirrorwatch.db").write_all_at(&noise(3, 4096), at).unwrap();
+        let (loaded, report) = recovered(&dir, &before, name);
+        assert!(report.quarantined.is_some() && loaded.intervals.len() > before.intervals.len() / 3, "{name}");
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What goes in comes out: over restarts, crashes, retries and paging; the store in memory agrees.
 
-use super::sample::{NOW_MS, commit, copy_files, heartbeat, miss, open};
+use super::sample::{NOW_MS, commit, copy_files, evidence, heartbeat, miss, open};
 use crate::ports::store::memory::{Fault, MemoryDisk};
 use crate::ports::store::{
-    Commit, Loaded, MissCursor, MissQuery, OpenOptions, PrunePlan, SqliteStore, Store, StoreError, meter,
+    Commit, EVIDENCE_PER_SOURCE_MAX, LOGS_MAX, Loaded, MissCursor, MissQuery, OpenOptions, PrunePlan, SqliteStore,
+    Store, StoreError, meter,
 };
 
 fn closed(store: SqliteStore) {
@@ -32,6 +33,7 @@ fn gives_back_each_row_once_and_agrees_with_the_store_in_memory() {
             events_before_ms: Some(NOW_MS + round * 10),
             sessions_before_ms: Some(round * 15),
             misses_before_ms: (round == 3).then_some(NOW_MS + 10),
+            evidence_before_ms: (round > 1).then_some(NOW_MS + round * 8),
             ..PrunePlan::default()
         };
         assert_eq!(store.prune(&plan).unwrap(), memory.prune(&plan).unwrap());
@@ -78,6 +80,31 @@ fn every_acknowledged_commit_outlasts_a_crash() {
         let loaded = again.load().unwrap();
         assert!(!loaded.closed_cleanly);
         assert_eq!(loaded, memory.load().unwrap(), "after {n}");
+    }
+}
+
+#[test]
+fn evidence_is_bounded_for_each_source_and_shared_fairly_when_it_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let mut memory = MemoryDisk::new().open();
+    let most = EVIDENCE_PER_SOURCE_MAX as i64;
+    let of = |source: &'static str, count: i64| (0..count).map(move |n| evidence(source, n));
+    let rows = of("flooding", most + 50).chain(of("honest", 70)).chain(of("", LOGS_MAX as i64 + 5));
+    let all = Commit { evidence: rows.collect(), ..Commit::of(heartbeat(1)) };
+    for store in [&mut store as &mut dyn Store, &mut memory] {
+        store.commit(&all).unwrap();
+        let report = store.prune(&PrunePlan::default()).unwrap();
+        assert_eq!((report.evidence, report.more), (55, false));
+        let loaded = store.load().unwrap().evidence;
+        let count = |source: &str| loaded.iter().filter(|row| row.source == source).count();
+        assert_eq!((count("honest"), count("")), (70, LOGS_MAX));
+        assert_eq!(count("flooding"), most as usize - 70, "it has what the others leave");
+        let kept_until = loaded.iter().filter(|row| row.source == "flooding").map(|row| row.at_ms).max();
+        assert_eq!(kept_until, Some(evidence("flooding", most + 49).at_ms), "the newest are loaded");
+        let aged = PrunePlan { evidence_before_ms: Some(i64::MAX), ..PrunePlan::default() };
+        while store.prune(&aged).unwrap().more {}
+        assert_eq!(store.load().unwrap().evidence, []);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::ports::store::{
-    Commit, EventRow, Heartbeat, IntervalRow, MissRow, OpenOptions, OpenReport, Segment, SessionRow, SourceRow,
-    SqliteStore, Tier,
+    Commit, EventRow, EvidenceRow, Heartbeat, IntervalRow, MissRow, OpenOptions, OpenReport, Segment, SessionRow,
+    SourceRow, SqliteStore, Tier,
 };
 
 /// 2026-11-21T02:10:04Z.
@@ -57,6 +57,11 @@ pub(super) fn miss(source: &str, n: i64) -> MissRow {
     }
 }
 
+pub(super) fn evidence(source: &str, n: i64) -> EvidenceRow {
+    let MissRow { source, did, cid, primary_at_ms, .. } = miss(source, n);
+    EvidenceRow { source, did, cid, at_ms: primary_at_ms + n, blob: noise(n as u64, 300) }
+}
+
 /// The commit of second `n`: something of every kind.
 pub(super) fn commit(n: i64) -> Commit {
     let interval = |tier, source: &str| IntervalRow {
@@ -94,6 +99,7 @@ pub(super) fn commit(n: i64) -> Commit {
             detail: (n % 2 == 0).then(|| format!("{{\"n\":{n}}}")),
         }],
         misses: vec![miss("a", n), miss("b", n * 2)],
+        evidence: vec![evidence("a", n), evidence("", n / 3)],
         ..Commit::of(heartbeat(n))
     }
 }
