@@ -25,6 +25,7 @@ use crate::domain::fill::{Anchor, Fill};
 use crate::domain::frame::FormCache;
 use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
 use crate::domain::mempool::Refill;
+use crate::domain::numbering::Numbering;
 use crate::domain::op::Op;
 use crate::domain::source::SourceIx;
 use crate::domain::throttle::Pause;
@@ -123,6 +124,8 @@ pub struct MirrorStream {
     anchor: Option<Anchor>,
     /// Newest operation of the present connection's live stream.
     live_high: Option<Anchor>,
+    /// Its numbers.
+    numbering: Numbering,
     anchors: VecDeque<(Tau, Anchor)>,
     fill: Option<Fill>,
     refill: Option<Refill>,
@@ -155,6 +158,7 @@ impl MirrorStream {
             epoch: 0,
             connection: CancellationToken::new(),
             live_high: None,
+            numbering: Numbering::default(),
             anchors: VecDeque::new(),
             fill: None,
             refill: None,
@@ -253,7 +257,7 @@ impl MirrorStream {
 
     fn dialed(&mut self, dialed: Dialed, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         self.step(LinkEvent::Upgraded, events, ctx);
-        self.live_high = None;
+        (self.live_high, self.numbering) = (None, Numbering::default());
         if self.is_bundle() {
             self.begin_replay(events);
         }

@@ -29,7 +29,7 @@ use super::confirm::Load;
 use super::evidence::Evidence;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
-use super::refused::Refused;
+use super::refused::{LastReject, Refused};
 use super::sample::Samples;
 use super::source::SourceIx;
 use super::throttle::ThrottleState;
@@ -63,8 +63,8 @@ pub struct SourceInfo {
     pub cursor: Option<u64>,
     /// Refused frames by reason.
     pub rejects: BTreeMap<String, u64>,
-    /// The latest refused frame: what was wrong, and when.
-    pub last_reject: Option<(String, Tau)>,
+    /// The latest refused frame.
+    pub last_reject: Option<LastReject>,
     /// Refused frames of the last hour.
     pub refused: Refused,
     /// How fast it is read.

@@ -3,8 +3,9 @@
 use super::MirrorStream;
 use super::reading::rejected;
 use crate::actors::message::SourceEvent;
+use crate::domain::digits::in_groups;
 use crate::domain::fill::{Fill, FillStep, PAGE_OPS};
-use crate::domain::frame::{Frame, Reject, Shape, parse};
+use crate::domain::frame::{Frame, Reject, Shape, parse, seq_in};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::{Op, OpKey};
 use crate::domain::throttle::Pause;
@@ -141,7 +142,10 @@ impl MirrorStream {
                     ops.extend(op.seq.map(|seq| (seq, op.key)));
                     events.push(SourceEvent::Arrived(op, page.received_at, Mode::Filled));
                 }
-                Err(reject) => events.push(rejected(&reject, page.received_at)),
+                Err(reject) => {
+                    let seq = std::str::from_utf8(line).ok().and_then(seq_in);
+                    events.push(rejected(&reject, page.received_at, seq));
+                }
             }
         }
         ops
@@ -254,10 +258,17 @@ impl MirrorStream {
                 Some(op)
             }
             Err(reject) => {
-                events.push(rejected(&reject, message.at));
+                events.push(rejected(&reject, message.at, seq_in(text)));
                 None
             }
         }
+    }
+
+    /// Why a replay was refused, as people read it. Only a source without `/export` is asked for one.
+    fn refusal_text(&self, reason: &str) -> String {
+        let cursor = in_groups(self.fill.as_ref().map_or(0, Fill::last_seq), ",");
+        let what = if reason == "OutdatedCursor" { "older than it keeps" } else { "newer than what it has" };
+        format!("closed by mirror: {reason} (our cursor {cursor} is {what}); it offers no /export: the gap stays")
     }
 
     fn replay_ended(
@@ -268,7 +279,7 @@ impl MirrorStream {
     ) {
         let refusal = match end {
             Ok(StreamEnd::Closed { reason, .. }) if reason == "OutdatedCursor" || reason == "FutureCursor" => {
-                Some(format!("closed by the source: {reason}"))
+                Some(self.refusal_text(reason))
             }
             Err(DialError { class: DialClass::Http { status: 400, .. }, text }) => Some(text.clone()),
             _ => None,
