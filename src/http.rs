@@ -19,6 +19,7 @@ mod live;
 pub mod metrics;
 mod negotiate;
 pub mod ops_query;
+mod panics;
 mod pool;
 mod problem;
 mod query;
@@ -26,6 +27,7 @@ mod recheck;
 pub mod routes;
 mod sockets;
 mod state;
+mod tallies;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -33,7 +35,7 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
-use actix_service::{ServiceFactoryExt, map_config};
+use actix_service::{ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
@@ -46,6 +48,7 @@ use door::Door;
 use head::Refusal;
 pub use routes::page_specs;
 pub use state::{HttpOptions, HttpParts, HttpState, Readiness};
+pub use tallies::Tallies;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -104,7 +107,10 @@ fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     state: &web::Data<HttpState>,
 ) -> impl ServiceFactory<(Door<T>, Option<SocketAddr>), Config = (), Response = (), Error = DispatchError, InitError = ()>
 + use<T> {
-    let shutdown = state.shutdown.clone();
+    let (shutdown, outer) = (state.shutdown.clone(), state.clone());
+    let answered = apply_fn_factory(map_config(app(state), |()| AppConfig::default()), move |request, service: &_| {
+        panics::caught(&outer, request, service)
+    });
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
         // The door keeps the time: of every head, and with an answer that has headers.
@@ -112,7 +118,7 @@ fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
         .on_connect_ext(|door: &Door<T>, data| drop(data.insert(door.hangup())))
-        .h1(map_config(app(state), |()| AppConfig::default()))
+        .h1(answered)
 }
 
 /// A connection behind its door, and whose it is.

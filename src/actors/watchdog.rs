@@ -16,9 +16,9 @@ use std::time::Duration;
 /// Mailbox places.
 const MAILBOX: usize = 4;
 /// Between two looks.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(25);
 /// A tick that is this much late was not running, nanoseconds.
-const LATE_NS: i64 = 200 * MS;
+const LATE_NS: i64 = 150 * MS;
 /// The longest that a late span waits for readers that never run dry: a flood is no freeze.
 const CATCH_UP_MAX_NS: i64 = 5 * SECOND;
 /// The longest wait before a part that keeps failing is restarted.

@@ -26,6 +26,7 @@ use crate::config::{Config, SourceConfig, Transport};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
 use crate::domain::source::SourceIx;
 use crate::domain::time::Labels;
+use crate::http::Tallies;
 use crate::http::detail::RecheckError;
 use crate::ports::clock::Clock;
 use crate::publish::UtcNow;
@@ -50,6 +51,8 @@ pub(super) struct Lasting {
     /// What is wrong with keeping, in words.
     pub(super) trouble: watch::Sender<Option<String>>,
     pub(super) vitals: Vitals,
+    /// What happened at the server.
+    pub(super) tallies: Tallies,
     /// DIDs that a page of misses lists.
     pub(super) listed_misses: Arc<AtomicUsize>,
 }
@@ -203,7 +206,7 @@ fn start_collector(
         kept_segments: restored.kept_segments,
         notes: kept.notes,
         imported: kept.imported,
-        internals: internals(config, lasting.board.clone(), Arc::clone(&lasting.now), state, lasting.vitals.clone()),
+        internals: internals(lasting, state),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
         foreign_ops_per_s: config.limits.foreign_ops_per_second,
         trouble: lasting.trouble.clone(),

@@ -13,7 +13,7 @@ use crate::actors::vitals::Vitals;
 use crate::config::{Config, RECOMPUTERS};
 use crate::domain::view::Picture;
 use crate::http::detail::RecheckError;
-use crate::http::{HttpParts, HttpState, page_specs};
+use crate::http::{HttpParts, HttpState, Tallies, page_specs};
 use crate::ports::clock::Clock;
 use crate::ports::dial::Dialer;
 use crate::ports::export::ExportClient;
@@ -83,6 +83,7 @@ impl App {
             now: utc_now,
             trouble: watch::channel(None).0,
             vitals: Vitals::default(),
+            tallies: Tallies::default(),
             listed_misses: Arc::new(config.limits.listed_misses.into()),
         };
         let assembled = assemble(&lasting, opened.kept, None);
@@ -263,5 +264,7 @@ fn http_state(
         utc_now_ms: Arc::clone(&lasting.now),
         options: http_options(config),
         shutdown: shutdown.clone(),
+        tallies: lasting.tallies.clone(),
+        fail: lasting.outside.fail.clone(),
     }))
 }

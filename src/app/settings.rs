@@ -3,7 +3,6 @@
 use super::assembled::Lasting;
 use super::pictures::Pictures;
 use super::state::Kept;
-use crate::actors::vitals::Vitals;
 use crate::config::Config;
 use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
@@ -11,7 +10,7 @@ use crate::http::HttpOptions;
 use crate::ports::store::PrunePlan;
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
-    Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
+    Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, rtt, stats,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -73,12 +72,11 @@ pub(super) fn state_told(kept: &Kept) -> serde_json::Value {
 
 /// What the page of the internals says beside the ledger.
 pub(super) fn internals(
-    config: &Config,
-    board: StatusBoard,
-    now: UtcNow,
+    lasting: &Lasting,
     state: serde_json::Value,
-    vitals: Vitals,
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let (config, board, now) = (&lasting.config, lasting.board.clone(), Arc::clone(&lasting.now));
+    let (vitals, tallies) = (lasting.vitals.clone(), lasting.tallies.clone());
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
         "held_ops": config.limits.held_ops,
@@ -94,6 +92,7 @@ pub(super) fn internals(
             "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
             "limits": limits,
             "state": state,
+            "http": tallies.told(),
             "restarts": vitals.restarts().into_iter().collect::<BTreeMap<String, u64>>(),
         })
     })

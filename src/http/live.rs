@@ -76,7 +76,12 @@ fn check_origin(request: &HttpRequest, state: &HttpState) -> Result<(), Problem>
     };
     let host = request.headers().get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
     let own = origin.as_bytes().splitn(2, |byte| *byte == b':').nth(1).and_then(|rest| rest.strip_prefix(b"//"));
-    if is_origin_allowed(&state.options.cors_origins, origin) || own == Some(host) {
+    if own == Some(host) {
+        return Ok(());
+    }
+    let is_allowed = is_origin_allowed(&state.options.cors_origins, origin);
+    state.tallies.foreign_origin(is_allowed);
+    if is_allowed {
         return Ok(());
     }
     let detail = format!("{} may not open this socket", quote(&String::from_utf8_lossy(origin.as_bytes())));

@@ -18,7 +18,7 @@ use super::state::HttpState;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 24] = [
+pub const METRICS: [(&str, &str, &str); 27] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     ("mirrorwatch_ops_received_total", "counter", "Operations that came from a source"),
@@ -43,6 +43,9 @@ pub const METRICS: [(&str, &str, &str); 24] = [
     ("mirrorwatch_snapshot_age_seconds", "gauge", "How old the pages of a recomputer are"),
     ("mirrorwatch_tracker_entries", "gauge", "Operations that are held"),
     ("mirrorwatch_restarts_total", "counter", "Parts that ended by themselves and were started anew"),
+    ("mirrorwatch_http_panics_total", "counter", "Answers whose code panicked"),
+    ("mirrorwatch_live_foreign_origins_total", "counter", "Live sockets that pages of other origins opened"),
+    ("mirrorwatch_live_refused_origins_total", "counter", "Live sockets that pages of other origins were refused"),
 ];
 
 /// States of a link, as the pages name them.
@@ -53,6 +56,13 @@ const VERDICTS: [&str; 6] = ["losing", "disconnected", "lagging", "unsupported",
 const FLAGS: [&str; 4] = ["late_reader", "primary_down", "net_down", "primary_delay"];
 /// Percentiles of lag, and their names in the pages.
 const QUANTILES: [(&str, &str); 3] = [("0.5", "p50_ms"), ("0.95", "p95_ms"), ("0.99", "p99_ms")];
+
+/// What is told of the server, and its names in the page of the internals.
+const HTTP: [(&str, &str); 3] = [
+    ("mirrorwatch_http_panics_total", "panics"),
+    ("mirrorwatch_live_foreign_origins_total", "foreign_origin_sockets"),
+    ("mirrorwatch_live_refused_origins_total", "refused_origin_sockets"),
+];
 
 /// Answers a scrape.
 ///
@@ -209,6 +219,9 @@ fn own_parts(samples: &mut Samples, internals: &Value) {
         }
     }
     samples.add("mirrorwatch_tracker_entries", &[], at(internals, "/ledger/held_ops").as_f64());
+    for (name, key) in HTTP {
+        samples.add(name, &[], internals["http"][key].as_f64());
+    }
     for (part, count) in internals["restarts"].as_object().into_iter().flatten() {
         samples.add("mirrorwatch_restarts_total", &[("part", part)], count.as_f64());
     }
@@ -227,7 +240,7 @@ mod tests {
                 "rtt": { "tcp_ms": 1.5, "tcp_info_ms": null }, "coverage": { "coverage_ratio": null, "counts": { "pending": 3 } } })
         };
         let overview = json!({ "primary": row("p"), "mirrors": [row("a")], "observer": { "flags": ["net_down"], "degraded": [] } });
-        let internals = json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }], "restarts": { "auditor": 2 } });
+        let internals = json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }], "restarts": { "auditor": 2 }, "http": { "panics": 3 } });
         let text = exposition(&overview, &internals, Some("1"));
         for line in [
             "mirrorwatch_build_info{version=\"1\"} 1",
@@ -242,6 +255,7 @@ mod tests {
             "mirrorwatch_recompute_total{name=\"lag\",result=\"ok\"} 4",
             "mirrorwatch_snapshot_age_seconds{name=\"lag\"} 0.25",
             "mirrorwatch_restarts_total{part=\"auditor\"} 2",
+            "mirrorwatch_http_panics_total 3",
         ] {
             assert!(text.lines().any(|l| l == line), "no {line} in\n{text}");
         }

@@ -15,7 +15,9 @@ use super::pool::Pool;
 use super::problem::Problem;
 use super::recheck;
 use super::sockets::{Seat, Sockets};
+use super::tallies::Tallies;
 use crate::domain::did::Did;
+use crate::ports::fail_point::FailPoints;
 use crate::publish::{Pages, UtcNow};
 
 /// Connections of one address besides its live sockets.
@@ -90,6 +92,10 @@ pub struct HttpParts {
     pub options: HttpOptions,
     /// Cancelled when the process stops: ends sockets and server.
     pub shutdown: CancellationToken,
+    /// Where it is counted what happens here.
+    pub tallies: Tallies,
+    /// Where tests make an answer fail.
+    pub fail: FailPoints,
 }
 
 /// Shared by all workers.
@@ -114,6 +120,8 @@ pub struct HttpState {
     connections: Arc<Sockets>,
     pub(super) health: Readiness,
     pub(super) readiness: Readiness,
+    pub(super) tallies: Tallies,
+    pub(super) fail: FailPoints,
     utc_now_ms: UtcNow,
 }
 
@@ -137,6 +145,8 @@ impl HttpState {
             pages: parts.pages,
             health: parts.health,
             readiness: parts.readiness,
+            tallies: parts.tallies,
+            fail: parts.fail,
             utc_now_ms: parts.utc_now_ms,
             shutdown: parts.shutdown,
             options,

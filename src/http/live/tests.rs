@@ -185,4 +185,6 @@ async fn a_page_of_another_origin_is_refused_where_not_all_may_read() {
         }
     }
     assert!(connect_async(&url).await.is_ok(), "a program sends none");
+    let told = world.state.tallies.told();
+    assert_eq!((&told["foreign_origin_sockets"], &told["refused_origin_sockets"]), (&1.into(), &4.into()));
 }
