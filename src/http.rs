@@ -87,11 +87,12 @@ pub fn server(
     state: &web::Data<HttpState>,
 ) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
     let workers = state.options.workers.max(1);
-    let connections_max = state.options.live_sockets_max.saturating_add(PLAIN_CONNECTIONS_MAX);
+    let wanted = state.options.live_sockets_max.saturating_add(PLAIN_CONNECTIONS_MAX);
+    let connections_max = state.options.connections_max.map_or(wanted, |most| most.min(wanted));
     let builder = Server::build()
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS)
-        .max_concurrent_connections(connections_max.div_ceil(workers))
+        .max_concurrent_connections((connections_max / workers).max(1))
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
         .disable_signals();
     let shared = state.clone();

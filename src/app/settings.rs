@@ -1,6 +1,7 @@
 //! What the parts are told from the configuration: recomputers, retention, limits, the server's options.
 
 use super::assembled::Lasting;
+use super::open_files;
 use super::pictures::Pictures;
 use super::state::Kept;
 use crate::config::Config;
@@ -107,6 +108,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         allowed_hosts: http.allowed_hosts.clone(),
         cors_origins: http.cors_origins.clone(),
         live_sockets_max: http.live_sockets,
+        connections_max: open_files::connections_max(open_files::limit()),
         live_sockets_per_address_max: http.live_sockets_per_address,
         detail_requests_per_second: http.detail_requests_per_second,
         detail_burst: http.detail_burst,

@@ -39,6 +39,8 @@ pub struct HttpOptions {
     pub cors_origins: Vec<String>,
     /// Live sockets in all.
     pub live_sockets_max: usize,
+    /// Connections of any kind in all, where something bounds them besides the sockets' own limit.
+    pub connections_max: Option<usize>,
     /// Live sockets of one client.
     pub live_sockets_per_address_max: usize,
     /// Details and new sockets per second and client, steadily.
@@ -63,6 +65,7 @@ impl Default for HttpOptions {
             allowed_hosts: Vec::new(),
             cors_origins: vec!["*".to_owned()],
             live_sockets_max: 4096,
+            connections_max: None,
             live_sockets_per_address_max: 64,
             detail_requests_per_second: 10,
             detail_burst: 40,

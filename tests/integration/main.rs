@@ -33,6 +33,7 @@ mod quirks;
 mod refusals;
 mod reload;
 mod restart;
+mod shortage;
 mod software;
 mod ssrf;
 mod supervision;
