@@ -3,6 +3,7 @@
 mod headers;
 mod recheck;
 mod wire;
+mod words;
 mod world;
 
 use std::sync::Arc;

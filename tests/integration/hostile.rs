@@ -106,6 +106,9 @@ async fn play(with_floods: bool) -> Outcome {
     let published = world.settled_but(&HOSTILE.map(|h| h.0)).await;
     if with_floods {
         assert_nothing_was_let_go(&world, "distinct").await;
+        let page = world.get("/api/v1/mirrors/distinct").await;
+        let told = page["rejects"]["by_reason"]["rate_limited"].as_u64().unwrap_or(0);
+        assert_eq!(Some(told), page["throttle"]["times"].as_u64(), "each time it was told as a reason");
     }
     let mut others = Vec::new();
     for id in OTHERS {

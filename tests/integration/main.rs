@@ -29,6 +29,7 @@ mod log;
 mod mirrors;
 mod panics;
 mod primary;
+mod promises;
 mod quirks;
 mod refusals;
 mod reload;

@@ -4,7 +4,8 @@
 use crate::world::counts::Counts;
 use crate::world::process::Process;
 use crate::world::{World, test};
-use mirrorwatch::sim::behaviour::{Behaviour, Delay, Hangup};
+use mirrorwatch::config::Transport;
+use mirrorwatch::sim::behaviour::{Behaviour, Delay, Export, Hangup};
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -230,5 +231,30 @@ fn a_freeze_of_any_length_is_told_and_no_lag_is_measured_in_it() {
         }
         let history = world.get("/api/v1/analytics/history").await;
         assert!(history["impaired"].as_array().unwrap().iter().any(|is| is == true), "{history}");
+    });
+}
+
+#[test]
+fn a_cursor_that_is_refused_is_told_with_its_number() {
+    test(async {
+        let no_export = Behaviour { export: Export::Absent, ..Behaviour::default() };
+        let mut world = World::new(vec![("forgetful", no_export)]);
+        world.config.mirrors[0].transport = Transport::Stream;
+        let mut world = world.watched().await;
+        world.publish(10).await;
+        world.settle().await;
+        let cursor = world.get("/api/v1/mirrors/forgetful").await["link"]["cursor"].as_u64().unwrap();
+        world.mirror("forgetful").set(|b| b.oldest_cursor = u64::MAX);
+        world.mirror("forgetful").kill_connections(Hangup::Eof);
+        let told = world
+            .eventually("the mirror keeps too little", async || {
+                world.events("gap_not_filled").await.pop().and_then(|event| event["text"].as_str().map(str::to_owned))
+            })
+            .await;
+        // It is asked from the operation before the last one known, which has to be the first of the answer.
+        let asked = cursor - 1;
+        let why = format!("closed by mirror: OutdatedCursor (our cursor {asked} is older than it keeps)");
+        assert_eq!(told, format!("{why}; it offers no /export: the gap stays"));
+        world.stop().await;
     });
 }
