@@ -35,6 +35,7 @@ use crate::ports::dial::{DialRequest, Dialed, Dialer};
 use crate::ports::dial_error::{DialClass, DialError};
 use crate::ports::export::ExportClient;
 use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
 };
@@ -91,6 +92,8 @@ pub struct StreamDoors {
     pub anchored: Anchors,
     /// Where restarts are counted.
     pub vitals: Vitals,
+    /// How short memory is.
+    pub pressure: Pressure,
     /// Where tests make parts fail.
     pub fail: FailPoints,
 }

@@ -29,6 +29,7 @@ use crate::domain::time::Labels;
 use crate::http::Tallies;
 use crate::http::detail::RecheckError;
 use crate::ports::clock::Clock;
+use crate::ports::memory::Pressure;
 use crate::publish::UtcNow;
 use crate::recompute::StatusBoard;
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -53,6 +54,8 @@ pub(super) struct Lasting {
     pub(super) vitals: Vitals,
     /// What happened at the server.
     pub(super) tallies: Tallies,
+    /// How short memory is.
+    pub(super) pressure: Pressure,
     /// DIDs that a page of misses lists.
     pub(super) listed_misses: Arc<AtomicUsize>,
 }
@@ -243,6 +246,7 @@ fn stream_doors(lasting: &Lasting, anchored: Anchors) -> StreamDoors {
         known: KnownDids::default(),
         anchored,
         vitals: lasting.vitals.clone(),
+        pressure: lasting.pressure.clone(),
         fail: lasting.outside.fail.clone(),
     }
 }

@@ -5,6 +5,7 @@
 //! part that does not answer is told to the probes; what ends it is the supervisor of the process.
 
 use super::assembled::{Asked, Assembled, Doors, Lasting, assemble};
+use super::memory_watch::MemoryWatch;
 use super::open_files::OpenFiles;
 use super::parts::Outside;
 use super::state::{Kept, down_note, revive};
@@ -94,10 +95,12 @@ pub(super) struct Guardian {
     failures: u32,
     rebuilt_at: Tau,
     files: OpenFiles,
+    memory: MemoryWatch,
 }
 
 impl Guardian {
     pub(super) fn new(lasting: Lasting, present: Present, doors: Doors, changes: mpsc::Receiver<Change>) -> Guardian {
+        let memory = MemoryWatch::new(lasting.outside.memory.clone(), lasting.pressure.clone());
         let mut guardian = Guardian {
             lasting,
             changes,
@@ -107,6 +110,7 @@ impl Guardian {
             failures: 0,
             rebuilt_at: Tau::MIN,
             files: OpenFiles::new(),
+            memory,
         };
         guardian.meet();
         guardian
@@ -129,7 +133,7 @@ impl Guardian {
             let now = self.lasting.clock.now();
             self.lasting.vitals.looked(now);
             self.look(now);
-            if let Some((kind, text)) = self.files.look(now) {
+            for (kind, text) in self.files.look(now).into_iter().chain(self.memory.look(now)) {
                 self.tell(kind, text);
             }
             if !self.is_core_alive() && self.may_rebuild(now) {

@@ -18,6 +18,7 @@ use super::sockets::{Seat, Sockets};
 use super::tallies::Tallies;
 use crate::domain::did::Did;
 use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use crate::publish::{Pages, UtcNow};
 
 /// Connections of one address besides its live sockets.
@@ -97,6 +98,8 @@ pub struct HttpParts {
     pub shutdown: CancellationToken,
     /// Where it is counted what happens here.
     pub tallies: Tallies,
+    /// How short memory is.
+    pub pressure: Pressure,
     /// Where tests make an answer fail.
     pub fail: FailPoints,
 }
@@ -124,6 +127,7 @@ pub struct HttpState {
     pub(super) health: Readiness,
     pub(super) readiness: Readiness,
     pub(super) tallies: Tallies,
+    pub(super) pressure: Pressure,
     pub(super) fail: FailPoints,
     utc_now_ms: UtcNow,
 }
@@ -149,6 +153,7 @@ impl HttpState {
             health: parts.health,
             readiness: parts.readiness,
             tallies: parts.tallies,
+            pressure: parts.pressure,
             fail: parts.fail,
             utc_now_ms: parts.utc_now_ms,
             shutdown: parts.shutdown,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{HttpOptions, HttpParts, HttpState, Tallies, app, bind, page_specs, server};
 use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use crate::publish::Pages;
 pub use world::{World, publish, world, world_with};
 use world::{ask, assert_problem, assert_security_headers, get};
@@ -363,6 +364,7 @@ async fn before_the_first_computation_pages_are_503() {
         options: HttpOptions::default(),
         shutdown: CancellationToken::new(),
         tallies: Tallies::default(),
+        pressure: Pressure::default(),
         fail: FailPoints::default(),
     }));
     let got = get(&parts, "/api/v1/overview").await;

@@ -66,3 +66,40 @@ fn readers_take_no_file_from_the_sources_or_the_database() {
         assert_eq!(process.exit_code(Duration::from_secs(3)).await, Some(0));
     });
 }
+
+#[test]
+fn while_memory_is_short_gaps_wait_and_measuring_goes_on() {
+    test(async {
+        let world = World::new(["faithful", "leaving"].map(|id| (id, Behaviour::default())).into());
+        let group = world.config.data_dir.with_file_name("cgroup");
+        std::fs::create_dir(&group).unwrap();
+        let used = |percent: u64| std::fs::write(group.join("memory.current"), percent.to_string()).unwrap();
+        std::fs::write(group.join("memory.max"), "100").unwrap();
+        used(50);
+        let mut world = world.watched().await;
+        world.publish(10).await;
+        world.settle().await;
+        used(96);
+        let short = async || world.events("memory_short").await.first().cloned();
+        let told = world.eventually("the shortage is told", short).await;
+        let text = "96 % of the memory that may be used is used: the oldest live sockets are closed and new ones refused, and gaps wait to be filled";
+        assert_eq!(told["text"], text);
+        world.mirror("leaving").kill_connections(Hangup::Eof);
+        let catching_up = |o: &serde_json::Value| {
+            let row = o["mirrors"].as_array()?.iter().find(|row| row["id"] == "leaving")?.clone();
+            (row["link"]["state"] == "catching_up").then_some(())
+        };
+        world.until("the gap waits", catching_up).await;
+        world.publish(10).await;
+        world.until("still", catching_up).await;
+        let of_others = world.counts("faithful").await;
+        assert_eq!((of_others.missed, of_others.unknown), (0, 0), "{of_others:?}");
+        used(50);
+        world.synchronized().await;
+        world.settle().await;
+        let counts = world.counts("leaving").await;
+        assert_eq!((counts.missed, counts.unknown, counts.delivered()), (0, 0, world.published), "{counts:?}");
+        assert_eq!(world.events("memory_enough").await.len(), 1);
+        world.stop().await;
+    });
+}

@@ -15,11 +15,14 @@ use crate::ports::dial::DialRequest;
 use crate::ports::dial_error::{DialClass, DialError};
 use crate::ports::export::{ExportPage, ExportTarget};
 use crate::ports::export_error::{ExportClass, ExportError};
+use crate::ports::memory::Pressure;
 use crate::ports::stream_reader::{Arrived, Payload, StreamEnd};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+/// Between two looks whether there is memory again.
+const MEMORY_LOOK: Duration = Duration::from_millis(500);
 /// The first wait after a page that could not be had.
 const RETRY_NS: i64 = SECOND;
 /// The longest such wait.
@@ -98,8 +101,10 @@ impl MirrorStream {
         let asking = waiting.into_actor(self).then(move |(), act, _| {
             // What the page before cost is known by now.
             let pause_ns = act.ask_not_before.since(act.now()).max(0);
+            let pressure = act.doors.pressure.clone();
             let asking = async move {
                 tokio::time::sleep(Duration::from_nanos(pause_ns as u64)).await;
+                until_there_is_memory(&pressure).await;
                 export.page(&target, after, PAGE_OPS as u32).await
             };
             asking.into_actor(act)
@@ -182,8 +187,13 @@ impl MirrorStream {
         };
         let (dialer, cancelled, address) = (Arc::clone(&self.doors.dialer), self.connection.clone(), ctx.address());
         let (fail, id) = (self.doors.fail.clone(), self.settings.id.clone());
+        let pressure = self.doors.pressure.clone();
         let task = actix_rt::spawn(async move {
             fail.reach("replay", &id);
+            tokio::select! {
+                () = cancelled.cancelled() => return,
+                () = until_there_is_memory(&pressure) => {}
+            }
             let mut reader = match dialer.dial(request).await {
                 Ok(open) => open.reader,
                 Err(error) => {
@@ -297,6 +307,13 @@ impl MirrorStream {
                 act.replay(ctx);
             }
         });
+    }
+}
+
+/// Waits while memory is so short that gaps are not filled.
+async fn until_there_is_memory(pressure: &Pressure) {
+    while pressure.stops_fills() {
+        tokio::time::sleep(MEMORY_LOOK).await;
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::did::Did;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
 use crate::http::{HttpOptions, HttpParts, HttpState, Readiness, Tallies, app, page_specs};
 use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use crate::publish::{Pages, Update};
 
 /// Answers with the question; a slow one where asked for.
@@ -128,6 +129,7 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         options,
         shutdown: CancellationToken::new(),
         tallies: Tallies::default(),
+        pressure: Pressure::default(),
         fail: FailPoints::default(),
     }));
     World { pages, state, detail, now_ms, is_real_time: std::cell::Cell::new(true) }
