@@ -12,6 +12,7 @@ pub mod demo;
 mod details;
 mod diff;
 mod guardian;
+mod memory_watch;
 mod open_files;
 mod outside;
 mod parts;

@@ -20,6 +20,7 @@ mod live;
 pub mod metrics;
 mod negotiate;
 pub mod ops_query;
+mod panics;
 mod pool;
 pub mod problem;
 pub mod query;
@@ -29,6 +30,7 @@ mod sockets;
 mod sse;
 mod state;
 mod status;
+mod tallies;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -36,7 +38,7 @@ use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
-use actix_service::{ServiceFactoryExt, map_config};
+use actix_service::{ServiceFactoryExt, apply_fn_factory, map_config};
 use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
@@ -49,6 +51,7 @@ use door::Door;
 use head::Refusal;
 pub use routes::page_specs;
 pub use state::{HttpOptions, HttpParts, HttpState, Readiness};
+pub use tallies::Tallies;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -87,11 +90,12 @@ pub fn server(
     state: &web::Data<HttpState>,
 ) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
     let workers = state.options.workers.max(1);
-    let connections_max = state.options.live_sockets_max.saturating_add(PLAIN_CONNECTIONS_MAX);
+    let wanted = state.options.live_sockets_max.saturating_add(PLAIN_CONNECTIONS_MAX);
+    let connections_max = state.options.connections_max.map_or(wanted, |most| most.min(wanted));
     let builder = Server::build()
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS)
-        .max_concurrent_connections(connections_max.div_ceil(workers))
+        .max_concurrent_connections((connections_max / workers).max(1))
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
         .disable_signals();
     let shared = state.clone();
@@ -107,7 +111,10 @@ fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     state: &web::Data<HttpState>,
 ) -> impl ServiceFactory<(Door<T>, Option<SocketAddr>), Config = (), Response = (), Error = DispatchError, InitError = ()>
 + use<T> {
-    let shutdown = state.shutdown.clone();
+    let (shutdown, outer) = (state.shutdown.clone(), state.clone());
+    let answered = apply_fn_factory(map_config(app(state), |()| AppConfig::default()), move |request, service: &_| {
+        panics::caught(&outer, request, service)
+    });
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
         // The door keeps the time: of every head, and with an answer that has headers.
@@ -115,7 +122,7 @@ fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .graceful_shutdown_signal(move || shutdown.clone().cancelled_owned())
         .on_connect_ext(|door: &Door<T>, data| drop(data.insert(door.hangup())))
-        .h1(map_config(app(state), |()| AppConfig::default()))
+        .h1(answered)
 }
 
 /// A connection behind its door, and whose it is.

@@ -30,6 +30,23 @@
 //!   says and sees.
 //! - `sim` (feature `simulator`): a directory and mirrors that misbehave on purpose, for the demo and the tests.
 //!
+//! # Promises
+//!
+//! What is published, each beside tests that fail when it is broken (`tests/integration/promises.rs` sees to it that they are
+//! there):
+//!
+//! | | promise | tests |
+//! |---|---|---|
+//! | 1 | no operation is called missed or extra because the observer or the primary was not looking | `engines_that_blame_mirrors_are_caught`, `a_lost_primary_makes_no_misses_and_no_extras`, `a_primary_that_fails_or_takes_back_blames_no_mirror`, `links_that_go_silent_are_noticed_and_blame_nobody` |
+//! | 2 | no lag, window or verdict depends on the system's clock | `a_wall_clock_that_steps_changes_no_verdict`, `a_freeze_of_any_length_is_told_and_no_lag_is_measured_in_it`, `the_pure_half_is_pure` |
+//! | 3 | an end without a goodbye costs about a second, told as observer down; nothing acknowledged is lost or counted twice | `ten_kills_count_nothing_twice_and_blame_nobody`, `killed_in_pairs_0`, `every_acknowledged_commit_outlasts_a_crash` |
+//! | 4 | a full or broken disk destroys nothing that was kept and does not stop the measuring | `a_full_disk_is_told_and_measuring_goes_on`, `writes_that_fail_are_told_and_survived`, `a_file_system_that_turns_read_only_is_told_and_survived`, `a_sync_that_fails_once_is_told_and_survived` |
+//! | 5 | a hostile mirror hurts its own figures alone, and memory is bounded | `hostile_mirrors_change_no_figure_of_another_and_cost_little`, `a_poisoned_number_is_told_and_leads_no_cursor_astray` |
+//! | 6 | a reader cannot slow the measurement | `a_handler_that_sleeps_for_20_ms_is_over_budget`, `a_thousand_live_sockets_hear_of_changes_whoever_else_does_not_read`, `a_flood_of_details_neither_multiplies_work_nor_stalls_pages`, `readers_take_no_file_from_the_sources_or_the_database` |
+//! | 7 | a dead connection is noticed within 20 s | `links_that_go_silent_are_noticed_and_blame_nobody`, `unacknowledged_bytes_are_death_and_silence_is_not` |
+//! | 8 | it stops within 3 s, with every socket told why | `a_stop_takes_leave_of_every_page`, `a_second_signal_ends_it_at_once` |
+//! | 9 | every figure has its count, its uncertainty and the share of time observed, and what cannot be told is `null` with a reason | `the_interval_holds_the_share_and_known_values`, `a_percentile_needs_five_samples_above_it`, `the_share_of_the_watched_time` |
+//!
 //! # Invariants
 //!
 //! What is deliberately absent, each kept by a test:

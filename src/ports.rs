@@ -15,6 +15,7 @@ pub mod export_error;
 pub mod fail_point;
 #[cfg(test)]
 pub(crate) mod loopback;
+pub mod memory;
 pub mod notify;
 pub mod port_holder;
 pub mod probe;

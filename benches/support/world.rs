@@ -8,6 +8,7 @@ use mirrorwatch::ports::clock::Clock;
 use mirrorwatch::ports::dial::{DialOptions, TcpDialer};
 use mirrorwatch::ports::export::{ExportOptions, HttpExport};
 use mirrorwatch::ports::fail_point::FailPoints;
+use mirrorwatch::ports::memory::Memory;
 use mirrorwatch::ports::probe::TcpProbe;
 use mirrorwatch::ports::resolve::{DnsResolver, Resolve};
 use mirrorwatch::ports::tls::{Tls, TlsRoots};
@@ -47,6 +48,7 @@ fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
         export: Arc::new(export.expect("an HTTP client")),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
+        memory: Memory::default(),
         fail: FailPoints::default(),
     }
 }

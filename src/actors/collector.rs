@@ -14,8 +14,8 @@ mod miss_rows;
 mod picture;
 mod restored;
 mod save;
-mod standing;
 mod session_rows;
+mod standing;
 mod steady;
 mod throttling;
 #[cfg(test)]
@@ -35,7 +35,7 @@ use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
-use crate::domain::refused::Refused;
+use crate::domain::refused::{LastReject, Refused};
 use crate::domain::sample::Samples;
 use crate::domain::sessions::Sessions;
 use crate::domain::source::SourceIx;
@@ -92,7 +92,7 @@ struct Known {
     taken: Option<Taken>,
     looker: Option<Recipient<LookFor>>,
     rejects: BTreeMap<String, u64>,
-    last_reject: Option<(String, Tau)>,
+    last_reject: Option<LastReject>,
     logged_reject_at: Option<Tau>,
     refused: Refused,
     throttle: Throttle,
@@ -254,12 +254,14 @@ impl Collector {
         match event {
             SourceEvent::Arrived(op, at, mode) => self.arrived(source, &op, at, mode),
             SourceEvent::Noise(bytes) => self.charge(source, |throttle| throttle.noise(bytes)),
-            SourceEvent::Rejected(reason, text, at, claim) => {
-                if let Some(claim) = claim {
-                    self.ledger.lied(source, &claim, at);
+            SourceEvent::Rejected(frame) => {
+                if let Some(claim) = &frame.claim {
+                    self.ledger.lied(source, claim, frame.what.at);
                 }
-                self.charge(source, Throttle::refused);
-                self.rejected(source, reason, text, at);
+                if !frame.is_taken {
+                    self.charge(source, Throttle::refused);
+                }
+                self.rejected(source, frame.reason, frame.what);
             }
             SourceEvent::Opened(at) => self.ledger.open(source, at),
             SourceEvent::Proved(through) => self.ledger.prove(source, through),
@@ -302,16 +304,17 @@ impl Collector {
         self.note(kind, id, text);
     }
 
-    fn rejected(&mut self, source: SourceIx, reason: &'static str, text: String, at: Tau) {
+    fn rejected(&mut self, source: SourceIx, reason: &'static str, what: LastReject) {
+        let at = what.at;
         self.ledger.reject(source);
         let Some(known) = self.known(source) else { return };
         *known.rejects.entry(reason.to_owned()).or_default() += 1;
         known.refused.add(reason, at);
         if known.logged_reject_at.is_none_or(|logged| at.since(logged) >= REJECT_LOG_NS) {
             known.logged_reject_at = Some(at);
-            tracing::warn!(source = %known.who.id, reason = %crate::telemetry::Capped(&text), "frame refused");
+            tracing::warn!(source = %known.who.id, reason = %crate::telemetry::Capped(&what.text), "frame refused");
         }
-        known.last_reject = Some((text, at));
+        known.last_reject = Some(what);
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {

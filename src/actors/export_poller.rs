@@ -9,7 +9,7 @@ mod walk;
 use super::feed::{Feed, class_word, retry_after_ns};
 use super::message::{Beat, SourceEvent, Stop};
 use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings, rejected};
-use crate::domain::frame::{Reject, Shape, parse};
+use crate::domain::frame::{Reject, Shape, parse, seq_in};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::Op;
 use crate::domain::poll::{Polls, overlap_ms};
@@ -161,7 +161,8 @@ impl ExportPoller {
                         self.refused.clear();
                     }
                     if self.refused.insert(self.refused.hasher().hash_one(line)) {
-                        events.push(rejected(&reject, page.received_at));
+                        let seq = std::str::from_utf8(line).ok().and_then(seq_in);
+                        events.push(rejected(&reject, page.received_at, seq));
                     }
                 }
             }

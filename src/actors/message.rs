@@ -9,6 +9,7 @@ use crate::domain::frame::Claim;
 use crate::domain::ledger::ChainOutcome;
 use crate::domain::link::{Link, LinkState};
 use crate::domain::op::{Op, OpKey};
+use crate::domain::refused::LastReject;
 use crate::domain::sampling::{Sampling, Sought};
 use crate::domain::source::SourceIx;
 use crate::domain::throttle::Pause;
@@ -23,13 +24,26 @@ use actix::Message;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// A frame that something was wrong with.
+#[derive(Clone, Debug)]
+pub struct RejectedFrame {
+    /// The stable word.
+    pub reason: &'static str,
+    /// A line for people, and its `seq` where that can be told.
+    pub what: LastReject,
+    /// What it claimed where its content contradicts that.
+    pub claim: Option<Claim>,
+    /// Whether its operation was taken nevertheless: the number alone was wrong.
+    pub is_taken: bool,
+}
+
 /// Something that a source's stream found, in the order in which it happened.
 #[derive(Clone, Debug)]
 pub enum SourceEvent {
     /// An operation came.
     Arrived(Op, Tau, Mode),
-    /// A frame was refused: the stable word, a line for people, and what it claimed where its content contradicts that.
-    Rejected(&'static str, String, Tau, Option<Box<Claim>>),
+    /// Something was wrong with a frame.
+    Rejected(Box<RejectedFrame>),
     /// The stream is open since then.
     Opened(Tau),
     /// Everything published until then has reached us.
@@ -110,7 +124,10 @@ pub enum ReadEnd {
     /// The stream ended.
     Stream(StreamEnd),
     /// Our bytes were not acknowledged.
-    Dead,
+    Dead {
+        /// For how long nothing came, nanoseconds.
+        silent_ns: i64,
+    },
 }
 
 /// To a pinger: measure to this address from now on, or to none.

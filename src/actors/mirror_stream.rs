@@ -25,6 +25,7 @@ use crate::domain::fill::{Anchor, Fill};
 use crate::domain::frame::FormCache;
 use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
 use crate::domain::mempool::Refill;
+use crate::domain::numbering::Numbering;
 use crate::domain::op::Op;
 use crate::domain::source::SourceIx;
 use crate::domain::throttle::Pause;
@@ -34,6 +35,7 @@ use crate::ports::dial::{DialRequest, Dialed, Dialer};
 use crate::ports::dial_error::{DialClass, DialError};
 use crate::ports::export::ExportClient;
 use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
 };
@@ -90,6 +92,8 @@ pub struct StreamDoors {
     pub anchored: Anchors,
     /// Where restarts are counted.
     pub vitals: Vitals,
+    /// How short memory is.
+    pub pressure: Pressure,
     /// Where tests make parts fail.
     pub fail: FailPoints,
 }
@@ -123,6 +127,8 @@ pub struct MirrorStream {
     anchor: Option<Anchor>,
     /// Newest operation of the present connection's live stream.
     live_high: Option<Anchor>,
+    /// Its numbers.
+    numbering: Numbering,
     anchors: VecDeque<(Tau, Anchor)>,
     fill: Option<Fill>,
     refill: Option<Refill>,
@@ -155,6 +161,7 @@ impl MirrorStream {
             epoch: 0,
             connection: CancellationToken::new(),
             live_high: None,
+            numbering: Numbering::default(),
             anchors: VecDeque::new(),
             fill: None,
             refill: None,
@@ -253,7 +260,7 @@ impl MirrorStream {
 
     fn dialed(&mut self, dialed: Dialed, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         self.step(LinkEvent::Upgraded, events, ctx);
-        self.live_high = None;
+        (self.live_high, self.numbering) = (None, Numbering::default());
         if self.is_bundle() {
             self.begin_replay(events);
         }

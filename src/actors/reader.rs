@@ -13,7 +13,7 @@ use crate::domain::time::{MS, Tau, US};
 use crate::ports::clock::Clock;
 use crate::ports::fail_point::FailPoints;
 use crate::ports::stamped::ReadStamps;
-use crate::ports::stream_reader::{Batch, StreamReader};
+use crate::ports::stream_reader::{Batch, StreamEnd, StreamReader};
 use crate::ports::tcp_info::TcpHandle;
 use actix::Recipient;
 use backlog::Backlog;
@@ -85,6 +85,7 @@ pub struct ReaderTask {
 /// A reader at work.
 struct Reading {
     task: ReaderTask,
+    began: Tau,
     is_paused: bool,
     lag: Backlog,
     noise: Noise,
@@ -102,8 +103,9 @@ impl ReaderTask {
     /// Reads until the stream ends or is told to stop.
     pub async fn run(self) {
         self.readers.add(self.reader.stamps());
-        let lag = Backlog::new(self.clock.now());
-        Reading { task: self, is_paused: false, lag, noise: Noise::default() }.run().await;
+        let began = self.clock.now();
+        let lag = Backlog::new(began);
+        Reading { task: self, began, is_paused: false, lag, noise: Noise::default() }.run().await;
     }
 }
 
@@ -159,6 +161,16 @@ impl Reading {
         }
     }
 
+    /// How a stream ended: what stays unacknowledged is dead, whoever noticed it first.
+    fn ended(&self, end: StreamEnd) -> ReadEnd {
+        if end == StreamEnd::Unacknowledged { self.dead() } else { ReadEnd::Stream(end) }
+    }
+
+    fn dead(&self) -> ReadEnd {
+        let last = self.task.reader.stamps().last_read().unwrap_or(self.began);
+        ReadEnd::Dead { silent_ns: self.task.clock.now().since(last) }
+    }
+
     /// Passes a batch on.
     async fn pass_on(&mut self, batch: Batch) -> Told {
         self.task.fail.reach("reader", &self.task.id);
@@ -174,7 +186,7 @@ impl Reading {
             noise_bytes: self.noise.of(self.task.reader.stamps().bytes(), &batch.messages),
             messages: batch.messages,
             proved: proved.filter(|_| !self.lag.is_behind()),
-            end: batch.end.map(ReadEnd::Stream),
+            end: batch.end.map(|end| self.ended(end)),
             ..self.nothing()
         };
         self.send(read, is_over).await
@@ -190,14 +202,14 @@ impl Reading {
             Pulse::Rest => {}
             Pulse::Ping => match self.task.reader.send_ping() {
                 Ok(sent) => proof.pinged(sent.unwrap_or(now)),
-                Err(end) => read.end = Some(ReadEnd::Stream(end)),
+                Err(end) => read.end = Some(self.ended(end)),
             },
             Pulse::Alive => read.alive_at = Some(now),
             Pulse::Proved(through) => {
                 read.proved = self.lag.proves(through).then_some(through);
                 self.task.reader.stamps().set_behind(self.lag.is_behind());
             }
-            Pulse::Dead => read.end = Some(ReadEnd::Dead),
+            Pulse::Dead => read.end = Some(self.dead()),
         }
         let is_news = read.end.is_some() || read.alive_at.is_some() || read.proved.is_some() || read.noise_bytes > 0;
         if !is_news {

@@ -224,7 +224,7 @@ impl Resolver {
         for (sight, looks) in sights {
             let (Sight::Visible(key, ..) | Sight::Untold(key) | Sight::Unanswered(key)) = sight else {
                 if let (Sight::False(claim), Some((_, at))) = (sight, answer) {
-                    events.push(rejected(&Reject::CidMismatch(Box::new(claim)), at));
+                    events.push(rejected(&Reject::CidMismatch(Box::new(claim)), at, None));
                 }
                 continue;
             };

@@ -16,9 +16,12 @@ use std::time::Duration;
 /// Mailbox places.
 const MAILBOX: usize = 4;
 /// Between two looks.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(25);
 /// A tick that is this much late was not running, nanoseconds.
-const LATE_NS: i64 = 200 * MS;
+const LATE_NS: i64 = 150 * MS;
+/// What came in a late span is looked for once more so long after it, nanoseconds: the ticks that were missed come all at
+/// once, before anything is read.
+const LOOK_AGAIN_NS: i64 = 50 * MS;
 /// The longest that a late span waits for readers that never run dry: a flood is no freeze.
 const CATCH_UP_MAX_NS: i64 = 5 * SECOND;
 /// The longest wait before a part that keeps failing is restarted.
@@ -90,7 +93,7 @@ impl Watchdog {
         }
         self.due = Some(now.plus(TICK.as_nanos() as i64));
         if let Some((from, woken)) = self.late_since
-            && now > woken
+            && now.since(woken) >= LOOK_AGAIN_NS
             && (self.doors.readers.are_drained_since(woken) || now.since(woken) > CATCH_UP_MAX_NS)
         {
             self.late_since = None;

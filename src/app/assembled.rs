@@ -26,8 +26,10 @@ use crate::config::{Config, SourceConfig, Transport};
 use crate::domain::frame::{DEFAULT_FORMS, FormCache};
 use crate::domain::source::SourceIx;
 use crate::domain::time::Labels;
+use crate::http::Tallies;
 use crate::http::detail::RecheckError;
 use crate::ports::clock::Clock;
+use crate::ports::memory::Pressure;
 use crate::publish::UtcNow;
 use crate::recompute::StatusBoard;
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -50,6 +52,10 @@ pub(super) struct Lasting {
     /// What is wrong with keeping, in words.
     pub(super) trouble: watch::Sender<Option<String>>,
     pub(super) vitals: Vitals,
+    /// What happened at the server.
+    pub(super) tallies: Tallies,
+    /// How short memory is.
+    pub(super) pressure: Pressure,
     /// DIDs that a page of misses lists.
     pub(super) listed_misses: Arc<AtomicUsize>,
 }
@@ -205,7 +211,7 @@ fn start_collector(
         kept_segments: restored.kept_segments,
         notes: kept.notes,
         imported: kept.imported,
-        internals: internals(config, lasting.board.clone(), Arc::clone(&lasting.now), state, lasting.vitals.clone()),
+        internals: internals(lasting, state),
         grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
         foreign_ops_per_s: config.limits.foreign_ops_per_second,
         trouble: lasting.trouble.clone(),
@@ -242,6 +248,7 @@ fn stream_doors(lasting: &Lasting, anchored: Anchors) -> StreamDoors {
         known: KnownDids::default(),
         anchored,
         vitals: lasting.vitals.clone(),
+        pressure: lasting.pressure.clone(),
         fail: lasting.outside.fail.clone(),
     }
 }

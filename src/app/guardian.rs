@@ -5,9 +5,11 @@
 //! part that does not answer is told to the probes; what ends it is the supervisor of the process.
 
 use super::assembled::{Asked, Assembled, Doors, Lasting, assemble};
+use super::memory_watch::MemoryWatch;
+use super::open_files::OpenFiles;
 use super::parts::Outside;
 use super::state::{Kept, down_note, revive};
-use crate::actors::message::Beat;
+use crate::actors::message::{Beat, Happened};
 use crate::actors::vitals::STUCK_NS;
 use crate::config::Config;
 use crate::domain::time::{SECOND, Tau};
@@ -92,12 +94,24 @@ pub(super) struct Guardian {
     parts: Vec<Part>,
     failures: u32,
     rebuilt_at: Tau,
+    files: OpenFiles,
+    memory: MemoryWatch,
 }
 
 impl Guardian {
     pub(super) fn new(lasting: Lasting, present: Present, doors: Doors, changes: mpsc::Receiver<Change>) -> Guardian {
-        let mut guardian =
-            Guardian { lasting, changes, present, doors, parts: Vec::new(), failures: 0, rebuilt_at: Tau::MIN };
+        let memory = MemoryWatch::new(lasting.outside.memory.clone(), lasting.pressure.clone());
+        let mut guardian = Guardian {
+            lasting,
+            changes,
+            present,
+            doors,
+            parts: Vec::new(),
+            failures: 0,
+            rebuilt_at: Tau::MIN,
+            files: OpenFiles::new(),
+            memory,
+        };
         guardian.meet();
         guardian
     }
@@ -119,6 +133,9 @@ impl Guardian {
             let now = self.lasting.clock.now();
             self.lasting.vitals.looked(now);
             self.look(now);
+            for (kind, text) in self.files.look(now).into_iter().chain(self.memory.look(now)) {
+                self.tell(kind, text);
+            }
             if !self.is_core_alive() && self.may_rebuild(now) {
                 self.rebuild(now).await;
             }
@@ -159,6 +176,13 @@ impl Guardian {
                 part.ask(now);
             }
         }
+    }
+
+    /// Tells people of something that happened to the whole program.
+    fn tell(&self, kind: &'static str, text: String) {
+        tracing::warn!(kind, "{text}");
+        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.iter().for_each(|p| p.happened(Happened { kind, source: None, text: text.clone() }));
     }
 
     fn may_rebuild(&self, now: Tau) -> bool {

@@ -1,9 +1,68 @@
-//! Whether the process may open as many files as its configuration lets it: each dashboard holds one.
+//! Whether the process may open as many files as its configuration lets it: each dashboard holds one. However many readers
+//! come, the files of the sources and the database are left to them.
 
+use crate::domain::time::{SECOND, Tau};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Files that are not dashboards: the database, the sources, the log, and whoever asks for a page.
 const OTHERS: u64 = 124;
+
+/// Between two looks at how many files are open, nanoseconds.
+const LOOK_EVERY_NS: i64 = 2 * SECOND;
+/// Files of those that are not readers' which may be open before people are told.
+const OTHERS_USED: u64 = 16;
+
+/// Files that readers leave to the rest: never more than half of all.
+fn kept_back(limit: u64) -> u64 {
+    OTHERS.min(limit / 2)
+}
+
+/// Connections of readers that may be open at once; none when the system sets no limit.
+pub(super) fn connections_max(limit: Option<u64>) -> Option<usize> {
+    limit.and_then(|limit| usize::try_from(limit - kept_back(limit)).ok())
+}
+
+/// Open files that this process has. Counting them takes one: when there is none left, all are open.
+fn open(limit: u64) -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(limit, |files| files.count() as u64)
+}
+
+/// Looks now and then whether readers have taken nearly all that they may.
+pub(super) struct OpenFiles {
+    limit: Option<u64>,
+    looked_at: Tau,
+    is_short: bool,
+}
+
+impl OpenFiles {
+    pub(super) fn new() -> OpenFiles {
+        OpenFiles { limit: limit(), looked_at: Tau::MIN, is_short: false }
+    }
+
+    /// What people are to be told at `now`, if anything: the kind of event, and its words.
+    pub(super) fn look(&mut self, now: Tau) -> Option<(&'static str, String)> {
+        let limit = self.limit?;
+        if self.looked_at > Tau::MIN && now.since(self.looked_at) < LOOK_EVERY_NS {
+            return None;
+        }
+        self.looked_at = now;
+        self.judge(limit, open(limit))
+    }
+
+    fn judge(&mut self, limit: u64, open: u64) -> Option<(&'static str, String)> {
+        let left = kept_back(limit).saturating_sub(OTHERS_USED);
+        let is_short = open + left >= limit;
+        if std::mem::replace(&mut self.is_short, is_short) == is_short {
+            return None;
+        }
+        Some(if is_short {
+            let text = format!("{open} of {limit} files are open: new readers wait; measuring and saving go on");
+            ("files_short", text)
+        } else {
+            ("files_enough", format!("{open} of {limit} files are open: readers are taken again"))
+        })
+    }
+}
 
 /// Open files that this process may have; none when the system does not say.
 pub(super) fn limit() -> Option<u64> {
@@ -13,7 +72,7 @@ pub(super) fn limit() -> Option<u64> {
 /// What to tell when fewer dashboards than `wanted` can be open.
 pub(super) fn warning(wanted: usize, limit: Option<u64>) -> Option<String> {
     let limit = limit?;
-    let dashboards = limit.saturating_sub(OTHERS);
+    let dashboards = limit - kept_back(limit);
     (dashboards < wanted as u64).then(|| {
         format!("limit: {limit} open files allows {dashboards} dashboards; wanted {wanted} (LimitNOFILE=16384)")
     })
@@ -32,5 +91,21 @@ mod tests {
         assert_eq!(warning(4_096, Some(16_384)), None);
         assert_eq!(warning(64, None), None);
         assert!(limit().is_some_and(|n| n > 0));
+    }
+
+    #[test]
+    fn readers_leave_files_to_the_rest_and_a_shortage_is_told_once() {
+        assert_eq!(
+            (connections_max(Some(1_024)), connections_max(Some(100)), connections_max(None)),
+            (Some(900), Some(50), None)
+        );
+        let mut files = OpenFiles { limit: Some(1_024), looked_at: Tau::MIN, is_short: false };
+        assert_eq!(files.judge(1_024, 900), None);
+        let (kind, text) = files.judge(1_024, 916).unwrap();
+        assert_eq!((kind, files.judge(1_024, 1_024)), ("files_short", None));
+        assert_eq!(text, "916 of 1024 files are open: new readers wait; measuring and saving go on");
+        assert_eq!(files.judge(1_024, 100).unwrap().0, "files_enough");
+        assert!(open(7) > 2, "standard streams at least");
+        assert!(OpenFiles::new().look(Tau(0)).is_none_or(|told| told.0 == "files_short"));
     }
 }

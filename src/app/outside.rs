@@ -7,6 +7,7 @@ use crate::ports::clock::Clock;
 use crate::ports::dial::{DialOptions, TcpDialer};
 use crate::ports::export::{ExportOptions, HttpExport};
 use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Memory;
 use crate::ports::probe::TcpProbe;
 use crate::ports::resolve::{DnsResolver, Resolve};
 use crate::ports::tls::{Tls, TlsRoots};
@@ -48,6 +49,7 @@ pub fn network(config: &Config, clock: &Arc<dyn Clock>) -> Result<Outside, Strin
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
         export: Arc::new(export),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
+        memory: Memory::of_this_process(),
         fail: FailPoints::default(),
     })
 }

@@ -13,11 +13,12 @@ use crate::actors::vitals::Vitals;
 use crate::config::{Config, RECOMPUTERS};
 use crate::domain::view::Picture;
 use crate::http::detail::RecheckError;
-use crate::http::{HttpParts, HttpState, page_specs};
+use crate::http::{HttpParts, HttpState, Tallies, page_specs};
 use crate::ports::clock::Clock;
 use crate::ports::dial::Dialer;
 use crate::ports::export::ExportClient;
 use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::{Memory, Pressure};
 use crate::ports::probe::Probe;
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{Driver, StatusBoard};
@@ -43,6 +44,8 @@ pub struct Outside {
     pub export: Arc<dyn ExportClient>,
     /// Measures round trips.
     pub probe: Arc<dyn Probe>,
+    /// How much memory is left.
+    pub memory: Memory,
     /// Where tests make parts fail.
     pub fail: FailPoints,
 }
@@ -83,6 +86,8 @@ impl App {
             now: utc_now,
             trouble: watch::channel(None).0,
             vitals: Vitals::default(),
+            tallies: Tallies::default(),
+            pressure: Pressure::default(),
             listed_misses: Arc::new(config.limits.listed_misses.into()),
         };
         let assembled = assemble(&lasting, opened.kept, None);
@@ -263,5 +268,8 @@ fn http_state(
         utc_now_ms: Arc::clone(&lasting.now),
         options: http_options(config),
         shutdown: shutdown.clone(),
+        tallies: lasting.tallies.clone(),
+        pressure: lasting.pressure.clone(),
+        fail: lasting.outside.fail.clone(),
     }))
 }

@@ -1,9 +1,9 @@
 //! What the parts are told from the configuration: recomputers, retention, limits, the server's options.
 
 use super::assembled::Lasting;
+use super::open_files;
 use super::pictures::Pictures;
 use super::state::Kept;
-use crate::actors::vitals::Vitals;
 use crate::config::Config;
 use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
@@ -11,7 +11,7 @@ use crate::http::HttpOptions;
 use crate::ports::store::PrunePlan;
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
-    Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
+    Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, rtt, stats,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -74,12 +74,11 @@ pub(super) fn state_told(kept: &Kept) -> serde_json::Value {
 
 /// What the page of the internals says beside the ledger.
 pub(super) fn internals(
-    config: &Config,
-    board: StatusBoard,
-    now: UtcNow,
+    lasting: &Lasting,
     state: serde_json::Value,
-    vitals: Vitals,
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let (config, board, now) = (&lasting.config, lasting.board.clone(), Arc::clone(&lasting.now));
+    let (vitals, tallies) = (lasting.vitals.clone(), lasting.tallies.clone());
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
         "held_ops": config.limits.held_ops,
@@ -95,6 +94,7 @@ pub(super) fn internals(
             "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
             "limits": limits,
             "state": state,
+            "http": tallies.told(),
             "restarts": vitals.restarts().into_iter().collect::<BTreeMap<String, u64>>(),
         })
     })
@@ -109,6 +109,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         allowed_hosts: http.allowed_hosts.clone(),
         cors_origins: http.cors_origins.clone(),
         live_sockets_max: http.live_sockets,
+        connections_max: open_files::connections_max(open_files::limit()),
         live_sockets_per_address_max: http.live_sockets_per_address,
         detail_requests_per_second: http.detail_requests_per_second,
         detail_burst: http.detail_burst,

@@ -147,6 +147,18 @@ fn seq(raw: &str) -> Result<u64, Reject> {
     }
 }
 
+/// The `seq` of a text that was refused, as far as it can be told: the first number under that name, wherever it stands.
+#[must_use]
+pub fn seq_in(text: &str) -> Option<u64> {
+    const NAME: &str = "\"seq\"";
+    let mut places = text.match_indices(NAME);
+    places.find_map(|(at, _)| {
+        let value = text.get(at + NAME.len()..)?.trim_start().strip_prefix(':')?.trim_start();
+        let end = value.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
+        value.get(..end).and_then(|digits| seq(digits).ok())
+    })
+}
+
 /// Offset of `part`, which is borrowed from `text`.
 fn offset_in(text: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)

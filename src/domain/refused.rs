@@ -3,6 +3,17 @@
 use super::time::{SECOND, Tau};
 use std::collections::{BTreeMap, VecDeque};
 
+/// The latest frame of a source that something was wrong with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LastReject {
+    /// What was wrong, in words.
+    pub text: String,
+    /// When it came.
+    pub at: Tau,
+    /// Its own number, where that can be told.
+    pub seq: Option<u64>,
+}
+
 /// Nanoseconds of one slot.
 const SLOT_NS: i64 = 60 * SECOND;
 /// Slots of the hour.

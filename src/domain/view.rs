@@ -35,7 +35,7 @@ use super::impair::Watching;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
 use super::mirror_state::Standing;
-use super::refused::Refused;
+use super::refused::{LastReject, Refused};
 use super::sample::Samples;
 use super::sessions::Session;
 use super::source::SourceIx;
@@ -70,8 +70,8 @@ pub struct SourceInfo {
     pub cursor: Option<u64>,
     /// Refused frames by reason.
     pub rejects: BTreeMap<String, u64>,
-    /// The latest refused frame: what was wrong, and when.
-    pub last_reject: Option<(String, Tau)>,
+    /// The latest refused frame.
+    pub last_reject: Option<LastReject>,
     /// Refused frames of the last hour.
     pub refused: Refused,
     /// How fast it is read.

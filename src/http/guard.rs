@@ -3,7 +3,7 @@
 //! Runs around the router, so that errors get the same headers as pages. It adds; it never changes a body.
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpResponse};
@@ -47,13 +47,13 @@ fn fixed_headers() -> [(HeaderName, HeaderValue); 5] {
 }
 
 /// Which headers an answer gets, decided from the request before it is handed on.
-struct Additions {
+pub(super) struct Additions {
     resource_policy: &'static HeaderValue,
     is_https: bool,
     allow_origin: Option<HeaderValue>,
     varies_by_origin: bool,
     /// Whether what follows the request is no request: the connection ends with an answer that does not take it over.
-    is_stream: bool,
+    pub(super) is_stream: bool,
 }
 
 /// Checks the request, passes it on, and adds the headers to whatever came of it.
@@ -65,7 +65,8 @@ pub fn around<S>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
 {
-    let additions = additions(state, &request);
+    let additions = additions(state, request.head());
+    state.fail.reach("request", request.path());
     let answer = match early_answer(state, &request) {
         Some(response) => Either::Left(ready(Ok(request.into_response(response)))),
         None => Either::Right(service.call(request)),
@@ -142,8 +143,8 @@ pub fn is_origin_allowed(origins: &[String], origin: &HeaderValue) -> bool {
     origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
 }
 
-fn additions(state: &HttpState, request: &ServiceRequest) -> Additions {
-    let is_public = is_public(request.path());
+pub(super) fn additions(state: &HttpState, request: &RequestHead) -> Additions {
+    let is_public = is_public(request.uri.path());
     let origins = &state.options.cors_origins;
     let allows_any = origins.iter().any(|origin| origin == "*");
     let allow_origin = if !is_public {
@@ -151,15 +152,16 @@ fn additions(state: &HttpState, request: &ServiceRequest) -> Additions {
     } else if allows_any {
         Some(HeaderValue::from_static("*"))
     } else {
-        request.headers().get(header::ORIGIN).filter(|origin| is_origin_allowed(origins, origin)).cloned()
+        request.headers.get(header::ORIGIN).filter(|origin| is_origin_allowed(origins, origin)).cloned()
     };
-    let is_https = is_https(request.peer_addr(), request.headers(), &state.options.trusted_proxies);
-    let is_stream = request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE);
+    let is_https = is_https(request.peer_addr, &request.headers, &state.options.trusted_proxies);
+    let is_stream = request.method == Method::CONNECT || request.headers.contains_key(header::UPGRADE);
     let resource_policy = if is_public { &CROSS_ORIGIN } else { &SAME_ORIGIN };
     Additions { resource_policy, is_https, allow_origin, varies_by_origin: is_public && !allows_any, is_stream }
 }
 
-fn add(headers: &mut HeaderMap, additions: Additions) {
+/// Adds what was decided to an answer.
+pub(super) fn add(headers: &mut HeaderMap, additions: Additions) {
     for (name, value) in fixed_headers() {
         // A page may have a policy of its own, as one that opens sockets to the sources.
         if name != header::CONTENT_SECURITY_POLICY || !headers.contains_key(&name) {

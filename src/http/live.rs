@@ -30,6 +30,7 @@ use super::guard::is_origin_allowed;
 use super::problem::{Problem, quote};
 use super::sockets::Seat;
 use super::state::HttpState;
+use crate::ports::memory::Pressure;
 use frame_limit::FrameLimit;
 use liveness::{Liveness, Sign};
 pub(super) use notices::Notices;
@@ -46,7 +47,7 @@ const SIGN_OF_LIFE: &[u8] = b"alive?";
 /// Opens a live socket.
 ///
 /// # Errors
-/// 426 without an upgrade, 403 for an origin that is not allowed, 429 over the limits, 503 while stopping.
+/// 426 without an upgrade, 403 for an origin that is not allowed, 429 over the limits, 503 while stopping and while memory is short.
 pub fn open(request: &HttpRequest, payload: web::Payload, state: &HttpState) -> Result<HttpResponse, Problem> {
     let is_upgrade =
         request.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
@@ -59,10 +60,14 @@ pub fn open(request: &HttpRequest, payload: web::Payload, state: &HttpState) -> 
     if state.shutdown.is_cancelled() {
         return Err(Problem::unavailable("restarting", "stopping; retry in 5 s", 5));
     }
+    if state.pressure.drops_readers() {
+        return Err(Problem::unavailable("overloaded", "memory is short; retry in 30 s", 30));
+    }
     let client = state.client(request);
     state.limit.take(client)?;
     let seat = state.sockets.sit(client, state.limit.is_exempt(client))?;
-    let session = Session::new(Notices::new(state.pages.clone()), state.shutdown.clone(), seat);
+    let session =
+        Session::new(Notices::new(state.pages.clone()), state.shutdown.clone(), (seat, state.pressure.clone()));
     ws::WsResponseBuilder::new(session, request, FrameLimit::new(payload, FRAME_BYTES_MAX))
         .frame_size(FRAME_BYTES_MAX)
         .start()
@@ -76,7 +81,12 @@ fn check_origin(request: &HttpRequest, state: &HttpState) -> Result<(), Problem>
     };
     let host = request.headers().get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
     let own = origin.as_bytes().splitn(2, |byte| *byte == b':').nth(1).and_then(|rest| rest.strip_prefix(b"//"));
-    if is_origin_allowed(&state.options.cors_origins, origin) || own == Some(host) {
+    if own == Some(host) {
+        return Ok(());
+    }
+    let is_allowed = is_origin_allowed(&state.options.cors_origins, origin);
+    state.tallies.foreign_origin(is_allowed);
+    if is_allowed {
         return Ok(());
     }
     let detail = format!("{} may not open this socket", quote(&String::from_utf8_lossy(origin.as_bytes())));
@@ -95,15 +105,16 @@ struct Session {
     held: bool,
     is_closing: bool,
     /// Counts this socket for as long as it is open.
-    _seat: Seat,
+    seat: Seat,
+    pressure: Pressure,
 }
 
 type Context = WebsocketContext<Session>;
 
 impl Session {
-    fn new(notices: Notices, shutdown: CancellationToken, seat: Seat) -> Self {
+    fn new(notices: Notices, shutdown: CancellationToken, (seat, pressure): (Seat, Pressure)) -> Self {
         let liveness = Liveness::new(Instant::now());
-        Session { notices, shutdown, liveness, held: false, is_closing: false, _seat: seat }
+        Session { notices, shutdown, liveness, held: false, is_closing: false, seat, pressure }
     }
 
     fn close(&mut self, ctx: &mut Context, code: CloseCode, reason: &str) {
@@ -143,6 +154,9 @@ impl Session {
     }
 
     fn heartbeat(&mut self, ctx: &mut Context) {
+        if self.pressure.drops_readers() && self.seat.is_given_up(Instant::now()) {
+            self.close(ctx, CloseCode::Again, "overloaded");
+        }
         match self.liveness.look(Instant::now()) {
             Sign::Fine => {}
             Sign::Ask => ctx.ping(SIGN_OF_LIFE),

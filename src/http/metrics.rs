@@ -26,7 +26,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 43] = [
+pub const METRICS: [(&str, &str, &str); 46] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -74,6 +74,9 @@ pub const METRICS: [(&str, &str, &str); 43] = [
     ("mirrorwatch_restarts_total", "counter", "Parts that ended by themselves and were started anew"),
     ("mirrorwatch_validated_ops_total", "counter", "Operations of the primary that were checked by all rules"),
     ("mirrorwatch_invalid_ops_total", "counter", "Those of them that break a rule"),
+    ("mirrorwatch_http_panics_total", "counter", "Answers whose code panicked"),
+    ("mirrorwatch_live_foreign_origins_total", "counter", "Live sockets that pages of other origins opened"),
+    ("mirrorwatch_live_refused_origins_total", "counter", "Live sockets that pages of other origins were refused"),
 ];
 
 /// States of a link, as the pages name them.
@@ -251,7 +254,7 @@ mod tests {
             internals: json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }],
                 "restarts": { "auditor": 2 }, "validity": { "validated": 9, "not_validated": 1, "invalid": 0 },
                 "ledger": { "held_ops": 7, "dropped_by_us": 3 },
-                "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 } }),
+                "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3 } }),
             divergence: json!({ "age_ge_s": [1, 60], "mirrors": [{ "id": "a", "missing_ops": [4, 2], "extra_ops": [1, 0] }] }),
             coverage: vec![(
                 "5m",
@@ -306,6 +309,7 @@ mod tests {
             "mirrorwatch_dropped_total{what=\"findings\"} 5",
             "mirrorwatch_dropped_total{what=\"frames\"} 3",
             "mirrorwatch_restarts_total{part=\"auditor\"} 2",
+            "mirrorwatch_http_panics_total 3",
         ] {
             assert!(text.lines().any(|l| l == line), "no {line} in\n{text}");
         }

@@ -86,9 +86,9 @@ impl Problem {
             .header(header::RETRY_AFTER, HeaderValue::from(retry_after_s))
     }
 
-    /// 500; the cause goes to the log under the request's id, never to the reader.
+    /// 500; the cause goes to the log under the request's id, which is all that the reader is told.
     pub fn internal() -> Self {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "report the request_id")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "report id")
     }
 
     /// With the limit that was passed.
@@ -114,16 +114,23 @@ impl Problem {
 
     /// The response. `now_ms` (UTC) goes into the request's id.
     pub fn respond(&self, request: &HttpRequest, now_ms: i64) -> HttpResponse {
+        self.respond_to(request.path(), now_ms)
+    }
+
+    /// The response to a request for `path`, where nothing more is left of the request.
+    pub fn respond_to(&self, path: &str, now_ms: i64) -> HttpResponse {
         let request_id = request_id(now_ms);
-        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(%request_id, path = request.path(), "request failed");
+        let is_internal = self.status == StatusCode::INTERNAL_SERVER_ERROR;
+        if is_internal {
+            tracing::error!(%request_id, path = %crate::telemetry::Capped(path), "request failed");
         }
+        let detail = if is_internal { format!("{} {request_id}", self.detail) } else { self.detail.clone() };
         let body = Body {
             kind: format!("/docs/errors#{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
-            detail: &self.detail,
-            instance: request.path(),
+            detail: &detail,
+            instance: path,
             code: self.code,
             request_id,
             limit: self.extras.limit,

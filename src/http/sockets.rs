@@ -1,21 +1,32 @@
 //! How many connections of a kind there are, in all and of each client: live sockets, and all of them. A [`Seat`] is one; dropping it gives it back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 
+use tokio::time::Instant;
+
 use super::client_address::limit_key;
 use super::problem::Problem;
 
+/// How often it is reckoned how many are to be given up.
+const GIVE_UP_EVERY: Duration = Duration::from_millis(900);
 /// Seconds after which a refused client may try again.
 const RETRY_AFTER_S: u64 = 10;
 
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
+    /// The numbers of the open ones, and the next.
+    numbers: BTreeSet<u64>,
+    next: u64,
+    /// When it was reckoned how many are to be given up, and how many are left of those.
+    given_up_at: Option<Instant>,
+    to_give_up: usize,
     by_client: HashMap<u128, usize>,
 }
 
@@ -32,6 +43,23 @@ pub struct Sockets {
 pub struct Seat {
     sockets: Arc<Sockets>,
     key: u128,
+    number: u64,
+}
+
+impl Seat {
+    /// Whether this one is to be given up at `now`, where some have to be: the oldest eighth of the open ones in a second, one
+    /// at least.
+    pub fn is_given_up(&self, now: Instant) -> bool {
+        self.sockets.with(|counts| {
+            if counts.given_up_at.is_none_or(|at| now.duration_since(at) >= GIVE_UP_EVERY) {
+                (counts.given_up_at, counts.to_give_up) = (Some(now), counts.total / 8 + 1);
+            }
+            let older = counts.numbers.range(..self.number).take(counts.to_give_up).count();
+            let is_given_up = older < counts.to_give_up;
+            counts.to_give_up -= usize::from(is_given_up);
+            is_given_up
+        })
+    }
 }
 
 impl Sockets {
@@ -51,7 +79,7 @@ impl Sockets {
     /// 429 `too_many_sockets`.
     pub fn sit(self: &Arc<Self>, client: IpAddr, is_exempt: bool) -> Result<Seat, Problem> {
         let key = limit_key(client);
-        self.with(|counts| {
+        let number = self.with(|counts| {
             if counts.total >= self.total_max {
                 return Err(refusal("in all", self.total_max));
             }
@@ -61,9 +89,11 @@ impl Sockets {
             }
             counts.total += 1;
             counts.by_client.insert(key, held + 1);
-            Ok(())
+            counts.next += 1;
+            counts.numbers.insert(counts.next);
+            Ok(counts.next)
         })?;
-        Ok(Seat { sockets: Arc::clone(self), key })
+        Ok(Seat { sockets: Arc::clone(self), key, number })
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Counts) -> T) -> T {
@@ -75,6 +105,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.sockets.with(|counts| {
             counts.total = counts.total.saturating_sub(1);
+            counts.numbers.remove(&self.number);
             let left = counts.by_client.get(&self.key).copied().unwrap_or(0).saturating_sub(1);
             if left == 0 {
                 counts.by_client.remove(&self.key);
@@ -105,6 +136,9 @@ mod tests {
         assert!(sockets.sit(a, false).unwrap_err().detail.contains("for one address"));
         let third = sockets.sit(a, true).unwrap();
         assert!(sockets.sit(b, true).unwrap_err().detail.contains("in all"));
+        let now = Instant::now();
+        assert!(!third.is_given_up(now) && first.is_given_up(now), "the oldest one");
+        assert!(!third.is_given_up(now + GIVE_UP_EVERY / 2), "and no more for a while");
         drop((first, third));
         assert_eq!(sockets.open(), 1);
         drop(sockets.sit(b, false).unwrap());

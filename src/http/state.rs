@@ -15,7 +15,10 @@ use super::pool::Pool;
 use super::problem::Problem;
 use super::recheck;
 use super::sockets::{Seat, Sockets};
+use super::tallies::Tallies;
 use crate::domain::did::Did;
+use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use crate::publish::{Pages, UtcNow};
 
 /// Connections of one address besides its live sockets.
@@ -37,6 +40,8 @@ pub struct HttpOptions {
     pub cors_origins: Vec<String>,
     /// Live sockets in all.
     pub live_sockets_max: usize,
+    /// Connections of any kind in all, where something bounds them besides the sockets' own limit.
+    pub connections_max: Option<usize>,
     /// Live sockets of one client.
     pub live_sockets_per_address_max: usize,
     /// Details and new sockets per second and client, steadily.
@@ -61,6 +66,7 @@ impl Default for HttpOptions {
             allowed_hosts: Vec::new(),
             cors_origins: vec!["*".to_owned()],
             live_sockets_max: 4096,
+            connections_max: None,
             live_sockets_per_address_max: 64,
             detail_requests_per_second: 10,
             detail_burst: 40,
@@ -90,6 +96,12 @@ pub struct HttpParts {
     pub options: HttpOptions,
     /// Cancelled when the process stops: ends sockets and server.
     pub shutdown: CancellationToken,
+    /// Where it is counted what happens here.
+    pub tallies: Tallies,
+    /// How short memory is.
+    pub pressure: Pressure,
+    /// Where tests make an answer fail.
+    pub fail: FailPoints,
 }
 
 /// Shared by all workers.
@@ -114,6 +126,9 @@ pub struct HttpState {
     connections: Arc<Sockets>,
     pub(super) health: Readiness,
     pub(super) readiness: Readiness,
+    pub(super) tallies: Tallies,
+    pub(super) pressure: Pressure,
+    pub(super) fail: FailPoints,
     utc_now_ms: UtcNow,
 }
 
@@ -137,6 +152,9 @@ impl HttpState {
             pages: parts.pages,
             health: parts.health,
             readiness: parts.readiness,
+            tallies: parts.tallies,
+            pressure: parts.pressure,
+            fail: parts.fail,
             utc_now_ms: parts.utc_now_ms,
             shutdown: parts.shutdown,
             options,

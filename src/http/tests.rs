@@ -3,6 +3,7 @@
 mod headers;
 mod recheck;
 mod wire;
+mod words;
 mod world;
 
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use actix_web::{test, web};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::{HttpOptions, HttpParts, HttpState, app, bind, page_specs, server};
+use super::{HttpOptions, HttpParts, HttpState, Tallies, app, bind, page_specs, server};
+use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use crate::publish::Pages;
 pub use world::{World, publish, world, world_with};
 use world::{ask, assert_problem, assert_security_headers, get};
@@ -408,6 +411,9 @@ async fn before_the_first_computation_pages_are_503() {
         utc_now_ms: Arc::new(|| NOW_MS),
         options: HttpOptions::default(),
         shutdown: CancellationToken::new(),
+        tallies: Tallies::default(),
+        pressure: Pressure::default(),
+        fail: FailPoints::default(),
     }));
     let got = get(&parts, "/api/v1/overview").await;
     assert_problem(&got, 503, "not_ready", "/api/v1/overview");

@@ -178,6 +178,39 @@ mod tests {
         assert_eq!(error.to_string(), "no address for other.example.org (NXDOMAIN)");
     }
 
+    /// A name server that knows no name, and whether it says so or that it has no address of it.
+    async fn name_server(is_name_known: bool) -> DnsResolver {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = hickory_resolver::config::ConnectionConfig::udp();
+        connection.port = socket.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let mut question = [0; 512];
+            while let Ok((len, from)) = socket.recv_from(&mut question).await {
+                let mut answer = question[..len].to_vec();
+                // RFC 1035 §4.1.1: a response, recursion available, with its code; nothing but the question in it.
+                (answer[2], answer[3]) = (0x81, if is_name_known { 0x80 } else { 0x83 });
+                // An EDNS record of the question is no part of the answer.
+                let question_end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+                answer.truncate(question_end);
+                answer[6..12].fill(0);
+                let _ = socket.send_to(&answer, from).await;
+            }
+        });
+        let server =
+            hickory_resolver::config::NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
+        let config = hickory_resolver::config::ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let builder = TokioResolver::builder_with_config(config, Default::default());
+        DnsResolver { inner: builder.build().map_err(|error| error.to_string()) }
+    }
+
+    #[tokio::test]
+    async fn what_a_name_server_says_has_its_words() {
+        for (is_name_known, why) in [(false, "NXDOMAIN"), (true, "no A or AAAA record")] {
+            let error = name_server(is_name_known).await.resolve("plc.example.org").await.unwrap_err();
+            assert_eq!(error.to_string(), format!("no address for plc.example.org ({why})"));
+        }
+    }
+
     #[test]
     fn building_never_fails() {
         let _ = DnsResolver::new();

@@ -184,6 +184,8 @@ pub struct Behaviour {
     pub duplicate_share: f64,
     /// Share of operations after which the stream carries a frame that is none.
     pub garbage_share: f64,
+    /// So many of the next operations are followed by themselves under the largest number there is.
+    pub poison_next: u32,
     /// Whose numbers it gives.
     pub numbering: Numbering,
     /// How it writes.
@@ -251,6 +253,7 @@ impl Default for Behaviour {
             alterations: vec![Alteration::Content, Alteration::CreatedAt, Alteration::Did],
             duplicate_share: 0.0,
             garbage_share: 0.0,
+            poison_next: 0,
             numbering: Numbering::Directory,
             style: Style::default(),
             upgrade: Upgrade::Stream,

@@ -6,6 +6,7 @@ use super::log::{Log, Place};
 use super::op::{OpMaker, SimOp};
 use super::server::NowMs;
 use crate::domain::did::Did;
+use crate::domain::frame::MAX_SEQ;
 use crate::domain::op::OpKey;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -305,6 +306,10 @@ impl State {
             for frame in self.log.last_frames(1, style) {
                 self.log.append_odd(frame, keep);
             }
+        }
+        if let Some(left) = self.behaviour.poison_next.checked_sub(1) {
+            self.behaviour.poison_next = left;
+            self.log.append_odd(Message::text(op.message_text(MAX_SEQ, style)), keep);
         }
         if self.happens(self.behaviour.garbage_share) {
             let kind = Garbage::ALL.get(self.garbage % Garbage::ALL.len()).copied().unwrap_or(Garbage::Cut);

@@ -61,9 +61,13 @@ fn is_up(row: &Value) -> bool {
 async fn until_noticed(world: &mut World, what: &str, source: impl Fn(&Value) -> &Value) {
     let begun = Instant::now();
     let publisher = world.babble(EVERY);
-    world.until(&format!("{what} is seen to be dead"), |o| (!is_up(source(o))).then_some(())).await;
+    let down = |o: &Value| (!is_up(source(o))).then(|| source(o)["link"]["last_error"]["text"].clone());
+    let text = world.until(&format!("{what} is seen to be dead"), down).await;
     let took = begun.elapsed();
     world.hush(publisher).await;
+    let silent = text.as_str().unwrap().strip_prefix("ws: no data and no pong for ");
+    let silent_s: u64 = silent.and_then(|rest| rest.strip_suffix(" s")).unwrap().parse().unwrap();
+    assert!((14..=21).contains(&silent_s) || world.was_frozen().await, "{what}: {text}");
     assert!(took <= NOTICED_WITHIN || world.was_frozen().await, "{what}: noticed after {took:?}");
 }
 

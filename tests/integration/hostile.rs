@@ -5,7 +5,7 @@ use crate::world::{World, test};
 use mirrorwatch::config::Transport;
 use mirrorwatch::domain::frame::Reject;
 use mirrorwatch::domain::op::Kind;
-use mirrorwatch::sim::behaviour::Behaviour;
+use mirrorwatch::sim::behaviour::{Behaviour, Hangup};
 use mirrorwatch::sim::flood::Flood;
 use mirrorwatch::sim::garbage::Garbage;
 use serde_json::{Value, json};
@@ -141,6 +141,9 @@ async fn play(with_floods: bool) -> Outcome {
     let published = world.settled_but(&HOSTILE.map(|h| h.0)).await;
     if with_floods {
         assert_nothing_was_let_go(&world, "distinct").await;
+        let page = world.get("/api/v1/mirrors/distinct").await;
+        let told = page["rejects"]["by_reason"]["rate_limited"].as_u64().unwrap_or(0);
+        assert_eq!(Some(told), page["throttle"]["times"].as_u64(), "each time it was told as a reason");
     }
     let (mut others, mut lags) = (Vec::new(), Vec::new());
     for id in OTHERS {
@@ -247,17 +250,59 @@ fn each_reason_to_refuse_a_frame_is_counted_under_its_name_and_told() {
         assert_eq!(counted.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
         let sum: u64 = counted.values().filter_map(Value::as_u64).sum();
         assert_eq!(page["rejected_frames"].as_u64().unwrap(), sum, "{page}");
-        let (text, last) =
-            (page["rejects"]["text"].as_str().unwrap(), page["rejects"]["last"]["text"].as_str().unwrap());
+        let text = page["rejects"]["text"].as_str().unwrap();
         assert!(text.starts_with(&format!("babbling: {sum} frames refused in the last hour: ")), "{text}");
-        assert!(text.contains(". Last: ") && text.ends_with(&format!(" UTC, {last}.")), "{text}");
         assert!(expected.iter().all(|name| text.contains(&format!(" {name}"))), "{text}");
         let other = world.get("/api/v1/mirrors/faithful").await;
         assert_eq!((&other["rejects"]["by_reason"], &other["rejected_frames"]), (&json!({}), &json!(0)));
+        let (at, what) = text.split_once(". Last: ").unwrap().1.split_once(" UTC, ").unwrap();
+        let last = &page["rejects"]["last"];
+        let seq = last["seq"].as_u64().map(|seq| format!("seq {seq}."));
+        assert_eq!(
+            (at, what),
+            (&last["at"].as_str().unwrap()[11..19], &*seq.unwrap_or(format!("{}.", last["text"].as_str().unwrap())))
+        );
         world.mirror("babbling").set(|b| b.garbage_share = 0.0);
         world.settle().await;
         let counts = world.counts("babbling").await;
         assert_eq!((counts.missed, counts.unknown, counts.extra), (0, 0, 0), "garbage hides nothing: {counts:?}");
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_poisoned_number_is_told_and_leads_no_cursor_astray() {
+    test(async {
+        let mut world =
+            World::new(["faithful", "poisoned"].map(|id| (id, Behaviour::default())).into()).watched().await;
+        world.publish(10).await;
+        world.mirror("poisoned").set(|b| b.poison_next = 1);
+        world.publish(10).await;
+        let page = world
+            .eventually("both numbers that cannot be are counted", async || {
+                let page = world.get("/api/v1/mirrors/poisoned").await;
+                (page["rejects"]["by_reason"]["bad_seq"] == 2).then_some(page)
+            })
+            .await;
+        let rejects = &page["rejects"];
+        assert_eq!((&rejects["last"]["text"], &page["rejected_frames"]), (&json!("bad_seq (regress)"), &json!(2)));
+        let seq = rejects["last"]["seq"].as_u64().unwrap();
+        let text = rejects["text"].as_str().unwrap();
+        assert!(text.starts_with("poisoned: 2 frames refused in the last hour: 2 bad_seq. Last: "), "{text}");
+        assert!(text.ends_with(&format!(" UTC, seq {seq}.")), "{text}");
+        world.mirror("poisoned").kill_connections(Hangup::Eof);
+        let is_filled =
+            async || world.events("gap_filled").await.iter().any(|e| e["source"] == "poisoned").then_some(());
+        world.eventually("the gap is filled from the last true number", is_filled).await;
+        world.publish(10).await;
+        world.settle().await;
+        let counts = world.counts("poisoned").await;
+        assert_eq!((counts.missed, counts.unknown, counts.extra), (0, 0, 0), "{counts:?}");
+        assert_eq!(
+            world.events("gap_not_filled").await,
+            Vec::<Value>::new(),
+            "the gap was filled from the last true number"
+        );
         world.stop().await;
     });
 }

@@ -35,6 +35,29 @@ async fn panicked(world: &World, (name, of): (&'static str, &str), part: &str) -
     begun.elapsed()
 }
 
+#[test]
+fn an_answer_that_panics_is_an_error_with_a_number_and_the_others_go_on() {
+    test(async {
+        let world = quiet(&["untouched"]).watched().await;
+        world.fail().panic_at("request", "/api/v1/mirrors");
+        let (status, problem) = world.answer("/api/v1/mirrors").await;
+        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!((status, &problem["code"]), (500, &"internal".into()), "{problem}");
+        assert!(detail.starts_with("report id 01") && detail.len() == 36, "{detail}");
+        assert_eq!(world.status("/api/v1/mirrors").await, 200, "the next one is answered");
+        world
+            .eventually("it is counted", async || {
+                let counted = world.get("/api/v1/internals").await["http"]["panics"] == 1;
+                let scraped = world.text("/metrics").await.contains("\nmirrorwatch_http_panics_total 1\n");
+                (counted && scraped).then_some(())
+            })
+            .await;
+        assert_eq!(world.row("untouched").await["link"]["reconnects"], 0);
+        let mut world = world;
+        world.stop().await;
+    });
+}
+
 fn quiet(ids: &[&'static str]) -> World {
     World::new(ids.iter().map(|id| (*id, Behaviour::default())).collect())
 }

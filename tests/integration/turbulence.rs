@@ -4,10 +4,11 @@
 use crate::world::counts::Counts;
 use crate::world::process::Process;
 use crate::world::{World, test};
-use mirrorwatch::sim::behaviour::{Behaviour, Hangup};
+use mirrorwatch::config::Transport;
+use mirrorwatch::sim::behaviour::{Behaviour, Delay, Export, Hangup};
 use std::process::Command;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// More than two pages of an export.
 const MANY: u64 = 2_300;
@@ -156,5 +157,104 @@ fn a_frozen_observer_blames_nobody() {
             let reconnects = world.row(id).await["link"]["reconnects"].as_u64();
             assert_eq!(reconnects, Some(0), "{id}: a freeze of ours is no death of the link");
         }
+    });
+}
+
+/// How long the program is frozen in the ordinary run, and besides with `MIRRORWATCH_SWEEP`.
+const FROZEN: [u64; 3] = [200, 1_000, 5_000];
+const FROZEN_SWEPT: [u64; 4] = [500, 10_000, 30_000, 60_000];
+/// Operations that come while it is frozen.
+const UNSEEN: u32 = 10;
+
+/// Whether no thread of the program runs.
+fn is_stopped(process: &Process) -> bool {
+    let mut threads = std::fs::read_dir(format!("/proc/{}/task", process.pid())).unwrap();
+    threads.all(|thread| {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        status.lines().any(|line| line.starts_with("State:\tT"))
+    })
+}
+
+/// Milliseconds that each span of late reading lasted, newest first.
+async fn late_ms(world: &World) -> Vec<u64> {
+    let events = world.events("reader_late").await;
+    let ms = |event: &serde_json::Value| {
+        let text = event["text"].as_str()?.strip_prefix("our reading was late for ")?;
+        text.strip_suffix(" ms")?.parse().ok()
+    };
+    events.iter().filter_map(ms).collect()
+}
+
+#[test]
+fn a_freeze_of_any_length_is_told_and_no_lag_is_measured_in_it() {
+    let is_swept = std::env::var_os("MIRRORWATCH_SWEEP").is_some();
+    let lengths = FROZEN.into_iter().chain(FROZEN_SWEPT.into_iter().filter(|_| is_swept));
+    test(async {
+        let slow = Delay { fixed_ms: 30, ..Delay::default() };
+        let mirrors =
+            vec![("faithful", Behaviour::default()), ("slow", Behaviour { delay: slow, ..Behaviour::default() })];
+        let mut world = World::new(mirrors);
+        // As with the defaults, lag waits until it is known whether it can be believed.
+        world.config.judging.settle = Duration::from_secs(2);
+        let process = world.start_process().await;
+        world.synchronized().await;
+        let mut unseen = 0;
+        for frozen_ms in lengths {
+            world.publish_every(20, Duration::from_millis(60), None).await;
+            sleep(Duration::from_millis(300)).await;
+            let told_before = late_ms(&world).await.len();
+            signal(&process, "STOP");
+            world.eventually("every thread stands still", async || is_stopped(&process).then_some(())).await;
+            let until = Instant::now() + Duration::from_millis(frozen_ms);
+            let pace = Duration::from_millis(frozen_ms) / (4 * UNSEEN);
+            world.publish_every(u64::from(UNSEEN), pace, None).await;
+            sleep(until.saturating_duration_since(Instant::now())).await;
+            signal(&process, "CONT");
+            unseen += u64::from(UNSEEN);
+            let told = world
+                .eventually(&format!("a freeze of {frozen_ms} ms is told"), async || {
+                    let told = late_ms(&world).await;
+                    (told.len() > told_before).then_some(told)
+                })
+                .await;
+            let longest = told.iter().take(told.len() - told_before).max();
+            assert!(longest >= Some(&(frozen_ms - 50)), "of {frozen_ms} ms: {told:?}");
+        }
+        world.settle().await;
+        for id in ["faithful", "slow"] {
+            let (counts, row) = (world.counts(id).await, world.row(id).await);
+            assert_eq!((counts.missed, counts.late, counts.unknown, counts.extra), (0, 0, 0, 0), "{id}: {counts:?}");
+            assert_eq!(counts.delivered() + counts.not_eligible, world.published, "{id}: {counts:?}");
+            assert_eq!(row["link"]["reconnects"], 0, "{id}: a freeze of ours is no death of the link");
+            let measured = row["lag"]["n"].as_u64().unwrap();
+            assert!(measured > 0 && measured <= world.published - unseen, "{id}: {measured} of {}", world.published);
+        }
+        let history = world.get("/api/v1/analytics/history").await;
+        assert!(history["impaired"].as_array().unwrap().iter().any(|is| is == true), "{history}");
+    });
+}
+
+#[test]
+fn a_cursor_that_is_refused_is_told_with_its_number() {
+    test(async {
+        let no_export = Behaviour { export: Export::Absent, ..Behaviour::default() };
+        let mut world = World::new(vec![("forgetful", no_export)]);
+        world.config.mirrors[0].transport = Transport::Stream;
+        let mut world = world.watched().await;
+        world.publish(10).await;
+        world.settle().await;
+        let cursor = world.get("/api/v1/mirrors/forgetful").await["link"]["cursor"].as_u64().unwrap();
+        world.mirror("forgetful").set(|b| b.oldest_cursor = u64::MAX);
+        world.mirror("forgetful").kill_connections(Hangup::Eof);
+        let told = world
+            .eventually("the mirror keeps too little", async || {
+                world.events("gap_not_filled").await.pop().and_then(|event| event["text"].as_str().map(str::to_owned))
+            })
+            .await;
+        // It is asked from the operation before the last one known, which has to be the first of the answer.
+        let asked = cursor - 1;
+        let why = format!("closed by mirror: OutdatedCursor (our cursor {asked} is older than it keeps)");
+        assert_eq!(told, format!("{why}; it offers no /export: the gap stays"));
+        world.stop().await;
     });
 }

@@ -1,7 +1,9 @@
 //! How fast mirrors are read: what each costs, how long each is to pause, and what is told of that.
 
 use super::Collector;
+use crate::domain::frame::Reject;
 use crate::domain::op::Op;
+use crate::domain::refused::LastReject;
 use crate::domain::source::SourceIx;
 use crate::domain::throttle::{Pause, Throttle};
 use crate::domain::time::{SECOND, Tau};
@@ -34,6 +36,8 @@ impl Collector {
                 format!("sends more than {per_s} operations a second that the primary does not know: read no faster");
             tracing::warn!(source = %known.who.id, text, "throttled");
             self.note_of(source, "throttled", text);
+            let reject = Reject::RateLimited;
+            self.rejected(source, reject.name(), LastReject { text: reject.to_string(), at: now, seq: None });
         }
         pause
     }

@@ -3,8 +3,9 @@
 use super::MirrorStream;
 use super::reading::rejected;
 use crate::actors::message::SourceEvent;
+use crate::domain::digits::in_groups;
 use crate::domain::fill::{Fill, FillStep, PAGE_OPS};
-use crate::domain::frame::{Frame, Reject, Shape, parse};
+use crate::domain::frame::{Frame, Reject, Shape, parse, seq_in};
 use crate::domain::link::LinkEvent;
 use crate::domain::op::{Op, OpKey};
 use crate::domain::throttle::Pause;
@@ -14,11 +15,14 @@ use crate::ports::dial::DialRequest;
 use crate::ports::dial_error::{DialClass, DialError};
 use crate::ports::export::{ExportPage, ExportTarget};
 use crate::ports::export_error::{ExportClass, ExportError};
+use crate::ports::memory::Pressure;
 use crate::ports::stream_reader::{Arrived, Payload, StreamEnd};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+/// Between two looks whether there is memory again.
+const MEMORY_LOOK: Duration = Duration::from_millis(500);
 /// The first wait after a page that could not be had.
 const RETRY_NS: i64 = SECOND;
 /// The longest such wait.
@@ -97,8 +101,10 @@ impl MirrorStream {
         let asking = waiting.into_actor(self).then(move |(), act, _| {
             // What the page before cost is known by now.
             let pause_ns = act.ask_not_before.since(act.now()).max(0);
+            let pressure = act.doors.pressure.clone();
             let asking = async move {
                 tokio::time::sleep(Duration::from_nanos(pause_ns as u64)).await;
+                until_there_is_memory(&pressure).await;
                 export.page(&target, after, PAGE_OPS as u32).await
             };
             asking.into_actor(act)
@@ -141,7 +147,10 @@ impl MirrorStream {
                     ops.extend(op.seq.map(|seq| (seq, op.key)));
                     events.push(SourceEvent::Arrived(op, page.received_at, Mode::Filled));
                 }
-                Err(reject) => events.push(rejected(&reject, page.received_at)),
+                Err(reject) => {
+                    let seq = std::str::from_utf8(line).ok().and_then(seq_in);
+                    events.push(rejected(&reject, page.received_at, seq));
+                }
             }
         }
         ops
@@ -178,8 +187,13 @@ impl MirrorStream {
         };
         let (dialer, cancelled, address) = (Arc::clone(&self.doors.dialer), self.connection.clone(), ctx.address());
         let (fail, id) = (self.doors.fail.clone(), self.settings.id.clone());
+        let pressure = self.doors.pressure.clone();
         let task = actix_rt::spawn(async move {
             fail.reach("replay", &id);
+            tokio::select! {
+                () = cancelled.cancelled() => return,
+                () = until_there_is_memory(&pressure) => {}
+            }
             let mut reader = match dialer.dial(request).await {
                 Ok(open) => open.reader,
                 Err(error) => {
@@ -254,10 +268,17 @@ impl MirrorStream {
                 Some(op)
             }
             Err(reject) => {
-                events.push(rejected(&reject, message.at));
+                events.push(rejected(&reject, message.at, seq_in(text)));
                 None
             }
         }
+    }
+
+    /// Why a replay was refused, as people read it. Only a source without `/export` is asked for one.
+    fn refusal_text(&self, reason: &str) -> String {
+        let cursor = in_groups(self.fill.as_ref().map_or(0, Fill::last_seq), ",");
+        let what = if reason == "OutdatedCursor" { "older than it keeps" } else { "newer than what it has" };
+        format!("closed by mirror: {reason} (our cursor {cursor} is {what}); it offers no /export: the gap stays")
     }
 
     fn replay_ended(
@@ -268,7 +289,7 @@ impl MirrorStream {
     ) {
         let refusal = match end {
             Ok(StreamEnd::Closed { reason, .. }) if reason == "OutdatedCursor" || reason == "FutureCursor" => {
-                Some(format!("closed by the source: {reason}"))
+                Some(self.refusal_text(reason))
             }
             Err(DialError { class: DialClass::Http { status: 400, .. }, text }) => Some(text.clone()),
             _ => None,
@@ -286,6 +307,13 @@ impl MirrorStream {
                 act.replay(ctx);
             }
         });
+    }
+}
+
+/// Waits while memory is so short that gaps are not filled.
+async fn until_there_is_memory(pressure: &Pressure) {
+    while pressure.stops_fills() {
+        tokio::time::sleep(MEMORY_LOOK).await;
     }
 }
 

@@ -1,13 +1,14 @@
 //! What a connection brings: parsed, checked, and told in order.
 
 use super::MirrorStream;
-use crate::actors::message::{Read, ReadEnd, SourceEvent};
+use crate::actors::message::{Read, ReadEnd, RejectedFrame, SourceEvent};
 use crate::domain::fill::Anchor;
-use crate::domain::frame::{Reject, parse};
+use crate::domain::frame::{Reject, SeqFault, parse, seq_in};
 use crate::domain::link::{LinkEvent, LinkState};
 use crate::domain::op::Op;
+use crate::domain::refused::LastReject;
 use crate::domain::source::SourceIx;
-use crate::domain::time::Tau;
+use crate::domain::time::{SECOND, Tau};
 use crate::domain::verdict::Mode;
 use crate::ports::stream_reader::{Arrived, Payload, StreamEnd};
 use actix::Context;
@@ -70,7 +71,7 @@ impl MirrorStream {
         let text = match &message.payload {
             Payload::Text(text) => text,
             Payload::Binary(bytes) => {
-                events.push(rejected(&Reject::NotText, message.at));
+                events.push(rejected(&Reject::NotText, message.at, None));
                 return *bytes as u64;
             }
         };
@@ -80,7 +81,7 @@ impl MirrorStream {
         };
         match parsed {
             Ok(frame) => {
-                self.note_live(&frame.op, message.at);
+                self.note_live(&frame.op, message.at, events);
                 if self.settings.source == SourceIx::PRIMARY {
                     self.doors.known.note(&frame.op, message.at);
                 }
@@ -89,7 +90,7 @@ impl MirrorStream {
                 text.len().saturating_sub(FRAME_USUAL_BYTES) as u64
             }
             Err(reject) => {
-                events.push(rejected(&reject, message.at));
+                events.push(rejected(&reject, message.at, seq_in(text)));
                 text.len() as u64
             }
         }
@@ -107,12 +108,19 @@ impl MirrorStream {
         }
     }
 
-    fn note_live(&mut self, op: &Op, at: Tau) {
+    fn note_live(&mut self, op: &Op, at: Tau, events: &mut Vec<SourceEvent>) {
         if self.is_bundle() {
             self.note_bundled(op, at);
             return;
         }
         let Some(seq) = op.seq else { return };
+        if let Err(reject) = self.numbering.take(seq, &op.key) {
+            let is_leap = reject == Reject::BadSeq(SeqFault::Jump);
+            events.push(misnumbered(&reject, at, seq));
+            if is_leap {
+                return;
+            }
+        }
         if let Some(fill) = &mut self.fill {
             fill.live(seq);
         }
@@ -124,11 +132,9 @@ impl MirrorStream {
     fn ended(&mut self, end: &ReadEnd, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
         let now = self.now();
         let event = match end {
-            ReadEnd::Dead => {
-                LinkEvent::Dead { text: "tcp: nothing that was sent was acknowledged for 15 s".to_owned() }
-            }
-            ReadEnd::Stream(StreamEnd::Unacknowledged) => {
-                LinkEvent::Dead { text: StreamEnd::Unacknowledged.to_string() }
+            ReadEnd::Dead { silent_ns } => {
+                let silent_s = (silent_ns + SECOND / 2) / SECOND;
+                LinkEvent::Dead { text: format!("ws: no data and no pong for {silent_s} s") }
             }
             ReadEnd::Stream(StreamEnd::Closed { code, reason }) => {
                 LinkEvent::Closed { code: *code, reason: reason.clone() }
@@ -136,9 +142,9 @@ impl MirrorStream {
             ReadEnd::Stream(other) => {
                 match other {
                     StreamEnd::TooLarge { bytes, limit } => {
-                        events.push(rejected(&Reject::TooLarge { bytes: *bytes, limit: *limit }, now));
+                        events.push(rejected(&Reject::TooLarge { bytes: *bytes, limit: *limit }, now, None));
                     }
-                    StreamEnd::NotUtf8 => events.push(rejected(&Reject::NotText, now)),
+                    StreamEnd::NotUtf8 => events.push(rejected(&Reject::NotText, now, None)),
                     _ => {}
                 }
                 match other {
@@ -153,10 +159,22 @@ impl MirrorStream {
     }
 }
 
-pub(in crate::actors) fn rejected(reject: &Reject, at: Tau) -> SourceEvent {
+/// A frame was refused; `seq` is the number that it came with, where that can be told.
+pub(in crate::actors) fn rejected(reject: &Reject, at: Tau, seq: Option<u64>) -> SourceEvent {
+    SourceEvent::Rejected(Box::new(rejected_frame(reject, at, seq)))
+}
+
+/// The number of a frame was refused, and its operation taken.
+fn misnumbered(reject: &Reject, at: Tau, seq: u64) -> SourceEvent {
+    SourceEvent::Rejected(Box::new(RejectedFrame { is_taken: true, ..rejected_frame(reject, at, Some(seq)) }))
+}
+
+fn rejected_frame(reject: &Reject, at: Tau, seq: Option<u64>) -> RejectedFrame {
     let mut text = reject.to_string();
     if let Some((cut, _)) = text.char_indices().nth(REJECT_TEXT_MAX) {
         text.truncate(cut);
     }
-    SourceEvent::Rejected(reject.name(), text, at, reject.claim().copied().map(Box::new))
+    let claim = reject.claim().copied();
+    let seq = seq.or(claim.and_then(|claim| claim.seq));
+    RejectedFrame { reason: reject.name(), what: LastReject { text, at, seq }, claim, is_taken: false }
 }

@@ -87,7 +87,7 @@ pub enum Reject {
     /// Above what the directory accepts; bytes of DAG-CBOR.
     #[error("op_too_large ({0} > {MAX_OPERATION_BYTES} B CBOR)")]
     OpTooLarge(usize),
-    /// The source sent more than its share.
+    /// The source sent more than its share: told once each time that it is read no faster; the frame waits and is taken.
     #[error("rate_limited")]
     RateLimited,
 }

@@ -154,6 +154,17 @@ fn a_mismatch_keeps_what_was_claimed() {
 }
 
 #[test]
+fn the_number_of_a_refused_frame_is_told_where_it_can_be_read() {
+    let good = good();
+    assert_eq!(seq_in(&good.replace(DID, "did:web:example.org")), Some(7));
+    assert_eq!(seq_in(&good[..12]), Some(7), "cut in the middle");
+    assert_eq!(seq_in(r#"{ "seq" : 9007199254740991 ,"#), Some(MAX_SEQ));
+    for text in ["", "{", r#"{"seq":0}"#, r#"{"seq":"7"}"#, r#"{"seq":9007199254740992}"#, r#"{"x":"\"seq\":7"}"#] {
+        assert_eq!(seq_in(text), None, "{text}");
+    }
+}
+
+#[test]
 fn brackets_in_strings_do_not_nest() {
     let text = good().replacen('{', &format!(r#"{{"x":"\"{}","#, "[".repeat(40)), 1);
     assert!(read(&text).is_ok());

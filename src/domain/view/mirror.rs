@@ -1,6 +1,7 @@
 //! The list of mirrors and one mirror's own page.
 
 use super::{Picture, SourceInfo, content, overview, sample};
+use crate::domain::digits::in_groups;
 use crate::domain::source::SourceIx;
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Value, json};
@@ -47,15 +48,17 @@ pub fn detail(picture: &Picture, index: usize, overview: &Value, windows: &[(Win
 
 /// What was refused of a source: all of it by reason, the latest, and one line about the last hour.
 fn rejects(picture: &Picture, info: &SourceInfo) -> Value {
-    let last = info.last_reject.as_ref().map(|(text, at)| json!({ "text": text, "at": picture.at(*at) }));
-    let text = info.refused.text(&info.name, picture.capture.now).map(|line| match &info.last_reject {
-        Some((what, at)) => {
-            let label = picture.at(*at);
+    let last = info.last_reject.as_ref();
+    let text = info.refused.text(&info.name, picture.capture.now).map(|line| match last {
+        Some(last) => {
+            let label = picture.at(last.at);
             let time = label.get(TIME_OF_LABEL).unwrap_or(&label);
+            let what = last.seq.map_or_else(|| last.text.clone(), |seq| format!("seq {}", in_groups(seq, " ")));
             format!("{line}. Last: {time} UTC, {what}.")
         }
         None => format!("{line}."),
     });
+    let last = last.map(|last| json!({ "text": last.text, "at": picture.at(last.at), "seq": last.seq }));
     json!({ "by_reason": info.rejects, "last": last, "text": text })
 }
 

@@ -22,7 +22,7 @@ pub fn tallies(picture: &Picture) -> Value {
 }
 
 fn source(picture: &Picture, info: &SourceInfo, mirror: Option<&MirrorCapture>) -> Value {
-    let up = info.sessions.last().filter(|s| s.to == Tau::MAX).map(|s| picture.at(s.from));
+    let up = info.sessions.last().filter(|s| s.span.to == Tau::MAX).map(|s| picture.at(s.span.from));
     let received = mirror.map_or(&picture.capture.primary, |m| &m.source);
     let mut entry = Map::new();
     entry.insert("id".into(), info.id.clone().into());

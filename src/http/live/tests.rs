@@ -185,4 +185,23 @@ async fn a_page_of_another_origin_is_refused_where_not_all_may_read() {
         }
     }
     assert!(connect_async(&url).await.is_ok(), "a program sends none");
+    let told = world.state.tallies.told();
+    assert_eq!((&told["foreign_origin_sockets"], &told["refused_origin_sockets"]), (&1.into(), &4.into()));
+}
+
+#[actix_web::test]
+async fn while_memory_is_short_the_oldest_sockets_go_and_none_comes() {
+    let world = world();
+    let url = serve(&world);
+    let (mut oldest, mut newest) = (open(&url).await, open(&url).await);
+    next_json(&mut oldest).await;
+    next_json(&mut newest).await;
+    world.state.pressure.set(90);
+    let Err(tungstenite::Error::Http(answer)) = connect_async(&url).await else { panic!("it was let in") };
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"30".parse().unwrap()));
+    assert_eq!(next_close(&mut oldest).await, (1013, "overloaded".to_owned()));
+    world.state.pressure.set(84);
+    publish(&world.pages, "overview", "{}", 1);
+    assert_eq!(next_json(&mut newest).await["topic"], "overview");
+    assert!(connect_async(&url).await.is_ok());
 }

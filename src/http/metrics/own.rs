@@ -5,6 +5,13 @@ use serde_json::Value;
 use super::{Samples, Scrape, at, seconds, word};
 use crate::domain::impair::Watching;
 
+/// What is told of the server, and its names in the page of the internals.
+const HTTP: [(&str, &str); 3] = [
+    ("mirrorwatch_http_panics_total", "panics"),
+    ("mirrorwatch_live_foreign_origins_total", "foreign_origin_sockets"),
+    ("mirrorwatch_live_refused_origins_total", "refused_origin_sockets"),
+];
+
 /// Adds what the overview and the internals say of us.
 pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     let observer = &scrape.overview["observer"];
@@ -25,6 +32,9 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     samples.add("mirrorwatch_validated_ops_total", &[], at(internals, "/validity/validated").as_f64());
     samples.add("mirrorwatch_invalid_ops_total", &[], at(internals, "/validity/invalid").as_f64());
     dropped(samples, internals);
+    for (name, key) in HTTP {
+        samples.add(name, &[], internals["http"][key].as_f64());
+    }
     for (part, count) in internals["restarts"].as_object().into_iter().flatten() {
         samples.add("mirrorwatch_restarts_total", &[("part", part)], count.as_f64());
     }

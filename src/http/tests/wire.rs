@@ -95,6 +95,37 @@ fn assert_refused(text: &str, status: u16, code: &str) {
 }
 
 #[actix_web::test]
+async fn a_request_that_panics_is_answered_and_the_next_one_too() {
+    let world = world();
+    let mut other = Wire::open(&world).await;
+    let mut wire = Wire::open(&world).await;
+    world.state.fail.panic_at("request", "/api/v1/overview");
+    wire.send(OVERVIEW).await;
+    wire.send("GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    let (text, _) = wire.rest().await;
+    assert_eq!(statuses(&text), [500, 200], "{text}");
+    let (first, _) = text.split_once("HTTP/1.1 200").unwrap();
+    let (head, body) = first.split_once("\r\n\r\n").unwrap();
+    assert!(head.to_lowercase().contains("content-security-policy: default-src 'none';"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let told = body["detail"].as_str().unwrap();
+    assert_eq!(
+        (&body["code"], told),
+        (&"internal".into(), &*format!("report id {}", body["request_id"].as_str().unwrap()))
+    );
+    assert!(!first.contains("fail point"), "nothing of what happened inside: {first}");
+    other.send(&OVERVIEW.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n")).await;
+    assert_eq!(statuses(&other.rest().await.0), [200]);
+    assert_eq!(world.state.tallies.told()["panics"], 1);
+
+    world.state.fail.panic_at("request", "/api/v1/live");
+    let mut socket = Wire::open(&world).await;
+    socket.send("GET /api/v1/live HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+    assert_refused(&socket.rest().await.0, 500, "internal");
+    assert_eq!(world.state.tallies.told()["panics"], 2);
+}
+
+#[actix_web::test]
 async fn what_is_no_request_is_refused_with_words_and_headers() {
     let world = world();
     let fields = "a: b\r\n".repeat(FIELDS_MAX);

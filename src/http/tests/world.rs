@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::{DID, NOW_MS};
 use crate::domain::did::Did;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
-use crate::http::{HttpOptions, HttpParts, HttpState, Readiness, app, page_specs};
+use crate::http::{HttpOptions, HttpParts, HttpState, Readiness, Tallies, app, page_specs};
+use crate::ports::fail_point::FailPoints;
+use crate::ports::memory::Pressure;
 use crate::publish::{Pages, Update};
 
 /// Answers with the question; a slow one where asked for.
@@ -127,6 +129,9 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         utc_now_ms: Arc::new(move || clock.load(Ordering::SeqCst)),
         options,
         shutdown: CancellationToken::new(),
+        tallies: Tallies::default(),
+        pressure: Pressure::default(),
+        fail: FailPoints::default(),
     }));
     World { pages, state, detail, now_ms, is_real_time: std::cell::Cell::new(true) }
 }

@@ -185,10 +185,17 @@ async fn names_without_an_address_and_ports_without_a_listener_read_as_documente
 
 /// A TLS server for `names` that upgrades and sends one message; its address and certificate.
 async fn tls_server(names: &[&str]) -> (SocketAddr, rustls::pki_types::CertificateDer<'static>) {
+    tls_server_until(names, 4096).await
+}
+
+/// The same with a certificate that holds until the second of January of a year.
+async fn tls_server_until(names: &[&str], year: i32) -> (SocketAddr, rustls::pki_types::CertificateDer<'static>) {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let mut parameters = rcgen::CertificateParams::new(names).unwrap();
+    parameters.not_after = rcgen::date_time_ymd(year, 1, 2);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap().der().clone();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -208,6 +215,15 @@ async fn tls_server(names: &[&str]) -> (SocketAddr, rustls::pki_types::Certifica
     })
     .await;
     (address, certificate)
+}
+
+#[tokio::test]
+async fn a_certificate_that_expired_is_told_with_its_day() {
+    let (address, certificate) = tls_server_until(&["plc.example.org"], 2020).await;
+    let table = TableResolver::default().with("plc.example.org", &[address.ip()]);
+    let trusting = dialer(table, &TlsRoots::Only(vec![certificate]));
+    let error = trusting.dial(request(&format!("wss://plc.example.org:{}", address.port()))).await.err().unwrap();
+    assert_eq!(error, DialError { class: DialClass::Tls, text: "tls: certificate expired 2020-01-02".into() });
 }
 
 #[tokio::test]
