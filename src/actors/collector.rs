@@ -42,7 +42,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::throttle::Throttle;
 use crate::domain::time::{Labels, SECOND, Tau};
 use crate::domain::transport::Taken;
-use crate::domain::view::{Imported, Picture};
+use crate::domain::view::Imported;
 use crate::ports::clock::Clock;
 use crate::ports::fail_point::FailPoints;
 use crate::ports::store::EventRow;
@@ -382,7 +382,7 @@ impl Handler<TakePicture> for Collector {
     type Result = MessageResult<TakePicture>;
 
     fn handle(&mut self, _: TakePicture, _: &mut Self::Context) -> Self::Result {
-        MessageResult(Arc::new(self.picture()))
+        MessageResult(Arc::new(picture::picture(self)))
     }
 }
 
@@ -391,11 +391,5 @@ impl Handler<Stop> for Collector {
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         ctx.stop();
-    }
-}
-
-impl Collector {
-    fn picture(&self) -> Picture {
-        picture::picture(self)
     }
 }

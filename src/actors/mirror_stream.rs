@@ -8,21 +8,19 @@
 mod bundle;
 mod care;
 mod chain;
+mod doors;
 mod filling;
 mod reading;
 
 pub use bundle::Dialect;
+pub use doors::StreamDoors;
 pub(super) use reading::rejected;
 
-use super::anchors::Anchors;
-use super::known_dids::KnownDids;
 use super::line::Line;
 use super::message::{AskChain, Beat, FromSource, Happened, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
-use super::reader::{ReaderTask, Readers};
+use super::reader::ReaderTask;
 use super::validator::{Submitted, ValidatorDoor};
-use super::vitals::Vitals;
 use crate::domain::fill::{Anchor, Fill};
-use crate::domain::frame::FormCache;
 use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
 use crate::domain::mempool::Refill;
 use crate::domain::numbering::Numbering;
@@ -30,17 +28,13 @@ use crate::domain::op::Op;
 use crate::domain::source::SourceIx;
 use crate::domain::throttle::Pause;
 use crate::domain::time::{SECOND, Tau};
-use crate::ports::clock::Clock;
-use crate::ports::dial::{DialRequest, Dialed, Dialer};
+use crate::ports::dial::{DialRequest, Dialed};
 use crate::ports::dial_error::{DialClass, DialError};
-use crate::ports::export::ExportClient;
-use crate::ports::fail_point::FailPoints;
-use crate::ports::memory::Pressure;
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Recipient, WrapFuture,
 };
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -71,31 +65,6 @@ pub struct StreamSettings {
     pub was_observed: bool,
     /// Which stream it has.
     pub dialect: Dialect,
-}
-
-/// The doors that a stream uses.
-#[derive(Clone)]
-pub struct StreamDoors {
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// Opens streams.
-    pub dialer: Arc<dyn Dialer>,
-    /// Pages exports.
-    pub export: Arc<dyn ExportClient>,
-    /// The forms of operations that are proved already, shared by all sources.
-    pub forms: Arc<Mutex<FormCache>>,
-    /// The notes of all readers.
-    pub readers: Readers,
-    /// DIDs that the primary published about lately.
-    pub known: KnownDids,
-    /// How far each source is known to the ledger.
-    pub anchored: Anchors,
-    /// Where restarts are counted.
-    pub vitals: Vitals,
-    /// How short memory is.
-    pub pressure: Pressure,
-    /// Where tests make parts fail.
-    pub fail: FailPoints,
 }
 
 /// Whom a stream tells.
