@@ -65,6 +65,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Notes that what stands at `path` is not what was `expected`.
+    pub(super) fn unexpected(&mut self, path: &str, expected: &str) {
+        if let Some(value) = self.find(path) {
+            self.refuse(path, value, expected, None);
+        }
+    }
+
     /// Whether nothing was wrong with any of `paths` so far.
     pub(super) fn is_sound(&self, paths: &[&str]) -> bool {
         !paths.iter().any(|path| self.unsound.contains(*path))

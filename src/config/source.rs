@@ -199,7 +199,7 @@ fn read_url(r: &mut Reader<'_>, source: &str, default: &str, (plaintext, private
         }
     };
     let Ok(url) = Url::parse(&text) else {
-        r.problem(path, format!("expected {expected}; got {}", quoted(&text)));
+        r.unexpected(path, expected);
         return None;
     };
     let problems = url_problems(&url, plaintext, private);

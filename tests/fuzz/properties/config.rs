@@ -10,8 +10,9 @@ use super::reference::assert_line;
 
 /// Separates the file from lines `NAME=VALUE` of the environment.
 const SEPARATOR: char = '\u{1e}';
-/// Longest line about one mistake, in characters, without the directory of the file.
-const LINE_CHARS_MAX: usize = 700;
+/// Longest line about one mistake, in characters: a variable's value and a part of it, 80 each, all of them escaped, and
+/// some words.
+const LINE_CHARS_MAX: usize = 1_600;
 /// Shortest text that is looked for as a secret, in characters: shorter ones occur by chance.
 const SECRET_CHARS_MIN: usize = 6;
 

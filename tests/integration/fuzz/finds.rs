@@ -70,6 +70,16 @@ fn settings_are_told_in_one_order() {
     }
 }
 
+/// `config/environment-value-told-twice`: an address that is none was told beside its variable and again behind it.
+#[test]
+fn the_value_of_a_variable_is_told_once() {
+    let told = refusal("{}", &[("MIRRORWATCH_MIRRORS", "plc example")]);
+    let expected = "mirrorwatch: environment: MIRRORWATCH_MIRRORS=\"plc example\": expected an address, as \"wss://plc.example.org\" (overrides mirrors[0].url)";
+    assert_eq!(told, expected);
+    let told = refusal(r#"{"primary":{"url":"plc example"}}"#, &[]);
+    assert!(told.ends_with("expected an address, as \"wss://plc.example.org\"; got \"plc example\""), "{told}");
+}
+
 /// A file of nothing but mirrors, of a long key above many elements, or of nothing but mistakes, kept the start busy with
 /// the square of its length in time or memory, and all of it was told.
 #[test]
