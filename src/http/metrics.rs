@@ -220,7 +220,7 @@ fn own_parts(samples: &mut Samples, internals: &Value) {
     }
     samples.add("mirrorwatch_tracker_entries", &[], at(internals, "/ledger/held_ops").as_f64());
     for (name, key) in HTTP {
-        samples.add(name, &[], internals["http"][key].as_f64());
+        samples.add(name, &[], at(internals, &format!("/http/{key}")).as_f64());
     }
     for (part, count) in internals["restarts"].as_object().into_iter().flatten() {
         samples.add("mirrorwatch_restarts_total", &[("part", part)], count.as_f64());
