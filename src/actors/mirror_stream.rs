@@ -94,9 +94,8 @@ pub struct MirrorStream {
     epoch: u64,
     connection: CancellationToken,
     anchor: Option<Anchor>,
-    /// Newest operation of the present connection's live stream.
+    /// Newest operation of the present connection's live stream, and its numbers.
     live_high: Option<Anchor>,
-    /// Its numbers.
     numbering: Numbering,
     anchors: VecDeque<(Tau, Anchor)>,
     fill: Option<Fill>,
@@ -195,8 +194,7 @@ impl MirrorStream {
     fn drop_connection(&mut self) {
         self.connection.cancel();
         self.epoch += 1;
-        (self.fill, self.refill) = (None, None);
-        self.peer = None;
+        (self.fill, self.refill, self.peer) = (None, None, None);
         if self.to.pinger.try_send(PeerIs(None)).is_err() {
             tracing::debug!(source = %self.settings.id, "the pinger was not told that the connection is gone");
         }

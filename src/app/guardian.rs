@@ -134,7 +134,7 @@ impl Guardian {
             self.lasting.vitals.looked(now);
             self.look(now);
             for (kind, text) in self.files.look(now).into_iter().chain(self.memory.look(now)) {
-                self.tell(kind, text);
+                self.tell(kind, &text);
             }
             if !self.is_core_alive() && self.may_rebuild(now) {
                 self.rebuild(now).await;
@@ -179,10 +179,10 @@ impl Guardian {
     }
 
     /// Tells people of something that happened to the whole program.
-    fn tell(&self, kind: &'static str, text: String) {
+    fn tell(&self, kind: &'static str, text: &str) {
         tracing::warn!(kind, "{text}");
         let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        present.iter().for_each(|p| p.happened(Happened { kind, source: None, text: text.clone() }));
+        present.iter().for_each(|p| p.happened(Happened { kind, source: None, text: text.to_owned() }));
     }
 
     fn may_rebuild(&self, now: Tau) -> bool {

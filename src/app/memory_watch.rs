@@ -67,6 +67,7 @@ fn level(percent: u32) -> Level {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "scratch of a test")]
 mod tests {
     use super::*;
 

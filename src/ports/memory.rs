@@ -74,6 +74,7 @@ impl Pressure {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "scratch of a test")]
 mod tests {
     use super::*;
 

@@ -199,7 +199,8 @@ mod tests {
         let server =
             hickory_resolver::config::NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
         let config = hickory_resolver::config::ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let builder = TokioResolver::builder_with_config(config, Default::default());
+        let builder =
+            TokioResolver::builder_with_config(config, hickory_resolver::net::runtime::TokioRuntimeProvider::default());
         DnsResolver { inner: builder.build().map_err(|error| error.to_string()) }
     }
 

@@ -41,24 +41,24 @@
 //!
 //! | row | test |
 //! |---|---|
-//! | not_text | `each_reason_to_refuse_a_frame_is_counted_under_its_name_and_told` |
-//! | too_large | `every_reason_has_a_name_of_its_own` |
-//! | bad_json | `each_fault_has_its_own_reason` |
+//! | `not_text` | `each_reason_to_refuse_a_frame_is_counted_under_its_name_and_told` |
+//! | `too_large` | `every_reason_has_a_name_of_its_own` |
+//! | `bad_json` | `each_fault_has_its_own_reason` |
 //! | depth | `each_fault_has_its_own_reason` |
-//! | duplicate_key | `each_fault_has_its_own_reason` |
-//! | not_object | `each_fault_has_its_own_reason` |
-//! | unknown_type | `each_fault_has_its_own_reason` |
+//! | `duplicate_key` | `each_fault_has_its_own_reason` |
+//! | `not_object` | `each_fault_has_its_own_reason` |
+//! | `unknown_type` | `each_fault_has_its_own_reason` |
 //! | missing | `each_fault_has_its_own_reason` |
-//! | bad_did | `each_fault_has_its_own_reason` |
-//! | bad_cid | `each_fault_has_its_own_reason` |
-//! | bad_seq, out of range | `each_fault_has_its_own_reason` |
-//! | bad_seq, regress and jump | `a_number_that_goes_back_or_leaps_is_told` |
-//! | bad_seq on the page | `a_poisoned_number_is_told_and_leads_no_cursor_astray` |
-//! | bad_time | `each_fault_has_its_own_reason` |
-//! | cid_mismatch | `each_fault_has_its_own_reason` |
-//! | genesis_mismatch | `each_fault_has_its_own_reason` |
-//! | op_too_large | `each_fault_has_its_own_reason` |
-//! | rate_limited | `hostile_mirrors_change_no_figure_of_another_and_cost_little` |
+//! | `bad_did` | `each_fault_has_its_own_reason` |
+//! | `bad_cid` | `each_fault_has_its_own_reason` |
+//! | `bad_seq`, out of range | `each_fault_has_its_own_reason` |
+//! | `bad_seq`, regress and jump | `a_number_that_goes_back_or_leaps_is_told` |
+//! | `bad_seq` on the page | `a_poisoned_number_is_told_and_leads_no_cursor_astray` |
+//! | `bad_time` | `each_fault_has_its_own_reason` |
+//! | `cid_mismatch` | `each_fault_has_its_own_reason` |
+//! | `genesis_mismatch` | `each_fault_has_its_own_reason` |
+//! | `op_too_large` | `each_fault_has_its_own_reason` |
+//! | `rate_limited` | `hostile_mirrors_change_no_figure_of_another_and_cost_little` |
 //! | text of the page | `a_poisoned_number_is_told_and_leads_no_cursor_astray` |
 //! | close reasons | `a_cursor_that_is_refused_is_told_with_its_number` |
 //! | dns | `what_a_name_server_says_has_its_words` |

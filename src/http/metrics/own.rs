@@ -33,7 +33,7 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     samples.add("mirrorwatch_invalid_ops_total", &[], at(internals, "/validity/invalid").as_f64());
     dropped(samples, internals);
     for (name, key) in HTTP {
-        samples.add(name, &[], internals["http"][key].as_f64());
+        samples.add(name, &[], at(internals, &format!("/http/{key}")).as_f64());
     }
     for (part, count) in internals["restarts"].as_object().into_iter().flatten() {
         samples.add("mirrorwatch_restarts_total", &[("part", part)], count.as_f64());
