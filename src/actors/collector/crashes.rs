@@ -4,20 +4,19 @@
 //! One number makes a history of a primary and two mirrors. It is played through the store's door into memory; an
 //! ordinary run takes [`POINTS`] crashes, `MIRRORWATCH_SWEEP` [`POINTS_SWEEP`].
 
+mod told;
+
 use super::{Collector, CollectorParts, Restored, SourceIdentity, restore};
 use crate::actors::anchors::Anchors;
 use crate::actors::line::Line;
 use crate::actors::message::SourceEvent;
 use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::domain::cid::Cid;
-use crate::domain::confirm::Explained;
 use crate::domain::did::Did;
-use crate::domain::finding::{About, Finding, ProbeEvidence};
 use crate::domain::interval::{Acc, ExtraState, Status};
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
-use crate::domain::link::{Link, LinkState};
+use crate::domain::link::LinkState;
 use crate::domain::op::{Kind, Op, OpKey};
-use crate::domain::sessions::{Ended, Session};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
 use crate::domain::verdict::{Mode, Verdict};
@@ -31,6 +30,7 @@ use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
+use told::{explained, linked};
 
 const POINTS: u64 = 320;
 const POINTS_SWEEP: u64 = 10_000;
@@ -133,26 +133,6 @@ fn told(truth: &Truth, down: Option<Span>) -> Vec<(Tau, SourceEvent)> {
     }
     events.sort_by_key(|e| e.0);
     events
-}
-
-fn linked(state: LinkState) -> SourceEvent {
-    let mut link = Link::new(START);
-    link.state = state;
-    SourceEvent::Link(Box::new(link))
-}
-
-/// What a host that is asked about a miss or an extra answers at once.
-fn explained((source, key, about): (SourceIx, OpKey, About)) -> Explained {
-    let finding = if about == About::Miss { Finding::DataLoss } else { Finding::PrimaryDenies };
-    let probe = ProbeEvidence {
-        host: "a".to_owned(),
-        url: format!("http://a.example/{}/log/audit", key.did),
-        at_ms: UTC_MS,
-        status: Some(200),
-        body_sha256: Some("00".repeat(32)),
-        error: None,
-    };
-    Explained { source, key, about, finding, is_final: false, listed: None, probes: vec![probe] }
 }
 
 pub(super) fn ids() -> [String; 3] {
@@ -327,43 +307,6 @@ struct Point {
     /// The disk fails so at this step before, until then.
     trouble: Option<(u64, Fault, Tau)>,
     down_ns: i64,
-}
-
-/// What a collector says of each link and of what hosts were asked, as far as that was so at `tau`.
-type Told = (Vec<Vec<(i64, i64, Option<Ended>, bool)>>, BTreeMap<(SourceIx, OpKey), (Finding, u32)>);
-
-impl Run {
-    /// What it has to say again after an end by force, when everything is kept through `saved`: a session that went on then
-    /// was ended by the observer.
-    fn told_through(&self, saved: Tau) -> Told {
-        let utc_ms = |at: Tau| labels().utc_ms(at);
-        let of = |session: Session| {
-            let goes_on = session.span.to > saved;
-            let ended = if goes_on { Some(Ended::ByObserver) } else { session.ended };
-            // What was missing before it may have been filled in behind what was kept.
-            let is_filled = session.is_filled || ended == Some(Ended::ByObserver);
-            (utc_ms(session.span.from), utc_ms(session.span.to.min(saved)), ended, is_filled)
-        };
-        let sessions = self.collector.sources.iter().map(|known| {
-            known.sessions.latest(usize::MAX).into_iter().filter(|s| s.span.from <= saved).map(of).collect()
-        });
-        (
-            sessions.collect(),
-            self.evidence().into_iter().filter(|e| e.1.2 <= saved).map(|e| (e.0, (e.1.0, e.1.1))).collect(),
-        )
-    }
-
-    fn evidence(&self) -> BTreeMap<(SourceIx, OpKey), (Finding, u32, Tau)> {
-        let (evidence, found) = (&self.collector.audit.evidence, self.collector.ledger.capture(false).found);
-        let all: BTreeMap<_, _> = found
-            .keys()
-            .filter_map(|(source, key)| evidence.of(*source, key))
-            .map(|c| ((c.source, c.key), (c.finding, c.looks, c.at)))
-            .collect();
-        assert_eq!(all.len(), found.len(), "a finding without its evidence");
-        assert!(all.iter().all(|(at, e)| found.get(at) == Some(&e.0)), "evidence for another finding");
-        all
-    }
 }
 
 /// Ends and begins again at `point`; compares with who was never killed. The intervals that were final then.
