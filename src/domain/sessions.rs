@@ -213,7 +213,7 @@ mod tests {
         s.filled();
         let open =
             Session { span: Span { from: Tau(10), to: Tau::MAX }, ended: None, resumed_from: Some(7), is_filled: true };
-        assert_eq!(s.take_changed(), [open.clone()]);
+        assert_eq!(s.take_changed(), std::slice::from_ref(&open));
         s.filled();
         assert_eq!(s.take_changed(), []);
         s.down(Tau(20), Ended::Closed(1000, "ConsumerTooSlow".to_owned()));

@@ -4,24 +4,22 @@
 //! One number makes a history of a primary and two mirrors. It is played through the store's door into memory; an
 //! ordinary run takes [`POINTS`] crashes, `MIRRORWATCH_SWEEP` [`POINTS_SWEEP`].
 
-mod truth;
-
-pub(super) use truth::truths;
-use truth::{BUSY_S, Truth, explained, told};
+mod told;
 
 use super::{Collector, CollectorParts, Restored, SourceIdentity, restore};
 use crate::actors::anchors::Anchors;
 use crate::actors::line::Line;
+use crate::actors::message::SourceEvent;
 use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::domain::cid::Cid;
-use crate::domain::finding::Finding;
+use crate::domain::did::Did;
 use crate::domain::interval::{Acc, ExtraState, Status};
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
-use crate::domain::op::OpKey;
-use crate::domain::sessions::{Ended, Session};
+use crate::domain::link::LinkState;
+use crate::domain::op::{Kind, Op, OpKey};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Mode, Verdict};
 use crate::ports::clock::ManualClock;
 use crate::ports::fail_point::FailPoints;
 use crate::ports::store::memory::{Fault, MemoryDisk};
@@ -32,6 +30,7 @@ use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
+use told::{explained, linked};
 
 const POINTS: u64 = 320;
 const POINTS_SWEEP: u64 = 10_000;
@@ -40,8 +39,101 @@ const POINTS_EACH: u64 = 40;
 pub(super) const START: Tau = Tau(1_000 * SECOND);
 pub(super) const UTC_MS: i64 = 1_700_000_100_000;
 const TICK_NS: i64 = 100 * MS;
+/// Operations are published for so long, and everything is decided by the end.
+const BUSY_S: i64 = 12;
 pub(super) const END: Tau = Tau(START.0 + 32 * SECOND);
 const INTERVAL_MS: i64 = 3_000;
+/// From a stream's opening to the end of its fill.
+const FILL_NS: i64 = 250 * MS;
+
+/// What a source sends, and when its link is cut.
+pub(super) struct Truth {
+    items: Vec<(Tau, Op)>,
+    cuts: Vec<Span>,
+}
+
+fn random_op(dice: &mut StdRng, i: u64, at: Tau) -> Op {
+    let mut cid = [0; 32];
+    cid[..8].copy_from_slice(&i.to_be_bytes());
+    let key = OpKey { did: Did([dice.random_range(0..9); 15]), cid: Cid(cid) };
+    let created_ms = UTC_MS + at.since(START) / MS - 40;
+    Op { key, kind: Kind::ALL[dice.random_range(0..Kind::ALL.len())], created_ms, seq: Some(i), prev: None }
+}
+
+pub(super) fn truths(seed: u64) -> Vec<Truth> {
+    let mut dice = StdRng::seed_from_u64(seed);
+    let mut at = START.plus(700 * MS);
+    let mut published = Vec::new();
+    while at < START.plus(BUSY_S * SECOND) {
+        published.push((at, random_op(&mut dice, published.len() as u64, at)));
+        at = at.plus(dice.random_range(20..280) * MS);
+    }
+    let mut truths = vec![Truth { items: published.clone(), cuts: cuts(&mut dice) }];
+    for m in 1..3 {
+        let mut items = Vec::new();
+        for (i, (at, op)) in published.iter().enumerate() {
+            match dice.random_range(0..100) {
+                0..8 => continue,
+                8..25 => items.push((at.plus(dice.random_range(900..6_000) * MS), *op)),
+                _ => items.push((at.plus(dice.random_range(-60..300) * MS), *op)),
+            }
+            if dice.random_range(0..100) < 4 {
+                items.push((*at, random_op(&mut dice, m * 1_000_000 + i as u64, *at)));
+            }
+        }
+        items.sort_by_key(|item| item.0);
+        truths.push(Truth { items, cuts: cuts(&mut dice) });
+    }
+    truths
+}
+
+fn cuts(dice: &mut StdRng) -> Vec<Span> {
+    let mut cuts = Vec::new();
+    let mut at = START.plus(dice.random_range(1..9) * SECOND);
+    for _ in 0..dice.random_range(0..3) {
+        let to = at.plus(dice.random_range(200..2_500) * MS);
+        cuts.push(Span { from: at, to });
+        at = to.plus(dice.random_range(600..4_000) * MS);
+    }
+    cuts
+}
+
+/// What a source tells, in order, when the observer was down in that span and saw nothing of what came in it.
+fn told(truth: &Truth, down: Option<Span>) -> Vec<(Tau, SourceEvent)> {
+    let mut spans: Vec<Span> = truth.cuts.clone();
+    spans.extend(down);
+    spans.sort_by_key(|s| s.from);
+    let mut merged: Vec<Span> = Vec::new();
+    for s in spans {
+        match merged.last_mut() {
+            Some(last) if s.from <= last.to => last.to = last.to.max(s.to),
+            _ => merged.push(s),
+        }
+    }
+    let within = |at: Tau| merged.iter().any(|s| s.from < at && at <= s.to);
+    let mut events = vec![(START, SourceEvent::Opened(START)), (START, linked(LinkState::Synchronized))];
+    let live = truth.items.iter().filter(|item| !within(item.0));
+    events.extend(live.map(|&(at, op)| (at, SourceEvent::Arrived(op, at, Mode::Live))));
+    for s in &merged {
+        if down.is_none_or(|down| down.from != s.from) {
+            events.extend([(s.from, SourceEvent::Closed), (s.from, linked(LinkState::Waiting))]);
+        }
+        events.extend([(s.to, SourceEvent::Opened(s.to)), (s.to, linked(LinkState::CatchingUp))]);
+        let filled = s.to.plus(FILL_NS);
+        let lost = truth.items.iter().filter(|item| s.from < item.0 && item.0 <= s.to);
+        events.extend(lost.map(|&(_, op)| (filled, SourceEvent::Arrived(op, filled, Mode::Filled))));
+        events.extend([(filled, SourceEvent::Filled(filled)), (filled, linked(LinkState::Synchronized))]);
+    }
+    let mut at = START.plus(TICK_NS / 2);
+    while at < END {
+        if !within(at) {
+            events.push((at, SourceEvent::Proved(at)));
+        }
+        at = at.plus(TICK_NS);
+    }
+    events.sort_by_key(|e| e.0);
+    events
+}
 
 pub(super) fn ids() -> [String; 3] {
     ["p", "a", "b"].map(str::to_owned)
@@ -218,43 +310,6 @@ struct Point {
     down_ns: i64,
 }
 
-/// What a collector says of each link and of what hosts were asked, as far as that was so at `tau`.
-type Told = (Vec<Vec<(i64, i64, Option<Ended>, bool)>>, BTreeMap<(SourceIx, OpKey), (Finding, u32)>);
-
-impl Run {
-    /// What it has to say again after an end by force, when everything is kept through `saved`: a session that went on then
-    /// was ended by the observer.
-    fn told_through(&self, saved: Tau) -> Told {
-        let utc_ms = |at: Tau| labels().utc_ms(at);
-        let of = |session: Session| {
-            let goes_on = session.span.to > saved;
-            let ended = if goes_on { Some(Ended::ByObserver) } else { session.ended };
-            // What was missing before it may have been filled in behind what was kept.
-            let is_filled = session.is_filled || ended == Some(Ended::ByObserver);
-            (utc_ms(session.span.from), utc_ms(session.span.to.min(saved)), ended, is_filled)
-        };
-        let sessions = self.collector.sources.iter().map(|known| {
-            known.sessions.latest(usize::MAX).into_iter().filter(|s| s.span.from <= saved).map(of).collect()
-        });
-        (
-            sessions.collect(),
-            self.evidence().into_iter().filter(|e| e.1.2 <= saved).map(|e| (e.0, (e.1.0, e.1.1))).collect(),
-        )
-    }
-
-    fn evidence(&self) -> BTreeMap<(SourceIx, OpKey), (Finding, u32, Tau)> {
-        let (evidence, found) = (&self.collector.audit.evidence, self.collector.ledger.capture(false).found);
-        let all: BTreeMap<_, _> = found
-            .keys()
-            .filter_map(|(source, key)| evidence.of(*source, key))
-            .map(|c| ((c.source, c.key), (c.finding, c.looks, c.at)))
-            .collect();
-        assert_eq!(all.len(), found.len(), "a finding without its evidence");
-        assert!(all.iter().all(|(at, e)| found.get(at) == Some(&e.0)), "evidence for another finding");
-        all
-    }
-}
-
 /// Ends and begins again at `point`; compares with who was never killed. The intervals that were final then.
 async fn crashed(seed: u64, truths: &[Truth], point: Point) -> usize {
     let what = format!("history {seed}, {point:?}");
@@ -276,7 +331,7 @@ async fn crashed(seed: u64, truths: &[Truth], point: Point) -> usize {
     run.clock.advance(point.down_ns);
     run.collector = collector(&run.disk, &run.clock, false);
     let again = run.finals();
-    assert_eq!(run.told_through(Tau(kept.tau_ns)), told, "{what}: sessions and evidence");
+    assert_eq!(run.told_through(Tau::MAX), told, "{what}: sessions and evidence");
     for (k, figures) in &shown {
         assert_eq!(again.get(k), Some(figures), "{what}: interval {k} was shown as final");
     }

@@ -166,7 +166,9 @@ fn evidence_by_source(kept: &Kept) -> BTreeMap<String, Vec<EvidenceRow>> {
     for row in kept.evidence.values() {
         by_source.entry(row.source.clone()).or_default().push(row.clone());
     }
-    by_source.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.at_ms, row.did, row.cid)));
+    for rows in by_source.values_mut() {
+        rows.sort_by_key(|row| (row.at_ms, row.did, row.cid));
+    }
     by_source
 }
 

@@ -207,6 +207,8 @@ mod tests {
     use super::*;
     use crate::domain::ledger::extra::tests::sighting;
 
+    const FLOOD: u64 = 50_000;
+
     /// Another content in the same chain.
     fn beside(s: Sighting, n: u8) -> Sighting {
         let mut cid = s.key.cid;
@@ -238,7 +240,6 @@ mod tests {
     #[test]
     fn what_a_flood_took_is_given_back() {
         let mut f = Foreigns::default();
-        const FLOOD: u64 = 50_000;
         for i in 0..FLOOD {
             f.put(sighting(i, 0));
         }
