@@ -46,9 +46,9 @@ pub fn badge(state: &web::Data<HttpState>) -> Resource {
         }
         let key = format!("{PREFIX}{id}/{file}");
         let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
-        if file.ends_with(".svg") {
-            return canonical::answer_as(&page, request, state, SVG);
+        match file.rsplit_once('.') {
+            Some((_, "svg")) => canonical::answer_as(&page, request, state, SVG),
+            _ => canonical::answer(&page, request, state),
         }
-        canonical::answer(&page, request, state)
     })
 }

@@ -9,11 +9,11 @@ use serde_json::Value;
 const LOST: u64 = 5;
 
 async fn changes(world: &World, id: &str) -> Vec<(String, String)> {
-    let word = |event: &Value, name: &str| event["detail"][name].as_str().unwrap().to_owned();
+    let told = |event: &Value, name: &str| event["detail"][name].as_str().unwrap().to_owned();
     let events = world.events("state_changed").await;
     let mut own: Vec<_> = events.iter().filter(|e| e["source"] == id).collect();
     own.sort_by_key(|e| e["id"].as_u64());
-    own.iter().map(|e| (word(e, "from"), word(e, "to"))).collect()
+    own.iter().map(|e| (told(e, "from"), told(e, "to"))).collect()
 }
 
 async fn is_in(world: &World, id: &str, state: &str) -> Value {

@@ -112,8 +112,9 @@ fn a_stalled_mirror_misses_and_heals() {
         world.publish(HELD_BACK).await;
         let before = world.published - HELD_BACK;
         world.expect_within("stalled", Counts { on_time: before, missed: HELD_BACK, ..Counts::default() }).await;
-        let row = world.row("stalled").await;
-        assert_eq!((&row["state"], &row["link"]["state"]), (&"losing".into(), &"synchronized".into()), "{row}");
+        let lost = async || Some(world.row("stalled").await).filter(|row| row["state"] == "losing");
+        let row = world.eventually("it is called losing", lost).await;
+        assert_eq!(row["link"]["state"], "synchronized", "{row}");
         assert_eq!(row["freshness"]["head_lag_ops"], HELD_BACK, "{row}");
         world.mirror("stalled").set(|b| b.stalled = false);
         world.expect_within("stalled", Counts { on_time: before, late: HELD_BACK, ..Counts::default() }).await;

@@ -40,6 +40,7 @@ struct Quiet {
 
 /// The state of one mirror.
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Machine {
     shown: Standing,
     /// What the run before showed, and until when it may be found again.

@@ -134,10 +134,13 @@ fn a_primary_that_sends_nothing_makes_no_state_worse() {
     assert!(seen.iter().all(|&s| s == State::Losing));
 }
 
+/// What one side of a threshold looks like, and the other.
+type Noise = fn(bool, &mut Facts);
+
 #[test]
 fn noise_at_a_threshold_turns_it_now_and_then_at_most() {
     let coin = |s: i64, salt: i64| (s.wrapping_mul(6_364_136_223_846_793_005) + salt) >> 40 & 1 == 1;
-    let noises: [(&str, fn(bool, &mut Facts), i64); 6] = [
+    let noises: [(&str, Noise, i64); 6] = [
         ("age", |b, f| owes(f, 9, if b { 31 } else { 9 }), 25),
         ("around 30 s", |b, f| owes(f, 9, if b { 31 } else { 29 }), 25),
         ("misses", |b, f| (f.seen.open_misses, f.seen.missed) = if b { (3, 3) } else { (2, 1) }, 900),
@@ -206,7 +209,7 @@ fn facts(events: &[(u8, u8, u8, u64, i64, u64, u64)]) -> Vec<Facts> {
     let mut all = Vec::new();
     let mut received = 0;
     for &(impaired, link, flags, came, age_s, open, missed) in events {
-        for _ in 0..1 + age_s {
+        for _ in 0..=age_s {
             let s = all.len() as i64;
             let mut f = well(s);
             received += came;

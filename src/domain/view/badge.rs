@@ -75,7 +75,7 @@ impl Badge {
         let (message, color) = match kind {
             BadgeKind::State => state(row["state"].as_str().unwrap_or("unknown")),
             BadgeKind::Coverage => coverage(&row["coverage"]),
-            BadgeKind::LagP95 => lag(&row["lag"]["p95_ms"]),
+            BadgeKind::LagP95 => lag(at(row, "/lag/p95_ms")),
             BadgeKind::Freshness => freshness(&row["freshness"]),
         };
         let name = row["name"].as_str().unwrap_or_default();
@@ -117,6 +117,11 @@ impl Badge {
     }
 }
 
+/// The value at a place of a page; null where there is none.
+fn at<'a>(page: &'a Value, place: &str) -> &'a Value {
+    page.pointer(place).unwrap_or(&Value::Null)
+}
+
 fn width(text: &str) -> usize {
     text.chars().count() * CHAR_WIDTH + PADDING
 }
@@ -156,11 +161,11 @@ fn state(word: &str) -> (String, &'static str) {
 /// The share with no more digits than the number behind it bears, rounded down, so that one miss is never 100 %.
 fn coverage(coverage: &Value) -> (String, &'static str) {
     let Some(ratio) = coverage["coverage_ratio"].as_f64() else { return unknown() };
-    let missed = coverage["counts"]["missed"].as_u64().unwrap_or(0);
+    let missed = at(coverage, "/counts/missed").as_u64().unwrap_or(0);
     if missed == 0 {
         return ("100 %".to_owned(), WELL);
     }
-    let decided = coverage["counts"]["decided"].as_u64().unwrap_or(0);
+    let decided = at(coverage, "/counts/decided").as_u64().unwrap_or(0);
     let digits = decided.checked_ilog10().unwrap_or(0).saturating_sub(2).clamp(1, 3);
     let scale = 10_f64.powi(digits as i32);
     let percent = (ratio * 100.0 * scale).floor() / scale;

@@ -26,7 +26,7 @@ const CONFIRMATIONS: usize = 9;
 
 /// Adds what the pages say of mirrors.
 pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
-    for row in scrape.overview["mirrors"].as_array().into_iter().flatten() {
+    for row in at(&scrape.overview, "/mirrors").as_array().into_iter().flatten() {
         mirror(samples, row);
     }
     for entry in at(&scrape.internals, "/since_start/sources").as_array().into_iter().flatten() {

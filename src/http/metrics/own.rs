@@ -14,7 +14,7 @@ const HTTP: [(&str, &str); 3] = [
 
 /// Adds what the overview and the internals say of us.
 pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
-    let observer = &scrape.overview["observer"];
+    let observer = at(&scrape.overview, "/observer");
     let flags: Vec<&str> = observer["flags"].as_array().into_iter().flatten().map(word).collect();
     samples.add_words("mirrorwatch_observer_impaired", &[], ("flag", &Watching::FLAGS), |flag| flags.contains(&flag));
     let is_degraded = observer["degraded"].as_array().is_some_and(|degraded| !degraded.is_empty());

@@ -9,14 +9,14 @@ const LOST_BY: [&str; 4] = ["closed", "dead", "tcp", "ws"];
 
 /// Adds what the overview says of sources, and what only ever grew.
 pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
-    source(samples, &scrape.overview["primary"], "primary");
-    for row in scrape.overview["mirrors"].as_array().into_iter().flatten() {
+    let primary = at(&scrape.overview, "/primary");
+    source(samples, primary, "primary");
+    for row in at(&scrape.overview, "/mirrors").as_array().into_iter().flatten() {
         source(samples, row, "mirror");
     }
     for entry in at(&scrape.internals, "/since_start/sources").as_array().into_iter().flatten() {
         since_start(samples, entry, scrape.now_ms);
     }
-    let primary = &scrape.overview["primary"];
     let gaps = at(primary, "/completeness/stream_gap_ops").as_f64();
     samples.add("mirrorwatch_seq_gap_ops_total", &[("host", word(&primary["id"]))], gaps);
 }
