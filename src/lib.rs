@@ -23,6 +23,7 @@
 //!   [`domain::fill`] how to resume without loss; [`domain::frame`] what passes for an operation; [`domain::view`] what the
 //!   API shows. Start reading at [`domain::ledger::Ledger`].
 //! - [`ports`]: the doors: clock, dialer, export, probe, store.
+//! - [`logux`]: the protocol by which nodes share their logs; pure as well.
 //! - [`actors`]: the actix shell around both, thin.
 //! - [`recompute`] and [`publish`]: pages in the background, and the place where readers find them.
 //! - [`http`]: routes, the live socket, problems, limits.
@@ -62,6 +63,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod logux;
 pub mod ports;
 pub mod publish;
 pub mod recompute;
