@@ -10,6 +10,7 @@ pub mod entry;
 pub mod fault;
 pub mod id;
 pub mod json;
+pub mod kinds;
 #[cfg(test)]
 mod local_pair;
 pub mod message;

@@ -15,6 +15,7 @@ mod restored;
 mod save;
 mod steady;
 mod throttling;
+mod told_nodes;
 #[cfg(test)]
 mod troubles;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use crate::domain::transport::Taken;
 use crate::domain::view::{Imported, Picture};
 use crate::ports::clock::Clock;
 use crate::ports::fail_point::FailPoints;
+use crate::ports::log_book::LogBook;
 use crate::ports::store::EventRow;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, Recipient};
 use audit::Audit;
@@ -110,6 +112,8 @@ pub struct CollectorParts {
     pub boot_id: String,
     /// Keeps transactions.
     pub writer: Line<Keep>,
+    /// The log that nodes share, where there are nodes.
+    pub log: Option<LogBook>,
     /// The largest segment id that is kept.
     pub last_segment: i64,
     /// Events of a run before, oldest first.
@@ -155,6 +159,7 @@ pub struct Collector {
     chain_ended: Option<Tau>,
     events: EventLog,
     saver: Saver,
+    log: Option<LogBook>,
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
@@ -201,6 +206,7 @@ impl Collector {
             chain_ended: None,
             events: EventLog::new(parts.events),
             saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id, parts.trouble),
+            log: parts.log,
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,

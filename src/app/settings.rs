@@ -4,11 +4,13 @@ use super::assembled::Lasting;
 use super::pictures::Pictures;
 use super::state::Kept;
 use crate::actors::vitals::Vitals;
-use crate::config::Config;
+use crate::config::{Config, Retention};
 use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
 use crate::http::HttpOptions;
-use crate::ports::store::PrunePlan;
+use crate::logux::kinds::{INTERVAL, OVERVIEW};
+use crate::ports::log_book::Horizon;
+use crate::ports::store::{LogPrune, PrunePlan};
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
     Driver, DriverOptions, Recompute, StatusBoard, coverage, divergence, history, lag, misses, overview, rtt, stats,
@@ -17,6 +19,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 /// Computations at once.
 const COMPUTES_MAX: usize = 2;
 
@@ -48,7 +52,6 @@ pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, l
 
 /// What may be forgotten, at any time.
 pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> PrunePlan + Send + Sync> {
-    const DAY_MS: i64 = 86_400_000;
     let (retention, now) = (config.retention.clone(), Arc::clone(now));
     Arc::new(move || {
         let before = |days: Option<u32>| days.map(|d| now() - i64::from(d) * DAY_MS);
@@ -59,7 +62,33 @@ pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> Prune
             misses_before_ms: before(retention.miss_days),
             events_before_ms: before(retention.event_days),
             sessions_before_ms: before(retention.event_days),
+            log: log_prune(&retention, now()),
         }
+    })
+}
+
+/// Days that overviews of nodes are kept: what they say is in the intervals too.
+const OVERVIEW_DAYS: u32 = 2;
+
+/// What of the log that nodes share may be forgotten at `now_ms`.
+fn log_prune(retention: &Retention, now_ms: i64) -> LogPrune {
+    let before = |days: Option<u32>| days.map(|d| now_ms - i64::from(d) * DAY_MS);
+    LogPrune {
+        kinds: vec![
+            (OVERVIEW.to_owned(), before(Some(OVERVIEW_DAYS))),
+            (INTERVAL.to_owned(), before(retention.interval_days)),
+        ],
+        others_before_ms: before(retention.event_days),
+    }
+}
+
+/// Before when actions of other nodes are too old to be taken in: what is forgotten must not come back.
+pub(super) fn log_horizon(config: &Config, now: &UtcNow) -> Horizon {
+    let (retention, now) = (config.retention.clone(), Arc::clone(now));
+    Arc::new(move |kind| {
+        let plan = log_prune(&retention, now());
+        let of_kind = plan.kinds.into_iter().find(|(known, _)| known == kind);
+        of_kind.map_or(plan.others_before_ms, |(_, before)| before)
     })
 }
 

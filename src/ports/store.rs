@@ -9,6 +9,7 @@ pub mod directory;
 pub mod error;
 pub mod import;
 pub mod lock;
+pub mod log;
 #[cfg(any(test, feature = "simulator"))]
 pub mod memory;
 pub mod meter;
@@ -24,6 +25,7 @@ mod write;
 
 pub use error::StoreError;
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
+pub use log::{LOG_ROWS_MAX, LogPrune};
 pub use sqlite::{LoadLimits, OpenOptions, OpenReport, SqliteStore};
 
 /// The instant through which everything is kept, and the clock that it belongs to.
@@ -179,6 +181,40 @@ pub struct MissRow {
     pub healed: bool,
 }
 
+/// One action of the log that nodes share; key (node, ms, counter).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogRow {
+    /// Its number, larger than that of all before; 0 before it is appended.
+    pub added: i64,
+    /// Its id: when it was made, UTC milliseconds.
+    pub ms: i64,
+    /// Its id: the node that made it.
+    pub node: String,
+    /// Its id: tells apart what one node made in one millisecond.
+    pub counter: i64,
+    /// When it was made, corrected for clocks; UTC milliseconds.
+    pub time_ms: i64,
+    /// Its type.
+    pub kind: String,
+    /// The version of what it means, as JSON.
+    pub subprotocol: Option<String>,
+    /// The node that it came from; `None` for our own.
+    pub source: Option<String>,
+    /// Why it is kept, as a JSON list.
+    pub reasons: String,
+    /// What happened, as JSON.
+    pub action: String,
+}
+
+/// Some rows of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogPage {
+    /// By number.
+    pub rows: Vec<LogRow>,
+    /// There is nothing else up to this number.
+    pub through: i64,
+}
+
 /// Everything that one transaction writes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Commit {
@@ -198,6 +234,8 @@ pub struct Commit {
     pub events: Vec<EventRow>,
     /// New and changed misses and extras.
     pub misses: Vec<MissRow>,
+    /// What happened, for other nodes.
+    pub log: Vec<LogRow>,
 }
 
 impl Commit {
@@ -213,6 +251,7 @@ impl Commit {
             sessions: Vec::new(),
             events: Vec::new(),
             misses: Vec::new(),
+            log: Vec::new(),
         }
     }
 
@@ -226,6 +265,7 @@ impl Commit {
             + self.sessions.len()
             + self.events.len()
             + self.misses.len()
+            + self.log.len()
     }
 }
 
@@ -293,6 +333,8 @@ pub struct PrunePlan {
     pub events_before_ms: Option<i64>,
     /// Sessions that are closed, by their end.
     pub sessions_before_ms: Option<i64>,
+    /// The log that nodes share.
+    pub log: LogPrune,
 }
 
 /// Rows forgotten by one call of [`Store::prune`].
@@ -306,6 +348,8 @@ pub struct PruneReport {
     pub events: u64,
     /// Sessions.
     pub sessions: u64,
+    /// Actions of the log.
+    pub log: u64,
     /// Whether a limit was reached, so that another call has more to do.
     pub more: bool,
 }
@@ -356,6 +400,10 @@ pub struct MissQuery {
     pub limit: usize,
 }
 
+/// The store, which outlives those who use it; none once it is closed. Behind a lock because it is used on threads that may
+/// wait; there is one user at a time.
+pub type SharedStore = std::sync::Arc<std::sync::Mutex<Option<Box<dyn Store>>>>;
+
 /// Keeps what must outlast the process. One owner, one thread.
 pub trait Store: Send {
     /// Gives back what was committed, each row once.
@@ -382,6 +430,25 @@ pub trait Store: Send {
     /// # Errors
     /// When the file cannot be read.
     fn misses_page(&mut self, query: &MissQuery) -> Result<Vec<MissRow>, StoreError>;
+
+    /// Appends actions to the log in their order, each id once, and says the last number given; as durable as
+    /// [`Store::commit`].
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError>;
+
+    /// Actions behind the number `after`: `limit` at most, and about `bytes_max` of them but one at least.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn log_page(&mut self, after: i64, limit: usize, bytes_max: usize) -> Result<LogPage, StoreError>;
+
+    /// The last number given in the log, and the largest time in an id of `node`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError>;
 
     /// Marks the end of the run as orderly and lets the file go.
     ///

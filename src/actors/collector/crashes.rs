@@ -161,6 +161,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         store: Arc::new(Mutex::new(Some(store))),
         plan: Arc::new(PrunePlan::default),
         kept: 0,
+        log: None,
         fail: FailPoints::default(),
     };
     Collector::new(CollectorParts {
@@ -181,6 +182,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         grace_max_ns: 2 * SECOND,
         validator: Arc::default(),
         samples: restored.samples,
+        log: None,
         trouble: watch::Sender::new(None),
         foreign_ops_per_s: 2_000,
         anchored: Anchors::default(),

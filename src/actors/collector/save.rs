@@ -1,7 +1,7 @@
 //! What is kept: one transaction a second, tried again until it is.
 
-use super::Collector;
 use super::restored::FORGOTTEN;
+use super::{Collector, told_nodes};
 use crate::actors::line::Line;
 use crate::actors::message::{Flush, Keep, KeepError};
 use crate::domain::ledger::persist::Prepared;
@@ -238,6 +238,7 @@ impl Collector {
         commit.misses = self.miss_rows(&prepared, now);
         commit.events = self.events.take_waiting();
         commit.sessions = std::mem::take(&mut self.saver.sessions);
+        commit.log = self.log.as_ref().map(|log| told_nodes::rows_of(&commit, log)).unwrap_or_default();
         let versions = self.source_rows(&mut commit);
         (Arc::new(commit), finals, versions)
     }

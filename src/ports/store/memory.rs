@@ -4,15 +4,18 @@
 //! and nothing that was committed. Each row of a commit is one step, and the end of the commit another; a fault at any
 //! of them undoes the whole commit, as the real store does.
 
+mod memory_log;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
 use super::sqlite::LoadLimits;
 use super::{
-    Commit, EventRow, Heartbeat, IntervalRow, Loaded, MISSES_PAGE_MAX, MissCount, MissCursor, MissQuery, MissRow,
-    PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow, Store, Tier,
+    Commit, EventRow, Heartbeat, IntervalRow, Loaded, LogPage, LogRow, MISSES_PAGE_MAX, MissCount, MissCursor,
+    MissQuery, MissRow, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow, Store, Tier,
 };
+use memory_log::MemoryLog;
 
 /// What fails.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -37,6 +40,7 @@ struct Kept {
     sessions: BTreeMap<(i64, String), SessionRow>,
     events: BTreeMap<i64, EventRow>,
     misses: BTreeMap<(String, [u8; 15], [u8; 32]), MissRow>,
+    log: MemoryLog,
     steps: u64,
     commits: u64,
     lives: u64,
@@ -207,6 +211,7 @@ impl Store for MemoryStore {
         kept.sources.extend(commit.sources.into_iter().map(|row| (row.id.clone(), row)));
         kept.sessions.extend(commit.sessions.into_iter().map(|row| ((row.opened_ms, row.source.clone()), row)));
         kept.events.extend(commit.events.into_iter().map(|row| (row.id, row)));
+        kept.log.append(commit.log);
         kept.misses.extend(commit.misses.into_iter().map(|row| ((row.source.clone(), row.did, row.cid), row)));
         Ok(())
     }
@@ -228,6 +233,7 @@ impl Store for MemoryStore {
         report.events = forget(&mut kept.events, |row| older(row.at_ms, plan.events_before_ms), &mut report.more);
         let ended = |row: &SessionRow| row.closed_ms.is_some_and(|at_ms| older(at_ms, plan.sessions_before_ms));
         report.sessions = forget(&mut kept.sessions, ended, &mut report.more);
+        report.log = kept.log.prune(&plan.log);
         Ok(report)
     }
 
@@ -237,6 +243,21 @@ impl Store for MemoryStore {
         rows.sort_by_key(|row| std::cmp::Reverse(MissCursor::after(row)));
         rows.truncate(query.limit.min(MISSES_PAGE_MAX));
         Ok(rows)
+    }
+
+    fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError> {
+        let mut kept = self.step(rows.len() as u64 + 1)?;
+        kept.log.append(rows.to_vec());
+        Ok(kept.log.head())
+    }
+
+    fn log_page(&mut self, after: i64, limit: usize, bytes_max: usize) -> Result<LogPage, StoreError> {
+        Ok(self.step(0)?.log.page(after, limit, bytes_max))
+    }
+
+    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
+        let kept = self.step(0)?;
+        Ok((kept.log.head(), kept.log.last_ms_of(node)))
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

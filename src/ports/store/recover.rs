@@ -15,7 +15,7 @@ use rusqlite::config::DbConfig;
 use super::directory::{self, BUILDING, COMPANIONS, DATABASE, QUARANTINE, RECOVERED, SCRATCH, beside, database};
 use super::error::{StoreError, shown, shown_text};
 use super::salvage::{self, Salvaged};
-use super::schema::{APPLICATION_ID, CURRENT, PROGRAM, READ_WRITE, SALVAGED, SCHEMA_PLAUSIBLE_MAX, migrate};
+use super::schema::{APPLICATION_ID, CURRENT, PROGRAM, READ_WRITE, SALVAGED, SCHEMA_PLAUSIBLE_MAX, has_table, migrate};
 use super::wal::{self, WalState};
 
 /// First bytes of every `SQLite` file.
@@ -136,7 +136,7 @@ fn check(path: &Path) -> rusqlite::Result<Health> {
         let line = found.lines().filter(|line| !line.starts_with("***")).collect::<Vec<_>>().join("; ");
         return Ok(Health::Damaged(shown_text(&line)));
     }
-    for table in SALVAGED {
+    for table in SALVAGED.into_iter().filter(|table| has_table(schema, table)) {
         if db.prepare(&format!("SELECT {}, {}, crc FROM {}", table.key, table.columns, table.name)).is_err() {
             return Ok(Health::Damaged(format!("table {} is missing", table.name)));
         }

@@ -8,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params};
 
 use super::schema::{EVENTS, HEARTBEAT, INTERVALS, MISSES, SEGMENTS, SESSIONS, SOURCES, Table};
-use super::{Commit, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Tier};
+use super::{Commit, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Tier, log};
 
 /// CRC-32 of a row's values, each with its type and length.
 #[derive(Default)]
@@ -105,6 +105,7 @@ pub(super) fn all(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
     }
     sessions_and_events(tx, commit)?;
     misses(tx, commit)?;
+    log::append(tx, &commit.log)?;
     let row = &commit.heartbeat;
     let id = 1_i64;
     Upsert::into(tx, &HEARTBEAT).row(&[
@@ -194,5 +195,7 @@ pub(super) fn prune(tx: &Connection, plan: &PrunePlan) -> rusqlite::Result<Prune
         report.more |= rows >= PRUNE_ROWS_MAX;
         *gone += rows as u64;
     }
+    report.log = log::prune(tx, &plan.log)?;
+    report.more |= report.log >= PRUNE_ROWS_MAX as u64;
     Ok(report)
 }
