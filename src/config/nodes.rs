@@ -111,7 +111,6 @@ impl Nodes {
     pub(super) fn read(r: &mut Reader<'_>) -> Option<Nodes> {
         // Asked for also where nothing is given, so that the keys are known.
         let is_given = r.is_given("nodes");
-        let mut found = is_given.then_some(());
         let silent = r.settings.len();
         let problems = r.problems.len();
         let nodes = Nodes {
@@ -128,22 +127,21 @@ impl Nodes {
             writable: read_types(r, "nodes.writable"),
             events: read_events(r),
         };
-        if !is_given {
-            r.settings.truncate(silent);
-            // A list where an object belongs is told all the same.
-            if r.problems.len() == problems {
-                r.note_default("nodes", "null");
-            }
-            found = None;
+        if is_given {
+            return Some(nodes);
         }
-        found.map(|()| nodes)
+        // Of null nobody expects keys.
+        r.settings.truncate(silent);
+        r.problems.truncate(problems);
+        r.note_default("nodes", "null");
+        None
     }
 }
 
 fn read_id(r: &mut Reader<'_>, is_given: bool) -> String {
     let (path, advice) = ("nodes.id", "use 1 to 64 of a–z, A–Z, 0–9, \".\", \"_\" and \"-\", as \"paris-1\"");
     let Some(id) = r.optional_text(path, "a name, as \"paris-1\"") else {
-        if is_given && r.is_sound(&[path]) {
+        if is_given && r.is_sound(&["nodes", path]) {
             r.problem(path, "missing; give this node a name, as \"paris-1\"");
         }
         return String::new();

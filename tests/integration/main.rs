@@ -26,6 +26,7 @@ mod hostile;
 mod kills;
 mod lifecycle;
 mod log;
+mod logux;
 mod mirrors;
 mod panics;
 mod primary;

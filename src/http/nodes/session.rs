@@ -330,7 +330,8 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
                 ctx.stop();
             }
             Ok(Message::Binary(_)) => self.close(ctx, CloseCode::Unsupported, "text_only"),
-            Err(ProtocolError::Overflow) => self.close(ctx, CloseCode::Size, "too_large"),
+            // What reads the frames wraps the limit of their announced length.
+            Err(ProtocolError::Overflow | ProtocolError::Io(_)) => self.close(ctx, CloseCode::Size, "too_large"),
             Err(_) => self.close(ctx, CloseCode::Protocol, "bad_frame"),
         }
     }

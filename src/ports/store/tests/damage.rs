@@ -269,7 +269,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "state: written by version 2.3 (schema 5); this is {} (schema 1). Start 2.3 or restore a backup; nothing was changed",
+            "state: written by version 2.3 (schema 5); this is {} (schema 2). Start 2.3 or restore a backup; nothing was changed",
             env!("CARGO_PKG_VERSION")
         )
     );
