@@ -55,6 +55,8 @@
 //! - It stops within 3 s with every socket told, and at once at a second signal (`tests/integration/lifecycle.rs`); SIGHUP
 //!   costs an unchanged mirror nothing (`tests/integration/reload.rs`); the supervisor is told how it is
 //!   (`tests/integration/supervision.rs`).
+//! - Nodes that share a log lose no action and take none twice, whatever is cut (`logux::property`); what one may not write is
+//!   confirmed and not kept; nothing of it is there without nodes in the configuration (`tests/integration/logux.rs`).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;

@@ -40,6 +40,16 @@ pub(super) fn log_book(config: &Config, store: &SharedStore, now: &UtcNow) -> Re
     LogBook::open(Arc::clone(store), &nodes.id, log_horizon(config, now)).map(Some)
 }
 
+/// Says what of the configuration has no effect in this version.
+pub(super) fn warn_of_missing(config: &Config) {
+    let Some(nodes) = &config.nodes else { return };
+    for (key, is_given) in [("nodes.peers", !nodes.peers.is_empty()), ("nodes.events", nodes.events.is_some())] {
+        if is_given {
+            tracing::warn!("{key} is checked and has no effect in this version: nodes connect to this one");
+        }
+    }
+}
+
 /// What the server needs to let other nodes in.
 pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
     let known = nodes.clone();
@@ -60,8 +70,9 @@ fn admitted(nodes: &Nodes, user: &str, token: &str) -> Option<Guest> {
     let digest = Sha256::digest(token.get(..TOKEN_BYTES_MAX).unwrap_or(token));
     let mut role = None;
     for known in &nodes.tokens {
+        // Hashes first: who knows no token learns nothing of users either.
         let is_same = bool::from(digest.as_slice().ct_eq(&known.sha256));
-        if is_same & (known.user == user) {
+        if is_same && known.user == user {
             role = Some(known.role);
         }
     }
@@ -83,8 +94,9 @@ pub(super) async fn tell_overviews(log: LogBook, pages: Arc<Pages>, now: UtcNow,
             _ = ticks.tick() => {}
         }
         let page = pages.get("overview").map(|page| page.load().body.identity.clone());
-        let told =
-            page.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).map(|page| overview(&page["data"]));
+        let told = page
+            .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+            .and_then(|page| page.get("data").map(overview));
         let Some(action) = told else { continue };
         let row = log.own(&Json::from(action), now());
         if let Err(error) = log.append_rows(vec![row]).await {
@@ -98,8 +110,9 @@ fn overview(data: &Value) -> Value {
     let of_mirror = |mirror: &Value| -> Value {
         OF_MIRROR.iter().filter_map(|key| Some(((*key).to_owned(), mirror.get(*key)?.clone()))).collect()
     };
-    let mirrors: Vec<Value> = data["mirrors"].as_array().into_iter().flatten().map(of_mirror).collect();
-    json!({ "type": OVERVIEW, "headline": data["headline"], "observer": data["observer"], "mirrors": mirrors })
+    let rows = data.get("mirrors").and_then(Value::as_array);
+    let mirrors: Vec<Value> = rows.into_iter().flatten().map(of_mirror).collect();
+    json!({ "type": OVERVIEW, "headline": data.get("headline"), "observer": data.get("observer"), "mirrors": mirrors })
 }
 
 #[cfg(test)]

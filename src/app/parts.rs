@@ -76,6 +76,7 @@ impl App {
         let snapshot_id = ulid::Ulid::from_parts(opened.clock.utc_ms().max(0) as u64, rand::random()).to_string();
         let store: SharedStore = Arc::new(Mutex::new(Some(opened.store)));
         let log = nodes::log_book(config, &store, &utc_now)?;
+        nodes::warn_of_missing(config);
         let lasting = Lasting {
             config: config.clone(),
             outside,

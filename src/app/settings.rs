@@ -9,7 +9,7 @@ use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
 use crate::http::HttpOptions;
 use crate::logux::kinds::{INTERVAL, OVERVIEW};
-use crate::ports::log_book::Horizon;
+use crate::ports::log_book::{Horizon, LogBook};
 use crate::ports::store::{LogPrune, PrunePlan};
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
@@ -18,6 +18,7 @@ use crate::recompute::{
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -107,6 +108,7 @@ pub(super) fn internals(
     now: UtcNow,
     state: serde_json::Value,
     vitals: Vitals,
+    log: Option<LogBook>,
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
@@ -118,13 +120,21 @@ pub(super) fn internals(
     });
     let sources = config.mirrors.len() + 1;
     Arc::new(move || {
-        json!({
+        let mut told = json!({
             "recomputers": board.read(now()),
             "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
             "limits": limits,
             "state": state,
             "restarts": vitals.restarts().into_iter().collect::<BTreeMap<String, u64>>(),
-        })
+        });
+        if let Some((log, told)) = log.as_ref().zip(told.as_object_mut()) {
+            let (counts, read) = (log.counts(), |count: &AtomicU64| count.load(Ordering::Relaxed));
+            let (received, too_old, refused) = (read(&counts.received), read(&counts.too_old), read(&counts.refused));
+            let head = *log.head().borrow();
+            let log = json!({ "head": head, "received": received, "too_old": too_old, "refused": refused });
+            told.insert("log".to_owned(), log);
+        }
+        told
     })
 }
 

@@ -185,7 +185,7 @@ fn every_mistake_about_nodes_gets_its_line() {
         (node("\"tokns\":[]"), "config.json:1: nodes: unknown key \"tokns\"; did you mean \"tokens\"?"),
         (
             node("\"tokens\":[{\"user\":\"server\",\"role\":\"node\",\"sha256\":\"00\"}]"),
-            "config.json:1: nodes.tokens[0].user: \"server\" is no user; use 1 to 64 of a–z, A–Z, 0–9, \".\", \"_\" and \"-\", and not \"server\"\nconfig.json:1: nodes.tokens[0].sha256: expected the SHA-256 of a token, 64 hexadecimal digits; run \"mirrorwatch token\" to make a token and its hash",
+            "config.json:1: nodes.tokens[0].sha256: expected the SHA-256 of a token, 64 hexadecimal digits; run \"mirrorwatch token\" to make a token and its hash\nconfig.json:1: nodes.tokens[0].user: \"server\" is no user; use 1 to 64 of a–z, A–Z, 0–9, \".\", \"_\" and \"-\", and not \"server\"",
         ),
         (
             node("\"peers\":[{\"url\":\"ws://a.example\",\"user\":\"a\",\"tokenFile\":\"/none/x\"}]"),

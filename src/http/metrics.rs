@@ -18,7 +18,7 @@ use super::state::HttpState;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 24] = [
+pub const METRICS: [(&str, &str, &str); 25] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     ("mirrorwatch_ops_received_total", "counter", "Operations that came from a source"),
@@ -42,6 +42,7 @@ pub const METRICS: [(&str, &str, &str); 24] = [
     ("mirrorwatch_recompute_total", "counter", "Computations by result"),
     ("mirrorwatch_snapshot_age_seconds", "gauge", "How old the pages of a recomputer are"),
     ("mirrorwatch_tracker_entries", "gauge", "Operations that are held"),
+    ("mirrorwatch_log_actions_total", "counter", "Actions that other nodes sent, by what became of them"),
     ("mirrorwatch_restarts_total", "counter", "Parts that ended by themselves and were started anew"),
 ];
 
@@ -209,6 +210,10 @@ fn own_parts(samples: &mut Samples, internals: &Value) {
         }
     }
     samples.add("mirrorwatch_tracker_entries", &[], at(internals, "/ledger/held_ops").as_f64());
+    for outcome in ["received", "too_old", "refused"] {
+        let count = at(internals, &format!("/log/{outcome}")).as_f64();
+        samples.add("mirrorwatch_log_actions_total", &[("outcome", outcome)], count);
+    }
     for (part, count) in internals["restarts"].as_object().into_iter().flatten() {
         samples.add("mirrorwatch_restarts_total", &[("part", part)], count.as_f64());
     }
@@ -227,7 +232,8 @@ mod tests {
                 "rtt": { "tcp_ms": 1.5, "tcp_info_ms": null }, "coverage": { "coverage_ratio": null, "counts": { "pending": 3 } } })
         };
         let overview = json!({ "primary": row("p"), "mirrors": [row("a")], "observer": { "flags": ["net_down"], "degraded": [] } });
-        let internals = json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }], "restarts": { "auditor": 2 } });
+        let internals = json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }], "restarts": { "auditor": 2 },
+            "log": { "received": 4, "too_old": 1, "refused": 0 } });
         let text = exposition(&overview, &internals, Some("1"));
         for line in [
             "mirrorwatch_build_info{version=\"1\"} 1",
@@ -241,6 +247,7 @@ mod tests {
             "mirrorwatch_store_degraded 0",
             "mirrorwatch_recompute_total{name=\"lag\",result=\"ok\"} 4",
             "mirrorwatch_snapshot_age_seconds{name=\"lag\"} 0.25",
+            "mirrorwatch_log_actions_total{outcome=\"too_old\"} 1",
             "mirrorwatch_restarts_total{part=\"auditor\"} 2",
         ] {
             assert!(text.lines().any(|l| l == line), "no {line} in\n{text}");

@@ -51,6 +51,7 @@ struct Remote {
 }
 
 /// See the module's words.
+#[expect(clippy::struct_excessive_bools, reason = "five things that are so or not, each on its own")]
 pub struct Node {
     options: Options,
     state: State,

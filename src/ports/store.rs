@@ -13,6 +13,7 @@ pub mod log;
 #[cfg(any(test, feature = "simulator"))]
 pub mod memory;
 pub mod meter;
+pub mod miss_query;
 mod read;
 mod recover;
 mod salvage;
@@ -25,7 +26,8 @@ mod write;
 
 pub use error::StoreError;
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
-pub use log::{LOG_ROWS_MAX, LogPrune};
+pub use log::{LOG_ROWS_MAX, LogPage, LogPrune, LogRow};
+pub use miss_query::{MISSES_PAGE_MAX, MissCursor, MissQuery};
 pub use sqlite::{LoadLimits, OpenOptions, OpenReport, SqliteStore};
 
 /// The instant through which everything is kept, and the clock that it belongs to.
@@ -181,40 +183,6 @@ pub struct MissRow {
     pub healed: bool,
 }
 
-/// One action of the log that nodes share; key (node, ms, counter).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LogRow {
-    /// Its number, larger than that of all before; 0 before it is appended.
-    pub added: i64,
-    /// Its id: when it was made, UTC milliseconds.
-    pub ms: i64,
-    /// Its id: the node that made it.
-    pub node: String,
-    /// Its id: tells apart what one node made in one millisecond.
-    pub counter: i64,
-    /// When it was made, corrected for clocks; UTC milliseconds.
-    pub time_ms: i64,
-    /// Its type.
-    pub kind: String,
-    /// The version of what it means, as JSON.
-    pub subprotocol: Option<String>,
-    /// The node that it came from; `None` for our own.
-    pub source: Option<String>,
-    /// Why it is kept, as a JSON list.
-    pub reasons: String,
-    /// What happened, as JSON.
-    pub action: String,
-}
-
-/// Some rows of the log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LogPage {
-    /// By number.
-    pub rows: Vec<LogRow>,
-    /// There is nothing else up to this number.
-    pub through: i64,
-}
-
 /// Everything that one transaction writes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Commit {
@@ -356,49 +324,6 @@ pub struct PruneReport {
 
 /// Rows of one kind that a single [`Store::prune`] forgets at most, so that no commit waits long behind it.
 pub const PRUNE_ROWS_MAX: usize = 5_000;
-
-/// Rows that one page of misses has at most.
-pub const MISSES_PAGE_MAX: usize = 1_000;
-
-/// Where a page of misses ended; the next page begins with the next older one.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct MissCursor {
-    /// `primary_at_ms` of the last row seen.
-    pub primary_at_ms: i64,
-    /// Its DID.
-    pub did: [u8; 15],
-    /// Its CID.
-    pub cid: [u8; 32],
-}
-
-impl MissCursor {
-    /// The cursor that continues after `row`.
-    #[must_use]
-    pub const fn after(row: &MissRow) -> MissCursor {
-        MissCursor { primary_at_ms: row.primary_at_ms, did: row.did, cid: row.cid }
-    }
-}
-
-/// Which misses a page shows: those that meet every condition given.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct MissQuery {
-    /// Id of the source.
-    pub source: String,
-    /// Name of the verdict.
-    pub verdict: Option<String>,
-    /// Of this DID alone.
-    pub did: Option<[u8; 15]>,
-    /// Of this kind of operation alone.
-    pub kind: Option<u8>,
-    /// `primary_at_ms` of at least this.
-    pub from_ms: Option<i64>,
-    /// `primary_at_ms` of less than this.
-    pub to_ms: Option<i64>,
-    /// Continue after this row.
-    pub before: Option<MissCursor>,
-    /// Rows at most; never more than [`MISSES_PAGE_MAX`].
-    pub limit: usize,
-}
 
 /// The store, which outlives those who use it; none once it is closed. Behind a lock because it is used on threads that may
 /// wait; there is one user at a time.

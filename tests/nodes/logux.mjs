@@ -5,8 +5,8 @@
  * started again, and goes on when a line comes on standard input.
  */
 import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 
 const require = createRequire(new URL("../../web/package.json", import.meta.url));
 const WebSocket = require("ws");
@@ -59,10 +59,19 @@ function client(version, nodeId, token, options = {}) {
   });
   log.on("add", (action, meta) => {
     if (action.type.startsWith("test/") && !idOf(version, meta.id).includes(` ${nodeId} `)) {
-      came.push({ type: action.type, n: action.n, bytes: action.text?.length, id: idOf(version, meta.id), time: meta.time });
+      came.push({
+        type: action.type,
+        n: action.n,
+        bytes: action.text?.length,
+        id: idOf(version, meta.id),
+        time: meta.time,
+      });
     }
   });
-  const connection = new Reconnect(new WsConnection(URL_OF_SERVER, WebSocket), { minDelay: 50, maxDelay: 200 });
+  const connection = new Reconnect(new WsConnection(URL_OF_SERVER, WebSocket), {
+    minDelay: 50,
+    maxDelay: 200,
+  });
   const node = new ClientNode(nodeId, log, connection, { token, subprotocol: 1, ...options });
   node.catch((error) => errors.push(error));
   return { version, node, log, came, errors, connection };
@@ -103,7 +112,8 @@ function talk(texts, enough = Number.POSITIVE_INFINITY) {
   });
 }
 
-const connect = (version, nodeId, options, synced = 2 ** 52) => JSON.stringify(["connect", version, nodeId, synced, options]);
+const connect = (version, nodeId, options, synced = 2 ** 52) =>
+  JSON.stringify(["connect", version, nodeId, synced, options]);
 
 async function bothDirections(a, b) {
   await Promise.all([synchronized(a), synchronized(b)]);
@@ -115,8 +125,15 @@ async function bothDirections(a, b) {
   check(Math.abs(b.came[0].time - Date.now()) < 5_000, `its time is right, ${between}`);
   for (let n = 0; n < 250; n++) await add(b, "test/many", n);
   await until(() => a.came.length === 250, `all actions came, ${between}`);
-  same(a.came.map((c) => c.n), Array.from({ length: 250 }, (_, n) => n), `in order and once, ${between}`);
-  await until(() => a.node.state === "synchronized" && b.node.state === "synchronized", "both are synchronized");
+  same(
+    a.came.map((c) => c.n),
+    Array.from({ length: 250 }, (_, n) => n),
+    `in order and once, ${between}`,
+  );
+  await until(
+    () => a.node.state === "synchronized" && b.node.state === "synchronized",
+    "both are synchronized",
+  );
   await add(a, "test/large", 2, { text: LARGE });
   await until(() => b.came.length === 2, `a message of 350 KB came, ${between}`);
   same(b.came[1].bytes, LARGE.length, `whole, ${between}`);
@@ -146,13 +163,33 @@ async function refusals() {
     const other = client(version, "peer-a:other:1", "token-a", { subprotocol: 2 });
     other.connection.connect();
     await until(() => other.errors.length > 0, "another subprotocol is told");
-    same([other.errors[0].type, other.errors[0].options], ["wrong-subprotocol", { supported: 1, used: 2 }], `another subprotocol, ${version}`);
+    same(
+      [other.errors[0].type, other.errors[0].options],
+      ["wrong-subprotocol", { supported: 1, used: 2 }],
+      `another subprotocol, ${version}`,
+    );
     for (const side of [stranger, other]) side.node.destroy();
   }
-  same((await talk([connect(3, "peer-a:x:1", { token: "token-a" })])).answers, [["error", "wrong-protocol", { supported: 5, used: 3 }]], "too old a protocol");
-  same((await talk([connect(7, "peer-b:x:1", { token: "token-a" })])).answers, [["error", "wrong-credentials"]], "another user's token");
-  same((await talk([connect(5, "server:x:1", { token: "token-a" })])).answers, [["error", "wrong-credentials"]], "the server's own user");
-  same((await talk([connect(5, "peer-a:x:1", { token: "token-a", subprotocol: [3, 4] })])).answers, [["error", "wrong-subprotocol", { supported: 1, used: [3, 4] }]], "a pair");
+  same(
+    (await talk([connect(3, "peer-a:x:1", { token: "token-a" })])).answers,
+    [["error", "wrong-protocol", { supported: 5, used: 3 }]],
+    "too old a protocol",
+  );
+  same(
+    (await talk([connect(7, "peer-b:x:1", { token: "token-a" })])).answers,
+    [["error", "wrong-credentials"]],
+    "another user's token",
+  );
+  same(
+    (await talk([connect(5, "server:x:1", { token: "token-a" })])).answers,
+    [["error", "wrong-credentials"]],
+    "the server's own user",
+  );
+  same(
+    (await talk([connect(5, "peer-a:x:1", { token: "token-a", subprotocol: [3, 4] })])).answers,
+    [["error", "wrong-subprotocol", { supported: 1, used: [3, 4] }]],
+    "a pair",
+  );
 }
 
 const MALFORMED = [
@@ -184,9 +221,17 @@ async function malformed(bystander) {
     const { answers } = await talk([text]);
     same(answers, [["error", "wrong-format", text]], `malformed: ${text}`);
   }
-  same((await talk(['[ "ping", "1" ]'])).answers, [["error", "wrong-format", '["ping","1"]']], "as JSON.stringify writes it");
+  same(
+    (await talk(['[ "ping", "1" ]'])).answers,
+    [["error", "wrong-format", '["ping","1"]']],
+    "as JSON.stringify writes it",
+  );
   for (const name of ["unknown", "duilian", "toString", "constructor"]) {
-    same((await talk([JSON.stringify([name, "x"])])).answers, [["error", "unknown-message", name]], `unknown: ${name}`);
+    same(
+      (await talk([JSON.stringify([name, "x"])])).answers,
+      [["error", "unknown-message", name]],
+      `unknown: ${name}`,
+    );
   }
   const early = await talk(Array.from({ length: 200 }, () => '["ping",1]'));
   same([early.answers, early.code], [[], 1008], "too much before connect");
@@ -240,8 +285,14 @@ async function rights(a) {
   auditor.log.on("add", (action) => all.push(action.type));
   await synchronized(auditor);
   await until(() => all.includes("test/secret/x"), "a node reads everything");
-  check(!all.includes("test/refused") && !all.includes("forbidden/x"), "what may not be written is not there");
-  check(all.some((type) => type.startsWith("mirrorwatch/")), "our own actions are there");
+  check(
+    !all.includes("test/refused") && !all.includes("forbidden/x"),
+    "what may not be written is not there",
+  );
+  check(
+    all.some((type) => type.startsWith("mirrorwatch/")),
+    "our own actions are there",
+  );
   auditor.node.destroy();
 }
 
@@ -269,8 +320,15 @@ async function restart(a, b) {
   b.connection.connect();
   a.connection.connect();
   await until(() => a.came.length >= before.a + 600, "everything came behind the restart");
-  await until(() => a.node.state === "synchronized" && b.node.state === "synchronized", "both are synchronized again");
-  same(a.came.slice(before.a).map((c) => c.n), Array.from({ length: 600 }, (_, n) => n), "once and in order, over a kill");
+  await until(
+    () => a.node.state === "synchronized" && b.node.state === "synchronized",
+    "both are synchronized again",
+  );
+  same(
+    a.came.slice(before.a).map((c) => c.n),
+    Array.from({ length: 600 }, (_, n) => n),
+    "once and in order, over a kill",
+  );
   await add(a, "test/after", 1);
   await until(() => b.came.length === before.b + 1, "and in the other direction");
 }

@@ -86,6 +86,11 @@ fn told(row: &LogRow) -> Value {
     })
 }
 
+/// One action as an event.
+fn event(row: &LogRow) -> String {
+    format!("id: {}\ndata: {}\n\n", row.added, told(row))
+}
+
 /// `/log?after=&limit=&type=`.
 pub(super) fn page(state: &web::Data<HttpState>) -> Resource {
     let shared = state.clone();
@@ -212,8 +217,7 @@ impl Events {
                     Ok(page) => {
                         self.query.after = self.query.after.max(page.through);
                         let rows = page.rows.iter().filter(|row| self.query.is_met(row, &self.state));
-                        let text: String =
-                            rows.map(|row| format!("id: {}\ndata: {}\n\n", row.added, told(row))).collect();
+                        let text = rows.fold(String::new(), |text, row| text + &event(row));
                         if text.is_empty() {
                             continue;
                         }

@@ -27,6 +27,7 @@ use crate::logux::message::Protocol;
 use crate::logux::options::Rights;
 use crate::logux::subprotocol::Subprotocol;
 use crate::logux::{Close, Credentials, Effect, Entry, Json, Node, Now, Options, Role};
+use crate::ports::log_book::LogBook;
 
 /// Largest message in bytes, in one frame or in many.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -84,6 +85,7 @@ type Context = WebsocketContext<Session>;
 /// What a node is told of us and of its guests.
 fn options(door: &NodesDoor, admit: super::Admit) -> Options {
     let subprotocol = i64::from(door.subprotocol);
+    let log = door.log.clone();
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Options {
         node_id: door.node_id.clone(),
@@ -93,7 +95,7 @@ fn options(door: &NodesDoor, admit: super::Admit) -> Options {
         token: None,
         authenticate: Arc::new(move |who| {
             let user = user_of(who)?;
-            admit(user, who.token?).map(|guest| rights(&guest))
+            admit(user, who.token?).map(|guest| rights(&guest, &log))
         }),
         ping_ms: millis(door.ping),
         timeout_ms: millis(door.timeout),
@@ -108,11 +110,15 @@ fn user_of(who: Credentials<'_>) -> Option<&str> {
     who.node_id.split(':').next().filter(|user| *user != SERVER_USER && !user.is_empty())
 }
 
-fn rights(guest: &Guest) -> Rights {
-    let (reader, writer) = (guest.clone(), guest.clone());
+fn rights(guest: &Guest, log: &LogBook) -> Rights {
+    let (reader, writer, log) = (guest.clone(), guest.clone(), log.clone());
     Rights {
         out_filter: Arc::new(move |entry: &Entry| reader.may_read(entry.kind())),
-        in_filter: Arc::new(move |entry: &Entry| writer.may_write(entry.kind())),
+        in_filter: Arc::new(move |entry: &Entry| {
+            let may_write = writer.may_write(entry.kind());
+            log.counts().refused.fetch_add(u64::from(!may_write), Ordering::Relaxed);
+            may_write
+        }),
         ..Rights::all()
     }
 }

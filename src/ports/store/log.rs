@@ -5,13 +5,47 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::PRUNE_ROWS_MAX;
 use super::read::is_sound;
 use super::schema::LOG;
 use super::write::Checksum;
-use super::{LogPage, LogRow, PRUNE_ROWS_MAX};
 
 /// Rows that are kept at most, whatever their kind.
 pub const LOG_ROWS_MAX: i64 = 2_000_000;
+
+/// One action of the log that nodes share; key (node, ms, counter).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogRow {
+    /// Its number, larger than that of all before; 0 before it is appended.
+    pub added: i64,
+    /// Its id: when it was made, UTC milliseconds.
+    pub ms: i64,
+    /// Its id: the node that made it.
+    pub node: String,
+    /// Its id: tells apart what one node made in one millisecond.
+    pub counter: i64,
+    /// When it was made, corrected for clocks; UTC milliseconds.
+    pub time_ms: i64,
+    /// Its type.
+    pub kind: String,
+    /// The version of what it means, as JSON.
+    pub subprotocol: Option<String>,
+    /// The node that it came from; `None` for our own.
+    pub source: Option<String>,
+    /// Why it is kept, as a JSON list.
+    pub reasons: String,
+    /// What happened, as JSON.
+    pub action: String,
+}
+
+/// Some rows of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogPage {
+    /// By number.
+    pub rows: Vec<LogRow>,
+    /// There is nothing else up to this number.
+    pub through: i64,
+}
 
 /// What of the log is forgotten, UTC milliseconds; `None` keeps it for ever.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -50,9 +84,10 @@ pub(super) fn append(tx: &Connection, rows: &[LogRow]) -> rusqlite::Result<()> {
         return Ok(());
     }
     let mut added = head(tx)?;
+    // Looked for beforehand: a row that is refused as a double would use up its number all the same.
     let sql = format!(
-        "INSERT INTO log ({}, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (node, ms, counter) DO NOTHING",
+        "INSERT INTO log ({}, crc) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+         WHERE NOT EXISTS (SELECT 1 FROM log WHERE node = ?3 AND ms = ?2 AND counter = ?4)",
         LOG.columns
     );
     let mut statement = tx.prepare_cached(&sql)?;
