@@ -121,7 +121,9 @@ impl Side {
         let Some(asked) = self.disk.pop_front() else { return false };
         match asked {
             Effect::Keep(entries) => {
-                entries.into_iter().for_each(|entry| self.put(entry));
+                for entry in entries {
+                    self.put(entry);
+                }
                 let effects = self.node.on_kept(true);
                 self.take(effects);
                 self.grown();

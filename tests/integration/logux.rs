@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use mirrorwatch::config::Config;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -34,7 +35,7 @@ fn config(dir: &Path) -> PathBuf {
     let mut value: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let token = |user: &str, role: &str, token: &str| {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = HEXLOWER.encode(&digest);
         json!({ "user": user, "role": role, "sha256": sha256 })
     };
     value["nodes"] = json!({
@@ -162,7 +163,7 @@ fn a_token_is_made_with_its_hash() {
         let (token, hash) = text.trim_end().split_once('\n').unwrap();
         let token = token.strip_prefix("token: ").unwrap();
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = HEXLOWER.encode(&digest);
         assert_eq!(hash.strip_prefix("sha256: "), Some(hex.as_str()));
         assert!(token.len() >= 43);
     });
