@@ -50,6 +50,8 @@ pub enum Command {
     Check(Box<Check>),
     /// Print a file that an operator needs around the program.
     Print(Printed),
+    /// Print a new token and its hash.
+    Token,
 }
 
 /// A file that the program carries.
@@ -102,7 +104,7 @@ impl Cli {
     /// because its sources are its own, and neither do commands that are told all their hosts.
     pub fn inputs(&self, environment: Vec<(OsString, OsString)>) -> Inputs {
         let file = match (&self.command, &self.config_file) {
-            (Command::Demo(_) | Command::Diff(_) | Command::Print(_), _) => FileChoice::None,
+            (Command::Demo(_) | Command::Diff(_) | Command::Print(_) | Command::Token, _) => FileChoice::None,
             (Command::Check(check), None) if check.primary.is_some() => FileChoice::None,
             (_, Some(file)) => FileChoice::Given(file.clone()),
             (_, None) => FileChoice::IfThere(PathBuf::from(DEFAULT_FILE)),
@@ -141,6 +143,7 @@ Examples:
   mirrorwatch import old-data         take over the files of compare-plc
   mirrorwatch check plc.wtf           look at one host, once
   mirrorwatch print unit              a unit for systemd
+  mirrorwatch token                   let another node in
   mirrorwatch diff --a plc.directory --b plc.wtf --from 2d
                                       compare two logs, operation by operation
 
@@ -217,6 +220,8 @@ enum Sub {
         /// Which
         what: Printed,
     },
+    /// Make a token for another node: the token for its user, the hash for nodes.tokens of this one
+    Token,
 }
 
 impl Arguments {
@@ -226,6 +231,7 @@ impl Arguments {
             None | Some(Sub::Run) => Command::Run,
             Some(Sub::CheckConfig) => Command::CheckConfig,
             Some(Sub::Print { what }) => Command::Print(what),
+            Some(Sub::Token) => Command::Token,
             Some(Sub::Import { dir }) => Command::Import { dir },
             Some(Sub::Diff(_)) if config.is_some() => {
                 return Err(UsageError::new(

@@ -15,6 +15,7 @@ mod judging;
 mod layers;
 mod limits;
 mod log;
+mod nodes;
 mod position;
 mod problem;
 mod reader;
@@ -37,6 +38,7 @@ pub use judging::Judging;
 pub use layers::{FILE_BYTES_MAX, FileChoice, Inputs};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use nodes::{NodeRole, NodeToken, Nodes, Peer};
 pub use problem::{ConfigError, Origin, Problem, SHOWN_CHARS, SHOWN_PROBLEMS, did_you_mean, quoted};
 pub use reader::Setting;
 pub use retention::Retention;
@@ -74,6 +76,8 @@ pub struct Config {
     pub http: Http,
     /// Asking hosts for the history of a DID.
     pub audit: Audit,
+    /// This node among others; `None` (the default) keeps it alone.
+    pub nodes: Option<Nodes>,
     /// The log.
     pub log: Log,
 }
@@ -142,6 +146,7 @@ impl Config {
             limits: Limits::for_testing(),
             http: Http::for_testing(),
             audit: Audit::for_testing(),
+            nodes: None,
             log: Log::for_testing(),
         })
     }
@@ -165,6 +170,7 @@ impl Config {
         }
         let http = Http::read(r);
         let audit = Audit::read(r);
+        let nodes = Nodes::read(r);
         let log = Log::read(r);
         let mirrors = mirrors.into_iter().flatten().collect();
         let primary = primary?;
@@ -180,6 +186,7 @@ impl Config {
             limits,
             http,
             audit,
+            nodes,
             log,
         })
     }

@@ -19,6 +19,7 @@ mod limit;
 mod live;
 pub mod metrics;
 mod negotiate;
+mod nodes;
 pub mod ops_query;
 mod panics;
 mod pool;
@@ -49,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 
 use door::Door;
 use head::Refusal;
+pub use nodes::{Guest, NodesDoor};
 pub use routes::page_specs;
 pub use state::{HttpOptions, HttpParts, HttpState, Readiness};
 pub use tallies::Tallies;
@@ -170,6 +172,7 @@ pub fn app(
         .app_data(state.clone())
         .default_service(routes::not_found(state))
         .configure(|config| {
+            nodes::configure(config, state);
             routes::configure(config, state);
             #[cfg(feature = "dashboard")]
             config.app_data(first_snapshot(state));

@@ -23,6 +23,7 @@
 //!   [`domain::fill`] how to resume without loss; [`domain::frame`] what passes for an operation; [`domain::view`] what the
 //!   API shows. Start reading at [`domain::ledger::Ledger`].
 //! - [`ports`]: the doors: clock, dialer, export, probe, store.
+//! - [`logux`]: the protocol by which nodes share their logs; pure as well.
 //! - [`actors`]: the actix shell around both, thin.
 //! - [`recompute`] and [`publish`]: pages in the background, and the place where readers find them.
 //! - [`http`]: routes, the live socket, problems, limits.
@@ -75,6 +76,8 @@
 //! - It stops within 3 s with every socket told, and at once at a second signal (`tests/integration/lifecycle.rs`); SIGHUP
 //!   costs an unchanged mirror nothing (`tests/integration/reload.rs`); the supervisor is told how it is
 //!   (`tests/integration/supervision.rs`).
+//! - Nodes that share a log lose no action and take none twice, whatever is cut (`logux::property`); what one may not write is
+//!   confirmed and not kept; nothing of it is there without nodes in the configuration (`tests/integration/logux.rs`).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.
 
 pub mod actors;
@@ -83,6 +86,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod logux;
 pub mod ports;
 pub mod publish;
 pub mod recompute;

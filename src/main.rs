@@ -23,6 +23,9 @@ fn start(cli: &Cli) -> u8 {
     if let Command::Print(what) = cli.command {
         return show(app::print::text(what));
     }
+    if cli.command == Command::Token {
+        return show(&app::token());
+    }
     let Loaded { config, .. } = match config::load(&cli.inputs(std::env::vars_os().collect())) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
@@ -40,7 +43,7 @@ fn start(cli: &Cli) -> u8 {
         Err(error) => return fail(&format!("mirrorwatch: log: {error}"), exit::SOFTWARE),
     };
     match &cli.command {
-        Command::Run | Command::CheckConfig | Command::Print(_) => {
+        Command::Run | Command::CheckConfig | Command::Print(_) | Command::Token => {
             let inputs = cli.inputs(std::env::vars_os().collect());
             app::run(config, app::Reload { inputs, log })
         }

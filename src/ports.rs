@@ -13,6 +13,7 @@ pub mod dial_error;
 pub mod export;
 pub mod export_error;
 pub mod fail_point;
+pub mod log_book;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod memory;

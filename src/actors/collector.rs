@@ -18,6 +18,7 @@ mod session_rows;
 mod standing;
 mod steady;
 mod throttling;
+mod told_nodes;
 #[cfg(test)]
 mod troubles;
 #[cfg(test)]
@@ -45,6 +46,7 @@ use crate::domain::transport::Taken;
 use crate::domain::view::Imported;
 use crate::ports::clock::Clock;
 use crate::ports::fail_point::FailPoints;
+use crate::ports::log_book::LogBook;
 use crate::ports::store::EventRow;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, Recipient};
 use audit::Audit;
@@ -118,6 +120,8 @@ pub struct CollectorParts {
     pub boot_id: String,
     /// Keeps transactions.
     pub writer: Line<Keep>,
+    /// The log that nodes share, where there are nodes.
+    pub log: Option<LogBook>,
     /// The largest segment id that is kept.
     pub last_segment: i64,
     /// Events of a run before, oldest first.
@@ -167,6 +171,7 @@ pub struct Collector {
     chain_ended: Option<Tau>,
     events: EventLog,
     saver: Saver,
+    log: Option<LogBook>,
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
@@ -221,6 +226,7 @@ impl Collector {
             chain_ended: None,
             events: EventLog::new(parts.events),
             saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id, parts.trouble),
+            log: parts.log,
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,

@@ -2,18 +2,15 @@
 
 use super::message::{Beat, Keep, KeepError, Stop};
 use crate::ports::fail_point::FailPoints;
-use crate::ports::store::{PrunePlan, Store, StoreError};
+use crate::ports::log_book::LogBook;
+use crate::ports::store::{PrunePlan, SharedStore, Store, StoreError};
 use actix::{Actor, ActorContext, AtomicResponse, Context, Handler, ResponseFuture, WrapFuture};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// Mailbox places; the collector has one transaction under way.
 const MAILBOX: usize = 4;
 /// Transactions between two prunings.
 const PRUNE_EVERY: u64 = 600;
-
-/// The store, which outlives its writer; none once it is closed. Behind a lock because it is used on the blocking pool; there
-/// is one user at a time.
-pub type SharedStore = Arc<Mutex<Option<Box<dyn Store>>>>;
 
 /// The actor.
 #[derive(Clone)]
@@ -24,6 +21,8 @@ pub struct SnapshotWriter {
     pub plan: Arc<dyn Fn() -> PrunePlan + Send + Sync>,
     /// Transactions so far.
     pub kept: u64,
+    /// Who is told that the log has grown; none where there are no nodes.
+    pub log: Option<LogBook>,
     /// Where tests make it fail.
     pub fail: FailPoints,
 }
@@ -58,13 +57,16 @@ impl Handler<Keep> for SnapshotWriter {
         self.fail.reach("writer", "");
         self.kept += 1;
         let prune = self.kept.is_multiple_of(PRUNE_EVERY).then(|| (self.plan)());
-        let (store, fail) = (Arc::clone(&self.store), self.fail.clone());
+        let (store, log, fail) = (Arc::clone(&self.store), self.log.clone(), self.fail.clone());
         let keeping = async move {
             let written = actix_rt::task::spawn_blocking(move || {
                 let mut guard = store.lock().unwrap_or_else(PoisonError::into_inner);
                 let store = guard.as_mut().ok_or_else(closed)?;
                 fail.reach("commit", "");
                 store.commit(&msg.0).map_err(|e| told(&e))?;
+                if let Some(log) = log {
+                    log.look(store.as_mut());
+                }
                 if let Some(plan) = prune
                     && let Err(e) = store.prune(&plan)
                 {

@@ -19,7 +19,7 @@ use crate::actors::line::Line;
 use crate::actors::message::{Beat, Flush, Happened, Stop};
 use crate::actors::mirror_stream::StreamDoors;
 use crate::actors::reader::Readers;
-use crate::actors::snapshot_writer::{SharedStore, SnapshotWriter};
+use crate::actors::snapshot_writer::SnapshotWriter;
 use crate::actors::vitals::Vitals;
 use crate::actors::watchdog::{Watchdog, WatchdogDoors};
 use crate::config::{Config, SourceConfig, Transport};
@@ -29,7 +29,9 @@ use crate::domain::time::Labels;
 use crate::http::Tallies;
 use crate::http::detail::RecheckError;
 use crate::ports::clock::Clock;
+use crate::ports::log_book::LogBook;
 use crate::ports::memory::Pressure;
+use crate::ports::store::SharedStore;
 use crate::publish::UtcNow;
 use crate::recompute::StatusBoard;
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -47,6 +49,8 @@ pub(super) struct Lasting {
     /// Names this boot and its offset.
     pub(super) boot: String,
     pub(super) store: SharedStore,
+    /// The log that nodes share, where there are nodes.
+    pub(super) log: Option<LogBook>,
     pub(super) board: StatusBoard,
     pub(super) now: UtcNow,
     /// What is wrong with keeping, in words.
@@ -189,7 +193,7 @@ fn start_collector(
 ) -> (Addr<Collector>, Writing) {
     let config = &lasting.config;
     let (store, plan) = (Arc::clone(&lasting.store), prune_plan(config, &lasting.now));
-    let made = SnapshotWriter { store, plan, kept: 0, fail: lasting.outside.fail.clone() };
+    let made = SnapshotWriter { store, plan, kept: 0, log: lasting.log.clone(), fail: lasting.outside.fail.clone() };
     let writer = Writing::start(made, arbiter.handle());
     let state = state_told(&kept);
     let restored = kept.restored;
@@ -202,6 +206,7 @@ fn start_collector(
         labels: lasting.labels,
         boot_id: lasting.boot.clone(),
         writer: writer.line.clone(),
+        log: lasting.log.clone(),
         last_segment: restored.last_segment,
         events: restored.events,
         rejects: restored.rejects,

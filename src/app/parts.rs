@@ -4,6 +4,7 @@ use super::assembled::{Doors, Lasting, assemble};
 use super::auditing::Auditing;
 use super::details::{Details, ReprobeFn};
 use super::guardian::{Change, Guardian, Present, take};
+use super::nodes;
 use super::pictures::Pictures;
 use super::settings::{driver, http_options};
 use super::start_error::StartError;
@@ -20,6 +21,7 @@ use crate::ports::export::ExportClient;
 use crate::ports::fail_point::FailPoints;
 use crate::ports::memory::{Memory, Pressure};
 use crate::ports::probe::Probe;
+use crate::ports::store::SharedStore;
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{Driver, StatusBoard};
 use actix_web::web;
@@ -75,13 +77,17 @@ impl App {
         let (clock, labels) = (Arc::clone(&opened.clock), opened.labels);
         let utc_now: UtcNow = Arc::new(move || labels.utc_ms(clock.now()));
         let snapshot_id = ulid::Ulid::from_parts(opened.clock.utc_ms().max(0) as u64, rand::random()).to_string();
+        let store: SharedStore = Arc::new(Mutex::new(Some(opened.store)));
+        let log = nodes::log_book(config, &store, &utc_now)?;
+        nodes::warn_of_missing(config);
         let lasting = Lasting {
             config: config.clone(),
             outside,
             clock: opened.clock,
             labels,
             boot: opened.boot,
-            store: Arc::new(Mutex::new(Some(opened.store))),
+            store,
+            log,
             board: StatusBoard::default(),
             now: utc_now,
             trouble: watch::channel(None).0,
@@ -109,6 +115,10 @@ impl App {
         let clock = Arc::clone(&lasting.clock);
         let vitals = lasting.vitals.clone();
         let stop = CancellationToken::new();
+        if let Some(log) = lasting.log.clone() {
+            let told = nodes::tell_overviews(log, Arc::clone(&pages), Arc::clone(&lasting.now), shutdown.clone());
+            actix_rt::spawn(told);
+        }
         let (changes, coming) = mpsc::channel(1);
         let guardian = Guardian::new(lasting, Arc::clone(&present), doors.clone(), coming);
         let guardian = actix_rt::spawn(guardian.run(stop.clone()));
@@ -266,6 +276,7 @@ fn http_state(
             None => Ok(()),
         }),
         utc_now_ms: Arc::clone(&lasting.now),
+        nodes: config.nodes.as_ref().zip(lasting.log.clone()).map(|(nodes, log)| nodes::door(nodes, log)),
         options: http_options(config),
         shutdown: shutdown.clone(),
         tallies: lasting.tallies.clone(),

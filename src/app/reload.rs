@@ -60,6 +60,7 @@ fn changeable(held: &Config, wanted: Config) -> (Config, Vec<&'static str>) {
         ("dataDir", held.data_dir != wanted.data_dir),
         ("primary", held.primary != wanted.primary),
         ("http", held.http != wanted.http),
+        ("nodes", held.nodes != wanted.nodes),
         ("audit.allowRecheck", held.audit.allow_recheck != wanted.audit.allow_recheck),
         ("log.format", held.log.format != wanted.log.format),
     ];
@@ -68,6 +69,7 @@ fn changeable(held: &Config, wanted: Config) -> (Config, Vec<&'static str>) {
         data_dir: held.data_dir.clone(),
         primary: held.primary.clone(),
         http: held.http.clone(),
+        nodes: held.nodes.clone(),
         ..wanted
     };
     config.audit.allow_recheck = held.audit.allow_recheck;

@@ -4,11 +4,13 @@ use super::assembled::Lasting;
 use super::open_files;
 use super::pictures::Pictures;
 use super::state::Kept;
-use crate::config::Config;
+use crate::config::{Config, Retention};
 use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
 use crate::http::HttpOptions;
-use crate::ports::store::PrunePlan;
+use crate::logux::kinds::{INTERVAL, OVERVIEW};
+use crate::ports::log_book::Horizon;
+use crate::ports::store::{LogPrune, PrunePlan};
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
     Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, rtt, stats,
@@ -16,7 +18,10 @@ use crate::recompute::{
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 /// Computations at once.
 const COMPUTES_MAX: usize = 2;
 
@@ -48,7 +53,6 @@ pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, l
 
 /// What may be forgotten, at any time.
 pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> PrunePlan + Send + Sync> {
-    const DAY_MS: i64 = 86_400_000;
     let (retention, now) = (config.retention.clone(), Arc::clone(now));
     Arc::new(move || {
         let before = |days: Option<u32>| days.map(|d| now() - i64::from(d) * DAY_MS);
@@ -60,7 +64,33 @@ pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> Prune
             events_before_ms: before(retention.event_days),
             sessions_before_ms: before(retention.event_days),
             evidence_before_ms: before(retention.miss_days),
+            log: log_prune(&retention, now()),
         }
+    })
+}
+
+/// Days that overviews of nodes are kept: what they say is in the intervals too.
+const OVERVIEW_DAYS: u32 = 2;
+
+/// What of the log that nodes share may be forgotten at `now_ms`.
+fn log_prune(retention: &Retention, now_ms: i64) -> LogPrune {
+    let before = |days: Option<u32>| days.map(|d| now_ms - i64::from(d) * DAY_MS);
+    LogPrune {
+        kinds: vec![
+            (OVERVIEW.to_owned(), before(Some(OVERVIEW_DAYS))),
+            (INTERVAL.to_owned(), before(retention.interval_days)),
+        ],
+        others_before_ms: before(retention.event_days),
+    }
+}
+
+/// Before when actions of other nodes are too old to be taken in: what is forgotten must not come back.
+pub(super) fn log_horizon(config: &Config, now: &UtcNow) -> Horizon {
+    let (retention, now) = (config.retention.clone(), Arc::clone(now));
+    Arc::new(move |kind| {
+        let plan = log_prune(&retention, now());
+        let of_kind = plan.kinds.into_iter().find(|(known, _)| known == kind);
+        of_kind.map_or(plan.others_before_ms, |(_, before)| before)
     })
 }
 
@@ -78,7 +108,7 @@ pub(super) fn internals(
     state: serde_json::Value,
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
     let (config, board, now) = (&lasting.config, lasting.board.clone(), Arc::clone(&lasting.now));
-    let (vitals, tallies) = (lasting.vitals.clone(), lasting.tallies.clone());
+    let (vitals, tallies, log) = (lasting.vitals.clone(), lasting.tallies.clone(), lasting.log.clone());
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
         "held_ops": config.limits.held_ops,
@@ -89,14 +119,22 @@ pub(super) fn internals(
     });
     let sources = config.mirrors.len() + 1;
     Arc::new(move || {
-        json!({
+        let mut told = json!({
             "recomputers": board.read(now()),
             "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
             "limits": limits,
             "state": state,
             "http": tallies.told(),
             "restarts": vitals.restarts().into_iter().collect::<BTreeMap<String, u64>>(),
-        })
+        });
+        if let Some((log, told)) = log.as_ref().zip(told.as_object_mut()) {
+            let (counts, read) = (log.counts(), |count: &AtomicU64| count.load(Ordering::Relaxed));
+            let (received, too_old, refused) = (read(&counts.received), read(&counts.too_old), read(&counts.refused));
+            let head = *log.head().borrow();
+            let log = json!({ "head": head, "received": received, "too_old": too_old, "refused": refused });
+            told.insert("log".to_owned(), log);
+        }
+        told
     })
 }
 

@@ -1,5 +1,6 @@
 //! Why the program did not start, in one line for people.
 
+use crate::ports::log_book::LogError;
 use std::net::SocketAddr;
 
 /// Why it did not start.
@@ -11,6 +12,9 @@ pub enum StartError {
     /// The first computation of the pages.
     #[error("mirrorwatch: {0}")]
     Prime(String),
+    /// The log that nodes share.
+    #[error("mirrorwatch: {0}")]
+    Log(#[from] LogError),
     /// The server.
     #[error("mirrorwatch: http: {0}")]
     Server(std::io::Error),

@@ -142,8 +142,13 @@ fn read_token(r: &mut Reader<'_>) -> Option<[u8; 32]> {
     }
 }
 
-/// Digest of the token in `file`, whose last line break does not count. The messages never repeat the token.
+/// Digest of the token in `file`.
 fn token_digest(file: &str) -> Result<[u8; 32], String> {
+    secret_in(file).map(|token| Sha256::digest(token.as_bytes()).into())
+}
+
+/// The token in `file`, whose last line break does not count. The messages never repeat the token.
+pub(super) fn secret_in(file: &str) -> Result<String, String> {
     // Not every mistake has a path in it: the token itself may have been given instead.
     let shown = if file.contains('/') { file } else { "the file" };
     let hint = "give the path of a file that holds 32 characters or more";
@@ -168,5 +173,5 @@ fn token_digest(file: &str) -> Result<[u8; 32], String> {
     if chars < TOKEN_CHARS_MIN {
         return Err(format!("{shown}: {chars} characters, need {TOKEN_CHARS_MIN} or more"));
     }
-    Ok(Sha256::digest(token.as_bytes()).into())
+    Ok(token.to_owned())
 }

@@ -43,7 +43,7 @@ fn every_mistake_in_the_file_gets_its_one_line() {
         ),
         ("{\"rtt\": {\"color\": 1}}".into(), "config.json:1: rtt: unknown key \"color\"; known here: intervalSeconds, timeoutSeconds"),
         (mirror("\"url\":\"wss://a.example\",\"ulr\":1"), "config.json:2: mirrors[0]: unknown key \"ulr\"; did you mean \"url\"?"),
-        ("{\"judging.graceSeconds\": 20}".into(), "config.json:1: unknown key \"judging.graceSeconds\"; known here: analytics, audit, dataDir, http, judging, limits, listen, log, mirrors, primary, retention, rtt"),
+        ("{\"judging.graceSeconds\": 20}".into(), "config.json:1: unknown key \"judging.graceSeconds\"; known here: analytics, audit, dataDir, http, judging, limits, listen, log, mirrors, nodes, primary, retention, rtt"),
         (
             "{\"dataDir\": \"a\",\n\"dataDir\": \"b\"}".into(),
             "config.json:2: key \"dataDir\" is given twice, first in line 1; remove one",
@@ -170,6 +170,50 @@ fn every_mistake_in_the_file_gets_its_one_line() {
     for (text, expected) in rows {
         assert_eq!(complaints(&text), [expected], "{text}");
     }
+}
+
+#[test]
+fn every_mistake_about_nodes_gets_its_line() {
+    let node = |inside: &str| format!("{{\"nodes\":{{\"id\":\"n\",{inside}}}}}");
+    let rows: Vec<(String, &str)> = vec![
+        ("{\"nodes\":{}}".into(), "config.json:1: nodes.id: missing; give this node a name, as \"paris-1\""),
+        ("{\"nodes\":[]}".into(), "config.json:1: nodes: expected an object; got a list"),
+        (
+            "{\"nodes\":{\"id\":\"a b\"}}".into(),
+            "config.json:1: nodes.id: \"a b\" is no id; use 1 to 64 of a–z, A–Z, 0–9, \".\", \"_\" and \"-\", as \"paris-1\"",
+        ),
+        (node("\"tokns\":[]"), "config.json:1: nodes: unknown key \"tokns\"; did you mean \"tokens\"?"),
+        (
+            node("\"tokens\":[{\"user\":\"server\",\"role\":\"node\",\"sha256\":\"00\"}]"),
+            "config.json:1: nodes.tokens[0].sha256: expected the SHA-256 of a token, 64 hexadecimal digits; run \"mirrorwatch token\" to make a token and its hash\nconfig.json:1: nodes.tokens[0].user: \"server\" is no user; use 1 to 64 of a–z, A–Z, 0–9, \".\", \"_\" and \"-\", and not \"server\"",
+        ),
+        (
+            node("\"peers\":[{\"url\":\"ws://a.example\",\"user\":\"a\",\"tokenFile\":\"/none/x\"}]"),
+            "config.json:1: nodes.peers[0].url: unencrypted \"ws://\" would show the token to everyone on the way; use \"wss://\"\nconfig.json:1: nodes.peers[0].tokenFile: /none/x: not found; give the path of a file that holds 32 characters or more",
+        ),
+        (
+            node("\"readable\":[\"*a\"]"),
+            "config.json:1: nodes.readable[0]: \"*a\" is no type; a \"*\" stands at the end, as \"mirrorwatch/*\"",
+        ),
+        (
+            node("\"announced\":\"alow\""),
+            "config.json:1: nodes.announced: expected one of \"refuse\", \"allow\"; got \"alow\"; did you mean \"allow\"?",
+        ),
+        (
+            node("\"events\":{\"listen\":\"x\"}"),
+            "config.json:1: nodes.events.listen: expected \"ADDRESS:PORT\", as \"127.0.0.1:12345\"; got \"x\"",
+        ),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(complaints(&text).join("\n"), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_node_that_is_given_its_name_alone_has_the_defaults() {
+    let config = load_with("{\"nodes\":{\"id\":\"paris-1\"}}", &[]).unwrap().config;
+    assert_eq!(config.nodes, Some(Nodes::for_testing("paris-1")));
+    assert_eq!(load_with("{\"nodes\":null}", &[]).unwrap().config.nodes, None);
 }
 
 #[test]
@@ -408,12 +452,20 @@ fn the_example_shows_every_key_with_a_comment_and_its_default() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config.example.json");
     let example = load(&Inputs { file: FileChoice::Given(path.clone()), ..Inputs::default() }).unwrap();
     assert_eq!(example.config, load(&Inputs::default()).unwrap().config);
-    let entries = position::entries(&std::fs::read_to_string(path).unwrap());
+    let text = std::fs::read_to_string(path).unwrap();
+    let nodes_comment = text.lines().find(|line| line.contains("_comment_nodes")).unwrap();
+    let entries = position::entries(&text);
     let is_there = |wanted: &str| entries.iter().any(|entry| entry.path == wanted);
     for path in known_paths() {
         // A source's own limits would not be the defaults if they were given.
         let is_optional =
             path.starts_with("mirrors[0].") && (path.ends_with("onTimeSeconds") || path.ends_with("graceSeconds"));
+        // A node without a name would not be the default either: one comment tells of all that it has.
+        if let Some(key) = path.strip_prefix("nodes.") {
+            let key = key.rsplit('.').next().unwrap();
+            assert!(nodes_comment.contains(key), "{path} is not in the comment on nodes");
+            continue;
+        }
         assert!(is_optional || is_there(&path), "{path} is not in config.example.json");
         let (container, key) = path.rsplit_once('.').unwrap_or(("", &path));
         // One comment at the list of recomputers serves them all.

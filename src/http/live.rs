@@ -1,6 +1,6 @@
 //! The live socket: tells a browser which pages have changed, so that it fetches them with their tags.
 //!
-//! One actor of actix-web-actors per browser, and the only file that names that crate. Outbound: a versioned `hello`, then
+//! One actor of actix-web-actors per browser. Outbound: a versioned `hello`, then
 //! `{"type":"revision","topic","revision"}` for each page that changed, at most four batches a second. There is no queue:
 //! what is due is found by comparing revisions, so the newest wins and a slow reader costs nothing. Each batch ends with a
 //! ping; until its pong has come nothing more is sent, and the reader is told afterwards how much it missed (`lagged`).
@@ -31,7 +31,7 @@ use super::problem::{Problem, quote};
 use super::sockets::Seat;
 use super::state::HttpState;
 use crate::ports::memory::Pressure;
-use frame_limit::FrameLimit;
+pub(super) use frame_limit::FrameLimit;
 use liveness::{Liveness, Sign};
 pub(super) use notices::Notices;
 
@@ -49,13 +49,35 @@ const SIGN_OF_LIFE: &[u8] = b"alive?";
 /// # Errors
 /// 426 without an upgrade, 403 for an origin that is not allowed, 429 over the limits, 503 while stopping and while memory is short.
 pub fn open(request: &HttpRequest, payload: web::Payload, state: &HttpState) -> Result<HttpResponse, Problem> {
-    let is_upgrade =
-        request.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if !is_upgrade {
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this address is a WebSocket")
-            .header(header::UPGRADE, HeaderValue::from_static("websocket")));
-    }
+    check_upgrade(request)?;
     super::query::Params::parse(request.query_string(), &[])?;
+    let seat = admit(request, state)?;
+    let session =
+        Session::new(Notices::new(state.pages.clone()), state.shutdown.clone(), (seat, state.pressure.clone()));
+    ws::WsResponseBuilder::new(session, request, FrameLimit::new(payload, FRAME_BYTES_MAX))
+        .frame_size(FRAME_BYTES_MAX)
+        .start()
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake", error.to_string()))
+}
+
+/// Refuses what is no request for a WebSocket.
+///
+/// # Errors
+/// 426.
+pub(super) fn check_upgrade(request: &HttpRequest) -> Result<(), Problem> {
+    let upgrade = request.headers().get(header::UPGRADE);
+    if upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this address is a WebSocket")
+        .header(header::UPGRADE, HeaderValue::from_static("websocket")))
+}
+
+/// A seat for a connection that stays.
+///
+/// # Errors
+/// 403 for an origin that is not allowed, 429 over the limits, 503 while stopping and while memory is short.
+pub(super) fn admit(request: &HttpRequest, state: &HttpState) -> Result<Seat, Problem> {
     check_origin(request, state)?;
     if state.shutdown.is_cancelled() {
         return Err(Problem::unavailable("restarting", "stopping; retry in 5 s", 5));
@@ -65,13 +87,7 @@ pub fn open(request: &HttpRequest, payload: web::Payload, state: &HttpState) -> 
     }
     let client = state.client(request);
     state.limit.take(client)?;
-    let seat = state.sockets.sit(client, state.limit.is_exempt(client))?;
-    let session =
-        Session::new(Notices::new(state.pages.clone()), state.shutdown.clone(), (seat, state.pressure.clone()));
-    ws::WsResponseBuilder::new(session, request, FrameLimit::new(payload, FRAME_BYTES_MAX))
-        .frame_size(FRAME_BYTES_MAX)
-        .start()
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake", error.to_string()))
+    state.sockets.sit(client, state.limit.is_exempt(client))
 }
 
 /// Lets any origin in where any origin may read; else those on the list and the page's own.

@@ -26,7 +26,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 46] = [
+pub const METRICS: [(&str, &str, &str); 47] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -71,6 +71,7 @@ pub const METRICS: [(&str, &str, &str); 46] = [
     ("mirrorwatch_snapshot_age_seconds", "gauge", "How old the pages of a recomputer are"),
     ("mirrorwatch_tracker_entries", "gauge", "Operations that are held"),
     ("mirrorwatch_dropped_total", "counter", "What was let go at a bound"),
+    ("mirrorwatch_log_actions_total", "counter", "Actions that other nodes sent, by what became of them"),
     ("mirrorwatch_restarts_total", "counter", "Parts that ended by themselves and were started anew"),
     ("mirrorwatch_validated_ops_total", "counter", "Operations of the primary that were checked by all rules"),
     ("mirrorwatch_invalid_ops_total", "counter", "Those of them that break a rule"),
@@ -254,7 +255,8 @@ mod tests {
             internals: json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }],
                 "restarts": { "auditor": 2 }, "validity": { "validated": 9, "not_validated": 1, "invalid": 0 },
                 "ledger": { "held_ops": 7, "dropped_by_us": 3 },
-                "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3 } }),
+                "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3 },
+                "log": { "received": 4, "too_old": 1, "refused": 0 } }),
             divergence: json!({ "age_ge_s": [1, 60], "mirrors": [{ "id": "a", "missing_ops": [4, 2], "extra_ops": [1, 0] }] }),
             coverage: vec![(
                 "5m",
@@ -308,6 +310,7 @@ mod tests {
             "mirrorwatch_snapshot_age_seconds{name=\"lag\"} 0.25",
             "mirrorwatch_dropped_total{what=\"findings\"} 5",
             "mirrorwatch_dropped_total{what=\"frames\"} 3",
+            "mirrorwatch_log_actions_total{outcome=\"too_old\"} 1",
             "mirrorwatch_restarts_total{part=\"auditor\"} 2",
             "mirrorwatch_http_panics_total 3",
         ] {

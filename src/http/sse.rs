@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::live::{BATCH_GAP, Notices};
+use super::live::{BATCH_GAP, Notices, admit};
 use super::negotiate;
 use super::problem::Problem;
 use super::query::Params;
@@ -38,7 +38,8 @@ static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering"
 /// Opens a stream of notices of all topics, or of those of `topics`.
 ///
 /// # Errors
-/// 400 for a topic that is none, 406 where the request takes no event stream, 429 over the limits, 503 while stopping.
+/// 400 for a topic that is none, 403 for an origin that is not allowed, 406 where the request takes no event stream, 429 over
+/// the limits, 503 while stopping and while memory is short.
 pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
     let params = Params::parse(request.query_string(), &["topics"])?;
     if !negotiate::accepts(request.headers(), EVENT_STREAM) {
@@ -53,12 +54,7 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         let detail = "expected topics of /api/v1/live, with commas between them";
         return Err(Problem::bad_query("bad_topics", "topics", detail).allowed(known));
     }
-    if state.shutdown.is_cancelled() {
-        return Err(Problem::unavailable("restarting", "stopping; retry in 5 s", 5));
-    }
-    let client = state.client(request);
-    state.limit.take(client)?;
-    let seat = state.sockets.sit(client, state.limit.is_exempt(client))?;
+    let seat = admit(request, state)?;
     let known = request.headers().get(&LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let since_ms = known.and_then(|id| instant_of(id, state.pages.snapshot_id()));
     let reader = Reader {

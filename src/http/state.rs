@@ -11,6 +11,7 @@ use super::admin::Admin;
 use super::client_address::{AddressBlock, client};
 use super::detail::Detail;
 use super::limit::ClientLimit;
+use super::nodes::{NodesDoor, NodesState};
 use super::pool::Pool;
 use super::problem::Problem;
 use super::recheck;
@@ -92,6 +93,8 @@ pub struct HttpParts {
     pub readiness: Readiness,
     /// UTC milliseconds of now, for ages and labels.
     pub utc_now_ms: UtcNow,
+    /// What lets other nodes in; `None` where there are none.
+    pub nodes: Option<NodesDoor>,
     /// Settings.
     pub options: HttpOptions,
     /// Cancelled when the process stops: ends sockets and server.
@@ -113,6 +116,7 @@ pub struct HttpState {
     /// Cancelled when the process stops.
     pub shutdown: CancellationToken,
     pub(super) primary_id: String,
+    pub(super) nodes: Option<Arc<NodesState>>,
     pub(super) detail: Arc<dyn Detail>,
     pub(super) pool: Pool,
     pub(super) limit: ClientLimit,
@@ -138,6 +142,7 @@ impl HttpState {
         let options = parts.options;
         HttpState {
             primary_id: parts.primary_id,
+            nodes: parts.nodes.map(|door| Arc::new(NodesState::new(door))),
             detail: Arc::clone(&parts.detail),
             recheck_limit: ClientLimit::new(recheck::PER_SECOND, recheck::BURST, options.exempt_loopback),
             admin: options.admin_token_sha256.map(Admin::new),

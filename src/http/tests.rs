@@ -403,6 +403,7 @@ async fn before_the_first_computation_pages_are_503() {
     let mut parts = world();
     let pages = Arc::new(Pages::new("run", page_specs(&[])));
     parts.state = web::Data::new(HttpState::new(HttpParts {
+        nodes: None,
         pages,
         primary_id: "p".to_owned(),
         detail: Arc::new(Arc::clone(&parts.detail)),

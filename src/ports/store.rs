@@ -10,9 +10,11 @@ pub mod error;
 mod evidence;
 pub mod import;
 pub mod lock;
+pub mod log;
 #[cfg(any(test, feature = "simulator"))]
 pub mod memory;
 pub mod meter;
+pub mod miss_query;
 mod read;
 mod recover;
 mod salvage;
@@ -27,6 +29,8 @@ mod write;
 pub use error::StoreError;
 pub use evidence::{EVIDENCE_PER_SOURCE_MAX, EvidenceRow, LOGS_MAX, fair_share};
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
+pub use log::{LOG_ROWS_MAX, LogPage, LogPrune, LogRow};
+pub use miss_query::{MISSES_PAGE_MAX, MissCursor, MissQuery};
 pub use sqlite::{LoadLimits, OpenOptions, OpenReport, SqliteStore};
 pub use tier::Tier;
 
@@ -170,6 +174,8 @@ pub struct Commit {
     pub misses: Vec<MissRow>,
     /// What hosts were asked and answered since.
     pub evidence: Vec<EvidenceRow>,
+    /// What happened, for other nodes.
+    pub log: Vec<LogRow>,
 }
 
 impl Commit {
@@ -186,6 +192,7 @@ impl Commit {
             events: Vec::new(),
             misses: Vec::new(),
             evidence: Vec::new(),
+            log: Vec::new(),
         }
     }
 
@@ -200,6 +207,7 @@ impl Commit {
             + self.events.len()
             + self.misses.len()
             + self.evidence.len()
+            + self.log.len()
     }
 }
 
@@ -271,6 +279,8 @@ pub struct PrunePlan {
     pub sessions_before_ms: Option<i64>,
     /// Evidence, by the answer.
     pub evidence_before_ms: Option<i64>,
+    /// The log that nodes share.
+    pub log: LogPrune,
 }
 
 /// Rows forgotten by one call of [`Store::prune`].
@@ -286,6 +296,8 @@ pub struct PruneReport {
     pub sessions: u64,
     /// Evidence, too old or beyond what is kept of its source.
     pub evidence: u64,
+    /// Actions of the log.
+    pub log: u64,
     /// Whether a limit was reached, so that another call has more to do.
     pub more: bool,
 }
@@ -293,48 +305,9 @@ pub struct PruneReport {
 /// Rows of one kind that a single [`Store::prune`] forgets at most, so that no commit waits long behind it.
 pub const PRUNE_ROWS_MAX: usize = 5_000;
 
-/// Rows that one page of misses has at most.
-pub const MISSES_PAGE_MAX: usize = 1_000;
-
-/// Where a page of misses ended; the next page begins with the next older one.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct MissCursor {
-    /// `primary_at_ms` of the last row seen.
-    pub primary_at_ms: i64,
-    /// Its DID.
-    pub did: [u8; 15],
-    /// Its CID.
-    pub cid: [u8; 32],
-}
-
-impl MissCursor {
-    /// The cursor that continues after `row`.
-    #[must_use]
-    pub const fn after(row: &MissRow) -> MissCursor {
-        MissCursor { primary_at_ms: row.primary_at_ms, did: row.did, cid: row.cid }
-    }
-}
-
-/// Which misses a page shows: those that meet every condition given.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct MissQuery {
-    /// Id of the source.
-    pub source: String,
-    /// Name of the verdict.
-    pub verdict: Option<String>,
-    /// Of this DID alone.
-    pub did: Option<[u8; 15]>,
-    /// Of this kind of operation alone.
-    pub kind: Option<u8>,
-    /// `primary_at_ms` of at least this.
-    pub from_ms: Option<i64>,
-    /// `primary_at_ms` of less than this.
-    pub to_ms: Option<i64>,
-    /// Continue after this row.
-    pub before: Option<MissCursor>,
-    /// Rows at most; never more than [`MISSES_PAGE_MAX`].
-    pub limit: usize,
-}
+/// The store, which outlives those who use it; none once it is closed. Behind a lock because it is used on threads that may
+/// wait; there is one user at a time.
+pub type SharedStore = std::sync::Arc<std::sync::Mutex<Option<Box<dyn Store>>>>;
 
 /// Keeps what must outlast the process. One owner, one thread.
 pub trait Store: Send {
@@ -362,6 +335,25 @@ pub trait Store: Send {
     /// # Errors
     /// When the file cannot be read.
     fn misses_page(&mut self, query: &MissQuery) -> Result<Vec<MissRow>, StoreError>;
+
+    /// Appends actions to the log in their order, each id once, and says the last number given; as durable as
+    /// [`Store::commit`].
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError>;
+
+    /// Actions behind the number `after`: `limit` at most, and about `bytes_max` of them but one at least.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn log_page(&mut self, after: i64, limit: usize, bytes_max: usize) -> Result<LogPage, StoreError>;
+
+    /// The last number given in the log, and the largest time in an id of `node`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError>;
 
     /// Marks the end of the run as orderly and lets the file go.
     ///

@@ -28,6 +28,7 @@ mod hostile;
 mod kills;
 mod lifecycle;
 mod log;
+mod logux;
 mod metrics;
 mod mirrors;
 mod panics;

@@ -165,6 +165,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         store: Arc::new(Mutex::new(Some(store))),
         plan: Arc::new(PrunePlan::default),
         kept: 0,
+        log: None,
         fail: FailPoints::default(),
     };
     Collector::new(CollectorParts {
@@ -187,6 +188,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         samples: restored.samples,
         standings: restored.standings,
         kept: restored.kept,
+        log: None,
         trouble: watch::Sender::new(None),
         foreign_ops_per_s: 2_000,
         anchored: Anchors::default(),

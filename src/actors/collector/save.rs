@@ -1,8 +1,8 @@
 //! What is kept: one transaction a second, tried again until it is.
 
-use super::Collector;
 use super::restored::FORGOTTEN;
 use super::standing::SavedStanding;
+use super::{Collector, told_nodes};
 use crate::actors::line::Line;
 use crate::actors::message::{Flush, Keep, KeepError};
 use crate::domain::ledger::persist::Prepared;
@@ -232,6 +232,7 @@ impl Collector {
         commit.events = self.events.take_waiting();
         commit.sessions = self.session_rows();
         commit.evidence = self.evidence_rows();
+        commit.log = self.log.as_ref().map(|log| told_nodes::rows_of(&commit, log)).unwrap_or_default();
         let versions = self.source_rows(&mut commit);
         (Arc::new(commit), finals, versions)
     }

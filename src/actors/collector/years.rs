@@ -14,8 +14,8 @@ use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Mode, Verdict};
 use crate::ports::clock::{Clock, ManualClock};
 use crate::ports::store::{
-    Commit, IntervalRow, Loaded, MissQuery, MissRow, OpenOptions, PrunePlan, PruneReport, SqliteStore, Store,
-    StoreError, Tier,
+    Commit, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, OpenOptions, PrunePlan, PruneReport, SqliteStore,
+    Store, StoreError, Tier,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,6 +52,18 @@ impl Store for Shared {
 
     fn misses_page(&mut self, query: &MissQuery) -> Result<Vec<MissRow>, StoreError> {
         self.0.lock().unwrap().misses_page(query)
+    }
+
+    fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError> {
+        self.0.lock().unwrap().log_append(rows)
+    }
+
+    fn log_page(&mut self, after: i64, limit: usize, bytes_max: usize) -> Result<LogPage, StoreError> {
+        self.0.lock().unwrap().log_page(after, limit, bytes_max)
+    }
+
+    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
+        self.0.lock().unwrap().log_end(node)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

@@ -32,6 +32,10 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     samples.add("mirrorwatch_validated_ops_total", &[], at(internals, "/validity/validated").as_f64());
     samples.add("mirrorwatch_invalid_ops_total", &[], at(internals, "/validity/invalid").as_f64());
     dropped(samples, internals);
+    for outcome in ["received", "too_old", "refused"] {
+        let count = at(internals, &format!("/log/{outcome}")).as_f64();
+        samples.add("mirrorwatch_log_actions_total", &[("outcome", outcome)], count);
+    }
     for (name, key) in HTTP {
         samples.add(name, &[], at(internals, &format!("/http/{key}")).as_f64());
     }

@@ -27,6 +27,10 @@ fn table() -> Vec<(String, &'static str, u16)> {
     rows.push(("/api/v1/stream?topics=x".to_owned(), READ, 400));
     rows.push(("/status".to_owned(), READ, 200));
     rows.push(("/status.css".to_owned(), READ, 200));
+    rows.push(("/api/v1/sync".to_owned(), READ, 426));
+    rows.push(("/api/v1/log?after=0&type=a/*".to_owned(), READ, 200));
+    // A stream that is opened does not end.
+    rows.push(("/api/v1/log/stream?after=x".to_owned(), READ, 400));
     rows.push((format!("/api/v1/dids/{DID}/recheck"), "POST, OPTIONS", 405));
     rows.push(("/api/v1/mirrors/m1/reprobe".to_owned(), "POST, OPTIONS", 405));
     #[cfg(feature = "dashboard")]
@@ -101,6 +105,8 @@ fn addresses() -> Vec<String> {
         include_str!("../details.rs"),
         include_str!("../recheck.rs"),
         include_str!("../assets.rs"),
+        include_str!("../nodes.rs"),
+        include_str!("../nodes/log.rs"),
     ];
     let begins = [
         ("resource(\"", ""),

@@ -14,9 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::{DID, NOW_MS};
 use crate::domain::did::Did;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
-use crate::http::{HttpOptions, HttpParts, HttpState, Readiness, Tallies, app, page_specs};
+use crate::http::{Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, Tallies, app, page_specs};
 use crate::ports::fail_point::FailPoints;
+use crate::ports::log_book::LogBook;
 use crate::ports::memory::Pressure;
+use crate::ports::store::SharedStore;
+use crate::ports::store::memory::MemoryDisk;
 use crate::publish::{Pages, Update};
 
 /// Answers with the question; a slow one where asked for.
@@ -110,6 +113,20 @@ pub fn publish(pages: &Pages, key: &str, data: &str, now_ms: i64) {
     pages.get(key).unwrap().publish(update).unwrap();
 }
 
+/// Other nodes may come in; nobody does.
+fn nodes() -> NodesDoor {
+    let store: SharedStore = Arc::new(std::sync::Mutex::new(Some(Box::new(MemoryDisk::new().open()))));
+    NodesDoor {
+        node_id: "me".to_owned(),
+        subprotocol: 1,
+        ping: Duration::from_secs(10),
+        timeout: Duration::from_secs(20),
+        log: LogBook::open(store, "me", Arc::new(|_| None)).unwrap(),
+        admit: Arc::new(|_, _| None),
+        public: Guest { readable: vec!["*".to_owned()], writable: Vec::new() },
+    }
+}
+
 pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> World {
     let mirror_ids = vec!["m1".to_owned(), "m2".to_owned()];
     let pages = Arc::new(Pages::new("run", page_specs(&mirror_ids)));
@@ -127,6 +144,7 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         health: Arc::new(|| Ok(())),
         readiness,
         utc_now_ms: Arc::new(move || clock.load(Ordering::SeqCst)),
+        nodes: Some(nodes()),
         options,
         shutdown: CancellationToken::new(),
         tallies: Tallies::default(),

@@ -4,6 +4,8 @@
 //! and nothing that was committed. Each row of a commit is one step, and the end of the commit another; a fault at any
 //! of them undoes the whole commit, as the real store does.
 
+mod memory_log;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +13,11 @@ use super::error::StoreError;
 use super::evidence::kept_of;
 use super::sqlite::LoadLimits;
 use super::{
-    Commit, EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, MISSES_PAGE_MAX, MissCount, MissCursor,
-    MissQuery, MissRow, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow, Store, Tier,
-    fair_share,
+    Commit, EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, LogPage, LogRow, MISSES_PAGE_MAX,
+    MissCount, MissCursor, MissQuery, MissRow, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow,
+    Store, Tier, fair_share,
 };
+use memory_log::MemoryLog;
 
 /// What fails.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -40,6 +43,7 @@ struct Kept {
     events: BTreeMap<i64, EventRow>,
     misses: BTreeMap<(String, [u8; 15], [u8; 32]), MissRow>,
     evidence: BTreeMap<(String, [u8; 15], [u8; 32]), EvidenceRow>,
+    log: MemoryLog,
     steps: u64,
     commits: u64,
     lives: u64,
@@ -235,6 +239,7 @@ impl Store for MemoryStore {
         kept.sources.extend(commit.sources.into_iter().map(|row| (row.id.clone(), row)));
         kept.sessions.extend(commit.sessions.into_iter().map(|row| ((row.opened_ms, row.source.clone()), row)));
         kept.events.extend(commit.events.into_iter().map(|row| (row.id, row)));
+        kept.log.append(commit.log);
         kept.misses.extend(commit.misses.into_iter().map(|row| ((row.source.clone(), row.did, row.cid), row)));
         kept.evidence.extend(commit.evidence.into_iter().map(|row| ((row.source.clone(), row.did, row.cid), row)));
         Ok(())
@@ -258,6 +263,7 @@ impl Store for MemoryStore {
         let ended = |row: &SessionRow| row.closed_ms.is_some_and(|at_ms| older(at_ms, plan.sessions_before_ms));
         report.sessions = forget(&mut kept.sessions, ended, &mut report.more);
         prune_evidence(&mut kept, plan, &mut report);
+        report.log = kept.log.prune(&plan.log);
         Ok(report)
     }
 
@@ -267,6 +273,21 @@ impl Store for MemoryStore {
         rows.sort_by_key(|row| std::cmp::Reverse(MissCursor::after(row)));
         rows.truncate(query.limit.min(MISSES_PAGE_MAX));
         Ok(rows)
+    }
+
+    fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError> {
+        let mut kept = self.step(rows.len() as u64 + 1)?;
+        kept.log.append(rows.to_vec());
+        Ok(kept.log.head())
+    }
+
+    fn log_page(&mut self, after: i64, limit: usize, bytes_max: usize) -> Result<LogPage, StoreError> {
+        Ok(self.step(0)?.log.page(after, limit, bytes_max))
+    }
+
+    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
+        let kept = self.step(0)?;
+        Ok((kept.log.head(), kept.log.last_ms_of(node)))
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ pub(super) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A schema number above this is damage rather than a newer program.
 pub(super) const SCHEMA_PLAUSIBLE_MAX: i64 = 10_000;
 
-const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(EVIDENCE_TABLE)];
+const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(EVIDENCE_TABLE), M::up(LOG_OF_NODES)];
 
 /// The newest schema that this program knows.
 pub(super) const CURRENT: i64 = STEPS.len() as i64;
@@ -151,6 +151,25 @@ CREATE TABLE evidence (
 CREATE INDEX evidence_by_time ON evidence (source, at_ms);
 ";
 
+/// The log that nodes share. `AUTOINCREMENT`: a number never comes again, whatever is deleted.
+const LOG_OF_NODES: &str = "
+CREATE TABLE log (
+  added INTEGER PRIMARY KEY AUTOINCREMENT,
+  ms INTEGER NOT NULL,
+  node TEXT NOT NULL,
+  counter INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  subprotocol TEXT,
+  source TEXT,
+  reasons TEXT NOT NULL,
+  action TEXT NOT NULL,
+  crc INTEGER NOT NULL,
+  UNIQUE (node, ms, counter)
+) STRICT;
+CREATE INDEX log_by_kind ON log (kind, time_ms);
+";
+
 /// A table as reading, writing and salvaging see it; each has a column `crc` besides.
 pub(super) struct Table {
     /// Its name.
@@ -252,9 +271,30 @@ pub(super) const HEARTBEAT: Table = Table {
     since: 1,
 };
 
+/// See [`super::LogRow`].
+pub(super) const LOG: Table = Table {
+    name: "log",
+    key: "added",
+    columns: "added, ms, node, counter, time_ms, kind, subprotocol, source, reasons, action",
+    unique: "node, ms, counter",
+    noun: "actions of the log",
+    since: 3,
+};
+
 /// Tables whose rows a salvage copies, most precious first.
-pub(super) const SALVAGED: [&Table; 10] =
-    [&SOURCES, &INTERVALS, &MISSES, &SEGMENTS, &SESSIONS, &EVIDENCE, &EVENTS, &IMPORTED_TOTALS, &IMPORTED, &HEARTBEAT];
+pub(super) const SALVAGED: [&Table; 11] = [
+    &SOURCES,
+    &INTERVALS,
+    &MISSES,
+    &SEGMENTS,
+    &SESSIONS,
+    &EVIDENCE,
+    &EVENTS,
+    &IMPORTED_TOTALS,
+    &IMPORTED,
+    &LOG,
+    &HEARTBEAT,
+];
 
 /// Flags of every connection that writes: the file is made beforehand, and its name is no URI.
 pub(super) const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);

@@ -13,7 +13,9 @@ use super::error::StoreError;
 use super::import::{self, ImportReport};
 use super::lock::DirectoryLock;
 use super::schema::{self, PROGRAM};
-use super::{Commit, Loaded, MissQuery, MissRow, PrunePlan, PruneReport, Store, read, recover, write};
+use super::{
+    Commit, Loaded, LogPage, LogRow, MissQuery, MissRow, PrunePlan, PruneReport, Store, log, read, recover, write,
+};
 
 /// How much of what is kept [`Store::load`] brings back; the newest of each.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -96,6 +98,8 @@ impl SqliteStore {
         let lock = DirectoryLock::take(dir, options.pid, &since(options.now_utc_ms))?;
         let outcome = recover::make_usable(dir, options.now_utc_ms)?;
         let db = connect(dir)?;
+        let failed = |error| StoreError::from_sqlite(dir, "opening", error);
+        log::begin(&db, options.now_utc_ms, outcome.quarantined.is_some()).map_err(failed)?;
         let mut notes = outcome.notes;
         notes.extend(directory::foreign(dir));
         let report = OpenReport { created: outcome.created, quarantined: outcome.quarantined, notes };
@@ -126,6 +130,7 @@ impl SqliteStore {
         let mut outcome = recover::Outcome::default();
         recover::replace(&self.dir, self.opened_ms, detail, &mut outcome)?;
         self.db = connect(&self.dir)?;
+        log::begin(&self.db, self.opened_ms, true).map_err(self.failed("loading"))?;
         let mut loaded = read::all(&self.db, &self.limits).map_err(self.failed("loading"))?;
         outcome.notes.append(&mut loaded.notes);
         loaded.notes = outcome.notes;
@@ -193,6 +198,22 @@ impl Store for SqliteStore {
 
     fn misses_page(&mut self, query: &MissQuery) -> Result<Vec<MissRow>, StoreError> {
         read::misses_page(&self.db, query).map_err(self.failed("reading misses"))
+    }
+
+    fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError> {
+        self.transact("appending to the log", |tx| {
+            log::append(tx, rows)?;
+            log::head(tx)
+        })
+    }
+
+    fn log_page(&mut self, after: i64, limit: usize, bytes_max: usize) -> Result<LogPage, StoreError> {
+        log::page(&self.db, after, limit, bytes_max).map_err(self.failed("reading the log"))
+    }
+
+    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
+        let end = log::head(&self.db).and_then(|head| Ok((head, log::last_ms_of(&self.db, node)?)));
+        end.map_err(self.failed("reading the log"))
     }
 
     fn close(mut self: Box<Self>) -> Result<(), StoreError> {

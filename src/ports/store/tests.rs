@@ -3,5 +3,6 @@
 mod damage;
 mod disk;
 mod import;
+mod log;
 mod round_trip;
 mod sample;

@@ -8,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params};
 
 use super::schema::{EVENTS, HEARTBEAT, INTERVALS, MISSES, SEGMENTS, SESSIONS, SOURCES, Table};
-use super::{Commit, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Tier};
+use super::{Commit, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Tier, log};
 
 /// CRC-32 of a row's values, each with its type and length.
 #[derive(Default)]
@@ -106,6 +106,7 @@ pub(super) fn all(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
     sessions_and_events(tx, commit)?;
     misses(tx, commit)?;
     super::evidence::write(tx, &commit.evidence)?;
+    log::append(tx, &commit.log)?;
     let row = &commit.heartbeat;
     let id = 1_i64;
     Upsert::into(tx, &HEARTBEAT).row(&[
@@ -196,5 +197,7 @@ pub(super) fn prune(tx: &Connection, plan: &PrunePlan) -> rusqlite::Result<Prune
         *gone += rows as u64;
     }
     super::evidence::prune(tx, plan, &mut report)?;
+    report.log = log::prune(tx, &plan.log)?;
+    report.more |= report.log >= PRUNE_ROWS_MAX as u64;
     Ok(report)
 }

@@ -1,0 +1,145 @@
+//! What other nodes are told: made of the rows that a transaction keeps, and kept in the same one.
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use crate::domain::cid::Cid;
+use crate::domain::did::Did;
+use crate::logux::Json;
+use crate::logux::kinds::INTERVAL;
+use crate::ports::log_book::LogBook;
+use crate::ports::store::{Commit, EventRow, IntervalRow, LogRow, MissRow, Tier};
+
+/// Actions of one transaction; how many more there were is told in one of its own.
+const ACTIONS_MAX: usize = 1_000;
+
+/// The actions that tell of what `commit` keeps.
+pub(super) fn rows_of(commit: &Commit, book: &LogBook) -> Vec<LogRow> {
+    let is_told = |row: &&IntervalRow| row.is_final && row.tier == Tier::Interval;
+    let finals = commit.intervals.iter().filter(is_told);
+    let all = commit.misses.len() + commit.events.len() + finals.clone().count();
+    let actions = commit.misses.iter().map(|row| (miss(row), row.updated_ms));
+    let actions = actions.chain(commit.events.iter().map(|row| (event(row), row.at_ms)));
+    let actions = actions.chain(finals.map(|row| (interval(row), commit.heartbeat.utc_ms)));
+    let mut rows: Vec<LogRow> =
+        actions.take(ACTIONS_MAX).map(|(action, at_ms)| book.own(&Json::from(action), at_ms)).collect();
+    if all > ACTIONS_MAX {
+        let action = json!({ "type": "mirrorwatch/log/cut", "left_out": all - ACTIONS_MAX });
+        rows.push(book.own(&Json::from(action), commit.heartbeat.utc_ms));
+    }
+    rows
+}
+
+fn miss(row: &MissRow) -> Value {
+    let step = match (row.healed, &row.confirmation) {
+        (true, _) => "healed",
+        (false, Some(_)) => "confirmed",
+        (false, None) => "opened",
+    };
+    let noun = if row.verdict == "missed" { "miss" } else { "extra" };
+    json!({
+        "type": format!("mirrorwatch/{noun}/{step}"),
+        "mirror": row.source,
+        "did": Did(row.did).to_string(),
+        "cid": Cid(row.cid).to_string(),
+        "seq": row.seq,
+        "verdict": row.verdict,
+        "confirmation": row.confirmation,
+        "primary_at_ms": row.primary_at_ms,
+    })
+}
+
+fn event(row: &EventRow) -> Value {
+    let noun = match row.kind.split('_').next() {
+        Some("link") => "link",
+        Some("observer") => "observer",
+        _ => "event",
+    };
+    json!({
+        "type": format!("mirrorwatch/{noun}"),
+        "kind": row.kind,
+        "mirror": row.source,
+        "text": row.text,
+        "at_ms": row.at_ms,
+    })
+}
+
+/// Counts and histograms as they are kept, so that the views of several nodes merge exactly.
+fn interval(row: &IntervalRow) -> Value {
+    json!({
+        "type": INTERVAL,
+        "mirror": row.source,
+        "start_ms": row.start_ms,
+        "figures": BASE64.encode(&row.blob),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::store::Heartbeat;
+    use crate::ports::store::memory::MemoryDisk;
+    use std::sync::{Arc, Mutex};
+
+    fn miss(verdict: &str, confirmation: Option<&str>, healed: bool) -> MissRow {
+        MissRow {
+            source: "m".to_owned(),
+            did: [7; 15],
+            cid: [8; 32],
+            seq: Some(9),
+            kind: 0,
+            verdict: verdict.to_owned(),
+            confirmation: confirmation.map(str::to_owned),
+            created_ms: 1,
+            primary_at_ms: 2,
+            updated_ms: 3,
+            healed,
+        }
+    }
+
+    fn happened(kind: &str) -> EventRow {
+        EventRow { id: 1, at_ms: 4, kind: kind.to_owned(), source: None, text: "t".to_owned(), detail: None }
+    }
+
+    fn interval(is_final: bool, tier: Tier) -> IntervalRow {
+        IntervalRow { tier, start_ms: 0, source: "m".to_owned(), is_final, blob: vec![1, 2, 3] }
+    }
+
+    #[test]
+    fn every_step_of_a_miss_every_event_and_what_is_final_is_told() {
+        let book =
+            LogBook::open(Arc::new(Mutex::new(Some(Box::new(MemoryDisk::new().open())))), "me", Arc::new(|_| None))
+                .unwrap();
+        let heartbeat = Heartbeat { tau_ns: 0, utc_ms: 5, boot_id: String::new(), anchor_tau_ns: 0, anchor_utc_ms: 0 };
+        let mut commit = Commit {
+            misses: vec![
+                miss("missed", None, false),
+                miss("missed", Some("data_loss"), false),
+                miss("missed", Some("data_loss"), true),
+                miss("extra", None, false),
+            ],
+            events: vec![happened("link_synchronized"), happened("observer_down"), happened("config_reloaded")],
+            intervals: vec![
+                interval(true, Tier::Interval),
+                interval(false, Tier::Interval),
+                interval(true, Tier::Hour),
+            ],
+            ..Commit::of(heartbeat)
+        };
+        let rows = rows_of(&commit, &book);
+        let kinds: Vec<&str> = rows.iter().filter_map(|row| row.kind.strip_prefix("mirrorwatch/")).collect();
+        assert_eq!(
+            kinds,
+            ["miss/opened", "miss/confirmed", "miss/healed", "extra/opened", "link", "observer", "event", "interval"]
+        );
+        assert!(rows.windows(2).all(|pair| pair[0].ms < pair[1].ms), "no id comes twice");
+        let figures: Value = serde_json::from_str(&rows[7].action).unwrap();
+        assert_eq!(BASE64.decode(figures["figures"].as_str().unwrap().as_bytes()).unwrap(), [1, 2, 3]);
+
+        commit.misses = vec![miss("missed", None, false); ACTIONS_MAX + 5];
+        let rows = rows_of(&commit, &book);
+        assert_eq!((rows.len(), rows[ACTIONS_MAX].kind.as_str()), (ACTIONS_MAX + 1, "mirrorwatch/log/cut"));
+        let cut: Value = serde_json::from_str(&rows[ACTIONS_MAX].action).unwrap();
+        assert_eq!(cut["left_out"], 9, "misses, events and the final interval");
+    }
+}

@@ -1,0 +1,152 @@
+//! This node among others: its log, who may come in, and what it tells once a minute.
+
+use super::settings::log_horizon;
+use crate::config::{Config, NodeRole, Nodes};
+use crate::http::{Guest, NodesDoor};
+use crate::logux::Json;
+use crate::logux::kinds::OVERVIEW;
+use crate::ports::log_book::{LogBook, LogError};
+use crate::ports::store::SharedStore;
+use crate::publish::{Pages, UtcNow};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// Random bytes of a new token.
+const TOKEN_BYTES: usize = 32;
+/// How often other nodes are told how everything stands.
+const OVERVIEW_EVERY: Duration = Duration::from_mins(1);
+/// What they are told of each mirror.
+const OF_MIRROR: [&str; 7] = ["id", "name", "url", "state", "headline", "coverage", "lag"];
+/// Longest token that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 4_096;
+
+/// A new token and its hash, each in a line.
+#[must_use]
+pub fn token() -> String {
+    let token = BASE64URL_NOPAD.encode(&rand::random::<[u8; TOKEN_BYTES]>());
+    let hash = HEXLOWER.encode(&Sha256::digest(token.as_bytes()));
+    format!("token: {token}\nsha256: {hash}\n")
+}
+
+/// The log that nodes share; none where there are no nodes.
+pub(super) fn log_book(config: &Config, store: &SharedStore, now: &UtcNow) -> Result<Option<LogBook>, LogError> {
+    let Some(nodes) = &config.nodes else { return Ok(None) };
+    LogBook::open(Arc::clone(store), &nodes.id, log_horizon(config, now)).map(Some)
+}
+
+/// Says what of the configuration has no effect in this version.
+pub(super) fn warn_of_missing(config: &Config) {
+    let Some(nodes) = &config.nodes else { return };
+    for (key, is_given) in [("nodes.peers", !nodes.peers.is_empty()), ("nodes.events", nodes.events.is_some())] {
+        if is_given {
+            tracing::warn!("{key} is checked and has no effect in this version: nodes connect to this one");
+        }
+    }
+}
+
+/// What the server needs to let other nodes in.
+pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
+    let known = nodes.clone();
+    NodesDoor {
+        node_id: nodes.id.clone(),
+        subprotocol: nodes.subprotocol,
+        ping: nodes.ping,
+        timeout: nodes.timeout,
+        log,
+        public: Guest { readable: nodes.readable.clone(), writable: Vec::new() },
+        admit: Arc::new(move |user, token| admitted(&known, user, token)),
+    }
+}
+
+/// What whoever brings `token` as `user` may do. Every token is compared, so that the time tells nothing.
+fn admitted(nodes: &Nodes, user: &str, token: &str) -> Option<Guest> {
+    let token = token.as_bytes();
+    let digest = Sha256::digest(token.get(..TOKEN_BYTES_MAX).unwrap_or(token));
+    let mut role = None;
+    for known in &nodes.tokens {
+        // Hashes first: who knows no token learns nothing of users either.
+        let is_same = bool::from(digest.as_slice().ct_eq(&known.sha256));
+        if is_same && known.user == user {
+            role = Some(known.role);
+        }
+    }
+    let every = || vec!["*".to_owned()];
+    Some(match role? {
+        NodeRole::Reader => Guest { readable: nodes.readable.clone(), writable: Vec::new() },
+        NodeRole::Node => Guest { readable: every(), writable: nodes.writable.clone() },
+        NodeRole::Admin => Guest { readable: every(), writable: every() },
+    })
+}
+
+/// Tells other nodes once a minute how everything stands here, until `stop`.
+pub(super) async fn tell_overviews(log: LogBook, pages: Arc<Pages>, now: UtcNow, stop: CancellationToken) {
+    let mut ticks = interval(OVERVIEW_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let page = pages.get("overview").map(|page| page.load().body.identity.clone());
+        let told = page
+            .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+            .and_then(|page| page.get("data").map(overview));
+        let Some(action) = told else { continue };
+        let row = log.own(&Json::from(action), now());
+        if let Err(error) = log.append_rows(vec![row]).await {
+            tracing::warn!(%error, "other nodes are not told how everything stands");
+        }
+    }
+}
+
+/// The short form of an overview.
+fn overview(data: &Value) -> Value {
+    let of_mirror = |mirror: &Value| -> Value {
+        OF_MIRROR.iter().filter_map(|key| Some(((*key).to_owned(), mirror.get(*key)?.clone()))).collect()
+    };
+    let rows = data.get("mirrors").and_then(Value::as_array);
+    let mirrors: Vec<Value> = rows.into_iter().flatten().map(of_mirror).collect();
+    json!({ "type": OVERVIEW, "headline": data.get("headline"), "observer": data.get("observer"), "mirrors": mirrors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::NodeToken;
+
+    #[test]
+    fn a_token_lets_in_its_own_user_alone() {
+        let token = |user: &str, role, text: &str| NodeToken {
+            user: user.to_owned(),
+            role,
+            sha256: Sha256::digest(text.as_bytes()).into(),
+        };
+        let nodes = Nodes {
+            tokens: vec![token("a", NodeRole::Reader, "one"), token("b", NodeRole::Node, "two")],
+            readable: vec!["x/*".to_owned()],
+            writable: vec!["y/*".to_owned()],
+            ..Nodes::for_testing("me")
+        };
+        let reader = admitted(&nodes, "a", "one").unwrap();
+        assert!(reader.may_read("x/1") && !reader.may_read("y/1") && !reader.may_write("x/1"));
+        let node = admitted(&nodes, "b", "two").unwrap();
+        assert!(node.may_read("z") && node.may_write("y/") && !node.may_write("x/1"));
+        for (user, token) in [("a", "two"), ("b", "one"), ("a", ""), ("c", "one"), ("", "")] {
+            assert!(admitted(&nodes, user, token).is_none(), "{user} {token}");
+        }
+    }
+
+    #[test]
+    fn the_overview_is_told_in_short() {
+        let data = json!({ "headline": "h", "observer": {}, "primary": {}, "mirrors": [{ "id": "m", "rest": 1 }] });
+        let told = overview(&data);
+        assert_eq!(told["mirrors"], json!([{ "id": "m" }]));
+        assert_eq!((told["type"].as_str(), told["headline"].as_str()), (Some(OVERVIEW), Some("h")));
+    }
+}

@@ -1,0 +1,240 @@
+//! The log as JSON, page by page, and as a stream of events whose ids are its numbers.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
+use bytes::Bytes;
+use futures_util::Stream;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::super::canonical::check_accept;
+use super::super::live::admit;
+use super::super::problem::{Problem, quote};
+use super::super::query::Params;
+use super::super::routes::other_method;
+use super::super::sockets::Seat;
+use super::super::state::HttpState;
+use crate::domain::time::rfc3339_ms;
+use crate::logux::kinds::is_of;
+use crate::ports::log_book::{LogBook, LogError};
+use crate::ports::store::LogRow;
+
+/// Actions of a page unless asked otherwise.
+const LIMIT_DEFAULT: usize = 100;
+/// Actions of a page at most, and rows that are looked at for one.
+const LIMIT_MAX: usize = 1_000;
+/// Rows that a stream reads at once.
+const STREAM_ROWS: usize = 100;
+/// A stream on which nothing happens shows so often that it is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What is asked for.
+struct Query {
+    after: i64,
+    limit: usize,
+    kind: Option<String>,
+}
+
+impl Query {
+    fn parse(query: &str, known: &[&str]) -> Result<Query, Problem> {
+        let params = Params::parse(query, known)?;
+        let after = params.get("after").map_or(Ok(0), |text| number("after", text, 0, i64::MAX))?;
+        let limit =
+            params.get("limit").map_or(Ok(LIMIT_DEFAULT as i64), |text| number("limit", text, 1, LIMIT_MAX as i64))?;
+        let kind = params.get("type").map(str::to_owned);
+        if let Some(kind) = kind.as_ref().filter(|kind| kind.is_empty() || kind.trim_end_matches('*').contains('*')) {
+            let detail = format!("{}: expected a type, or its begin and \"*\", as \"mirrorwatch/*\"", quote(kind));
+            return Err(Problem::bad_query("bad_type", "type", detail));
+        }
+        Ok(Query { after, limit: limit as usize, kind })
+    }
+
+    fn is_met(&self, row: &LogRow, state: &HttpState) -> bool {
+        let is_asked_for = self.kind.as_ref().is_none_or(|kind| is_of(kind, &row.kind));
+        is_asked_for && state.nodes.as_ref().is_some_and(|nodes| nodes.door.public.may_read(&row.kind))
+    }
+}
+
+fn number(name: &'static str, text: &str, low: i64, high: i64) -> Result<i64, Problem> {
+    let found = text.parse().ok().filter(|number| (low..=high).contains(number));
+    let code = if name == "limit" { "bad_limit" } else { "bad_after" };
+    let expected = if high == i64::MAX { format!("a number from {low}") } else { format!("{low}–{high}") };
+    found.ok_or_else(|| Problem::bad_query(code, name, format!("expected {expected}")))
+}
+
+fn failed(error: &LogError) -> Problem {
+    tracing::warn!(%error, "the log cannot be read");
+    Problem::unavailable("log_unavailable", "the log cannot be read now; retry in 5 s", 5)
+}
+
+/// One action as it is told.
+fn told(row: &LogRow) -> Value {
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).ok();
+    json!({
+        "added": row.added,
+        "id": format!("{} {} {}", row.ms, row.node, row.counter),
+        "time": row.time_ms,
+        "reasons": raw(&row.reasons),
+        "from": row.source,
+        "action": raw(&row.action),
+    })
+}
+
+/// One action as an event.
+fn event(row: &LogRow) -> String {
+    format!("id: {}\ndata: {}\n\n", row.added, told(row))
+}
+
+/// `/log?after=&limit=&type=`.
+pub(super) fn page(state: &web::Data<HttpState>) -> Resource {
+    let shared = state.clone();
+    let handler = move |request: HttpRequest| {
+        let state = shared.clone();
+        async move {
+            let answer = answer(&request, &state).await;
+            answer.unwrap_or_else(|problem| problem.respond(&request, state.now_ms()))
+        }
+    };
+    let read = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    web::resource("/api/v1/log").route(read.to(handler)).default_service(other_method(state))
+}
+
+async fn answer(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
+    check_accept(request)?;
+    let query = Query::parse(request.query_string(), &["after", "limit", "type"])?;
+    state.limit.take(state.client(request))?;
+    let log = log_of(state)?;
+    let head = *log.head().borrow();
+    // What is not asked for is looked at as well, so a page may be shorter than its limit and not the last.
+    let looked_at = if query.kind.is_some() { LIMIT_MAX } else { query.limit };
+    let found = log.rows(query.after, looked_at).await.map_err(|error| failed(&error))?;
+    let mut through = found.through;
+    let mut actions = Vec::new();
+    for row in found.rows.iter().filter(|row| query.is_met(row, state)) {
+        if actions.len() >= query.limit {
+            break;
+        }
+        actions.push(told(row));
+        if actions.len() == query.limit && row.added < found.through {
+            through = row.added;
+        }
+    }
+    let head = head.max(through);
+    let kind = query.kind.as_ref().map(|kind| {
+        let kind: String = url::form_urlencoded::byte_serialize(kind.as_bytes()).collect();
+        format!("&type={kind}")
+    });
+    let path =
+        |after: i64| format!("/api/v1/log?after={after}&limit={}{}", query.limit, kind.as_deref().unwrap_or_default());
+    let next = (through < head).then(|| path(through));
+    let body = json!({
+        "data": { "actions": actions, "through": through, "head": head },
+        "meta": { "generated_at": rfc3339_ms(state.now_ms()) },
+        "links": { "self": path(query.after), "next": next },
+    });
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    if let Some(Ok(link)) = next.map(|next| HeaderValue::from_str(&format!("<{next}>; rel=\"next\""))) {
+        response.insert_header((header::LINK, link));
+    }
+    Ok(response.content_type("application/json").body(body.to_string()))
+}
+
+fn log_of(state: &HttpState) -> Result<&LogBook, Problem> {
+    let nodes = state.nodes.as_ref();
+    nodes
+        .map(|nodes| &nodes.door.log)
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not_found", "there are no nodes"))
+}
+
+/// `/log/stream`: events, each with the number of its action as id; goes on behind `Last-Event-ID`, or `after`.
+pub(super) fn stream(state: &web::Data<HttpState>) -> Resource {
+    let shared = state.clone();
+    let handler = move |request: HttpRequest| {
+        let response = open_stream(&request, &shared);
+        std::future::ready(response.unwrap_or_else(|problem| problem.respond(&request, shared.now_ms())))
+    };
+    let read = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    web::resource("/api/v1/log/stream").route(read.to(handler)).default_service(other_method(state))
+}
+
+fn open_stream(request: &HttpRequest, state: &web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let mut query = Query::parse(request.query_string(), &["after", "type"])?;
+    if let Some(last) = request.headers().get("last-event-id").and_then(|last| last.to_str().ok()) {
+        query.after = number("after", last, 0, i64::MAX)?;
+    }
+    let seat = admit(request, state)?;
+    let log = log_of(state)?.clone();
+    let events = Events {
+        head: log.head(),
+        log,
+        query,
+        state: state.clone(),
+        shutdown: state.shutdown.clone(),
+        is_begun: false,
+        _seat: seat,
+    };
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    Ok(response.content_type("text/event-stream").streaming(events.stream()))
+}
+
+/// One reader of the stream. It is read for only as fast as it takes what was read.
+struct Events {
+    log: LogBook,
+    head: watch::Receiver<i64>,
+    query: Query,
+    state: web::Data<HttpState>,
+    shutdown: CancellationToken,
+    is_begun: bool,
+    _seat: Seat,
+}
+
+impl Events {
+    fn stream(self) -> impl Stream<Item = Result<Bytes, LogError>> {
+        futures_util::stream::unfold(self, |mut events| async move {
+            let next = events.next().await?;
+            Some((next, events))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, LogError>> {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            return Some(Ok(Bytes::from_static(b"retry: 3000\n\n")));
+        }
+        loop {
+            if self.shutdown.is_cancelled() {
+                return None;
+            }
+            if *self.head.borrow_and_update() > self.query.after {
+                match self.log.rows(self.query.after, STREAM_ROWS).await {
+                    Ok(page) => {
+                        self.query.after = self.query.after.max(page.through);
+                        let rows = page.rows.iter().filter(|row| self.query.is_met(row, &self.state));
+                        let text = rows.fold(String::new(), |text, row| text + &event(row));
+                        if text.is_empty() {
+                            continue;
+                        }
+                        return Some(Ok(Bytes::from(text)));
+                    }
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            let shutdown = self.shutdown.clone();
+            tokio::select! {
+                () = shutdown.cancelled() => return None,
+                grown = timeout(KEEP_ALIVE, self.head.changed()) => match grown {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return None,
+                    Err(_) => return Some(Ok(Bytes::from_static(b": still here\n\n"))),
+                },
+            }
+        }
+    }
+}

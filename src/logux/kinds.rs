@@ -1,0 +1,23 @@
+//! The types of actions of ours that have a treatment of their own.
+
+/// How everything stands at a node; once a minute.
+pub const OVERVIEW: &str = "mirrorwatch/overview";
+/// The figures of one source in one interval that is final.
+pub const INTERVAL: &str = "mirrorwatch/interval";
+
+/// Whether `kind` is what `pattern` means: itself, or anything that begins as it does before its `*`.
+#[must_use]
+pub fn is_of(pattern: &str, kind: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == kind, |begin| kind.starts_with(begin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn a_star_is_any_rest() {
+        assert!(is_of("*", "a") && is_of("a/*", "a/b") && is_of("a", "a"));
+        assert!(!is_of("a/*", "a") && !is_of("a", "a/b") && !is_of("", "a"));
+    }
+}

@@ -1,0 +1,106 @@
+//! The log that nodes share: each action once, numbers that never come again, and a memory that does the same.
+
+use super::sample::{NOW_MS, commit, heartbeat, open};
+use crate::ports::store::memory::MemoryDisk;
+use crate::ports::store::{Commit, LogPrune, LogRow, OpenOptions, PrunePlan, SqliteStore, Store};
+
+fn row(node: &str, ms: i64, kind: &str) -> LogRow {
+    LogRow {
+        added: 0,
+        ms,
+        node: node.to_owned(),
+        counter: ms % 2,
+        time_ms: ms,
+        kind: kind.to_owned(),
+        subprotocol: (ms % 3 == 0).then(|| "[1,2]".to_owned()),
+        source: (ms % 2 == 0).then(|| node.to_owned()),
+        reasons: "[]".to_owned(),
+        action: format!("{{\"type\":\"{kind}\",\"n\":{ms}}}"),
+    }
+}
+
+fn all(store: &mut dyn Store) -> Vec<LogRow> {
+    store.log_page(0, 10_000, usize::MAX).unwrap().rows
+}
+
+/// Rows without their numbers, which begin elsewhere in memory.
+fn unnumbered(rows: Vec<LogRow>) -> Vec<LogRow> {
+    rows.into_iter().map(|row| LogRow { added: 0, ..row }).collect()
+}
+
+#[test]
+fn memory_and_file_do_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let mut memory = MemoryDisk::new().open();
+    let begin = store.log_end("a").unwrap().0;
+    assert_eq!(begin, NOW_MS, "numbers begin at the time of the making");
+    for store in [&mut store as &mut dyn Store, &mut memory] {
+        for ms in 0..200 {
+            let rows = [row("a", ms, "x"), row("b", ms, if ms % 2 == 0 { "y" } else { "z" })];
+            store.log_append(&rows).unwrap();
+        }
+        store.log_append(&(100..150).map(|ms| row("a", ms, "again")).collect::<Vec<_>>()).unwrap();
+    }
+    assert_eq!(store.log_end("a").unwrap(), (begin + 400, Some(199)));
+    assert_eq!(unnumbered(all(&mut store)), unnumbered(all(&mut memory)));
+    let plan = PrunePlan {
+        log: LogPrune { kinds: vec![("x".to_owned(), Some(50)), ("y".to_owned(), None)], others_before_ms: Some(100) },
+        ..PrunePlan::default()
+    };
+    assert_eq!(store.prune(&plan).unwrap(), memory.prune(&plan).unwrap());
+    let left = unnumbered(all(&mut store));
+    assert_eq!((left.len(), &left), (150 + 100 + 50, &unnumbered(all(&mut memory))));
+    for (after, limit, bytes) in [(0, 7, usize::MAX), (60, 1_000, 100), (399, 10, 10), (400, 10, 10), (900, 10, 10)] {
+        let (file, held) =
+            (store.log_page(begin + after, limit, bytes).unwrap(), memory.log_page(after, limit, bytes).unwrap());
+        assert_eq!(unnumbered(file.rows), unnumbered(held.rows), "{after} {limit} {bytes}");
+        assert_eq!(file.through - begin, held.through, "{after} {limit} {bytes}");
+    }
+}
+
+#[test]
+fn what_is_kept_and_what_is_told_of_it_are_one_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let told = Commit { log: vec![row("a", 1, "x")], ..commit(1) };
+    // The same again, as after an answer that was lost.
+    (0..2).for_each(|_| store.commit(&told).unwrap());
+    drop(store);
+    let (mut store, _) = open(dir.path());
+    assert_eq!(all(&mut store).len(), 1);
+}
+
+#[test]
+fn a_number_never_comes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |ms: i64| SqliteStore::open(dir.path(), OpenOptions::at(ms)).unwrap().0;
+    let mut store = at(NOW_MS);
+    let last = store.log_append(&[row("a", 1, "x"), row("a", 2, "x")]).unwrap();
+    let everything = LogPrune { kinds: Vec::new(), others_before_ms: Some(i64::MAX) };
+    store.prune(&PrunePlan { log: everything, ..PrunePlan::default() }).unwrap();
+    drop(store);
+    // Nothing is left of the rows, nor is time where it was.
+    let mut store = at(NOW_MS - 1_000);
+    assert_eq!(store.log_append(&[row("a", 3, "x")]).unwrap(), last + 1);
+    store.commit(&Commit::of(heartbeat(1))).unwrap();
+    drop(store);
+    let file = dir.path().join("mirrorwatch.db");
+    let bytes = std::fs::read(&file).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "damages a file of the test's own")]
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let mut store = at(NOW_MS + 50_000);
+    assert!(store.log_append(&[row("a", 4, "x")]).unwrap() > NOW_MS + 50_000, "behind a recovery they begin far above");
+}
+
+#[test]
+fn a_file_of_the_first_schema_gets_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let db = rusqlite::Connection::open(dir.path().join("mirrorwatch.db")).unwrap();
+    db.execute_batch("DROP TABLE log; PRAGMA user_version = 1").unwrap();
+    db.close().unwrap();
+    let (mut store, report) = open(dir.path());
+    assert_eq!(report.quarantined, None);
+    assert_eq!(store.log_append(&[row("a", 1, "x")]).unwrap(), NOW_MS + 1);
+}

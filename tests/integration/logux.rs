@@ -1,0 +1,170 @@
+//! Nodes: npm's official clients of both protocols against the program, over a kill; and the log's other doors.
+//!
+//! Where Node or `web/node_modules` is not found, the test of the clients says so and passes; under CI it fails then.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use mirrorwatch::config::Config;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::world::process::{Process, run, write_config};
+use crate::world::{PATIENCE, skip, test};
+
+/// Where the script is, with all that it checks.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nodes/logux.mjs");
+/// The packages that it uses.
+const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/node_modules");
+
+/// A port that is free now; a program that is started again has to listen where it did.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The configuration of a node whose sources are away.
+fn config(dir: &Path) -> PathBuf {
+    let mut config = Config::for_testing(dir.join("data")).unwrap();
+    config.listen.set_port(free_port());
+    let file = write_config(dir, &config);
+    let mut value: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let token = |user: &str, role: &str, token: &str| {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let sha256 = HEXLOWER.encode(&digest);
+        json!({ "user": user, "role": role, "sha256": sha256 })
+    };
+    value["nodes"] = json!({
+        "id": "paris-1",
+        "tokens": [
+            token("peer-a", "node", "token-a"), token("peer-b", "node", "token-b"), token("peer-c", "node", "token-c"),
+            token("reader", "reader", "token-r"),
+        ],
+        "readable": ["test/told", "test/many", "mirrorwatch/*"],
+        "writable": ["test/*"],
+    });
+    #[expect(clippy::disallowed_methods, reason = "scratch of a test")]
+    std::fs::write(&file, value.to_string()).unwrap();
+    file
+}
+
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited for: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn get(process: &Process, path: &str) -> (u16, Value) {
+    let answer = reqwest::get(format!("http://{}{path}", process.address)).await.unwrap();
+    let status = answer.status().as_u16();
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
+}
+
+#[test]
+fn the_official_nodes_of_both_protocols() {
+    if !Path::new(MODULES).join("logux-core-7").exists() {
+        return skip("node", "web/node_modules is not there");
+    }
+    test(async {
+        let dir = TempDir::new().unwrap();
+        let file = config(dir.path());
+        let mut process = Process::start(&file).await;
+        let url = format!("ws://{}/api/v1/sync", process.address);
+        let mut node =
+            Command::new("node").args([SCRIPT, &url]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+        let mut said = String::new();
+        while let Ok((Some(Ok(line)), rest)) = tokio::task::spawn_blocking(move || (lines.next(), lines)).await {
+            lines = rest;
+            if line == "restart" {
+                process.kill();
+                process = Process::start(&file).await;
+                node.stdin.as_mut().unwrap().write_all(b"restarted\n").unwrap();
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        assert!(node.wait().unwrap().success(), "{said}");
+        assert!(said.contains("logux: all checks hold"), "{said}");
+    });
+}
+
+#[test]
+fn the_log_is_read_page_by_page_and_as_events() {
+    test(async {
+        let dir = TempDir::new().unwrap();
+        let process = Process::start(&config(dir.path())).await;
+        let all = until("there is something in the log", async || {
+            let (status, page) = get(&process, "/api/v1/log?after=0&limit=1000&type=mirrorwatch/*").await;
+            assert_eq!(status, 200);
+            let actions = page["data"]["actions"].as_array()?.clone();
+            (actions.len() >= 2).then_some(actions)
+        })
+        .await;
+        let (first, second) = (&all[0], &all[1]);
+        assert!(
+            second["added"].as_i64() > first["added"].as_i64() && first["added"].as_i64() > Some(1_000_000_000_000)
+        );
+        assert!(first["id"].as_str().unwrap().ends_with(" paris-1 0") && first["reasons"] == json!(["own"]), "{first}");
+        assert!(first["action"]["type"].as_str().unwrap().starts_with("mirrorwatch/"), "{first}");
+        let (_, page) = get(&process, "/api/v1/log?limit=1").await;
+        assert_eq!(page["data"]["actions"], json!([first]));
+        let next = page["links"]["next"].as_str().unwrap();
+        assert_eq!(get(&process, next).await.1["data"]["actions"][0], *second);
+        assert_eq!(get(&process, "/api/v1/log?type=none").await.1["data"]["actions"], json!([]));
+        for (path, code) in [("log?limit=0", "bad_limit"), ("log?after=x", "bad_after"), ("log?type=*a", "bad_type")] {
+            let (status, problem) = get(&process, &format!("/api/v1/{path}")).await;
+            assert_eq!((status, problem["code"].as_str()), (400, Some(code)), "{path}");
+        }
+
+        let url = format!("http://{}/api/v1/log/stream", process.address);
+        let mut stream =
+            reqwest::Client::new().get(url).header("last-event-id", first["added"].to_string()).send().await.unwrap();
+        assert_eq!(stream.headers()["content-type"], "text/event-stream");
+        let mut text = String::new();
+        while !text.contains("id: ") {
+            let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap().unwrap().unwrap();
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        let event = text[text.find("id: ").unwrap()..].lines().collect::<Vec<_>>();
+        assert_eq!(event[0], format!("id: {}", second["added"]));
+        assert_eq!(serde_json::from_str::<Value>(event[1].strip_prefix("data: ").unwrap()).unwrap(), *second);
+    });
+}
+
+#[test]
+fn without_nodes_nothing_of_it_is_there() {
+    test(async {
+        let dir = TempDir::new().unwrap();
+        let mut config = Config::for_testing(dir.path().join("data")).unwrap();
+        config.listen.set_port(0);
+        let process = Process::start(&write_config(dir.path(), &config)).await;
+        for path in ["sync", "log", "log/stream"] {
+            assert_eq!(get(&process, &format!("/api/v1/{path}")).await.0, 404, "{path}");
+        }
+    });
+}
+
+#[test]
+fn a_token_is_made_with_its_hash() {
+    test(async {
+        let (first, second) = (run(&["token"]).await, run(&["token"]).await);
+        assert!(first.status.success() && first.stdout != second.stdout);
+        let text = String::from_utf8(first.stdout).unwrap();
+        let (token, hash) = text.trim_end().split_once('\n').unwrap();
+        let token = token.strip_prefix("token: ").unwrap();
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let hex = HEXLOWER.encode(&digest);
+        assert_eq!(hash.strip_prefix("sha256: "), Some(hex.as_str()));
+        assert!(token.len() >= 43);
+    });
+}
