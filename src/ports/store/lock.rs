@@ -17,7 +17,7 @@ const HOLDER_BYTES_MAX: u64 = 200;
 /// Holds the data directory until it is dropped.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -45,7 +45,15 @@ impl DirectoryLock {
         }
         write(&mut file, &format!("pid {pid} since {since}\n"))
             .map_err(|error| StoreError::from_io(&path, "cannot write", error))?;
-        Ok(DirectoryLock { _file: file })
+        Ok(DirectoryLock { file })
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing alone would not do where another process is being started just now: it holds the same open file until
+        // its program runs. That the lock cannot be given back changes nothing: closing it is next.
+        let _ = self.file.unlock();
     }
 }
 

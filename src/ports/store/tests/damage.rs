@@ -272,7 +272,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "state: written by version 2.3 (schema 5); this is {} (schema 2). Start 2.3 or restore a backup; nothing was changed",
+            "state: written by version 2.3 (schema 5); this is {} (schema 3). Start 2.3 or restore a backup; nothing was changed",
             env!("CARGO_PKG_VERSION")
         )
     );
@@ -284,7 +284,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
 /// Makes of the database what a program before evidence was kept has written.
 fn as_schema_1(dir: &Path) {
     let db = rusqlite::Connection::open(dir.join("mirrorwatch.db")).unwrap();
-    db.execute_batch("DROP TABLE evidence").unwrap();
+    db.execute_batch("DROP TABLE evidence; DROP TABLE log").unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
 }
 

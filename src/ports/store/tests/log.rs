@@ -98,7 +98,7 @@ fn a_file_of_the_first_schema_gets_the_log() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let db = rusqlite::Connection::open(dir.path().join("mirrorwatch.db")).unwrap();
-    db.execute_batch("DROP TABLE log; PRAGMA user_version = 1").unwrap();
+    db.execute_batch("DROP TABLE log; DROP TABLE evidence; PRAGMA user_version = 1").unwrap();
     db.close().unwrap();
     let (mut store, report) = open(dir.path());
     assert_eq!(report.quarantined, None);
