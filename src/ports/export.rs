@@ -212,7 +212,7 @@ impl HttpExport {
         };
         let (asked_at, answer) = match send().await? {
             (_, Err(error)) if is_closed_unanswered(&error) => send().await?,
-            sent => sent,
+            first => first,
         };
         let answer = answer.map_err(|error| classify(&error))?;
         let asks_for_patience =

@@ -23,6 +23,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod transplant;
 mod wal;
 mod write;
 

@@ -21,13 +21,13 @@ pub fn document(overview: &Value, at: &str) -> String {
     let flags: Vec<&str> = observer["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let why = if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
     // Writing to a string cannot fail.
-    let _ = write!(
+    let _ = writeln!(
         html,
-        "<p>Observer: {}{}. Primary {}: {}, {} operations a second. As of {}.</p>\n",
+        "<p>Observer: {}{}. Primary {}: {}, {} operations a second. As of {}.</p>",
         word(&observer["state"]),
         escaped(&why.replace('_', " ")),
         escaped(primary["name"].as_str().unwrap_or(DASH)),
-        word(&primary["link"]["state"]),
+        word(primary.pointer("/link/state").unwrap_or(&Value::Null)),
         number(&primary["rate_ops_per_s"]),
         escaped(at),
     );

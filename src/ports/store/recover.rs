@@ -5,8 +5,8 @@
 //! damaged file and its companions to `quarantine/`, give the copy its name. Deletes nothing but its own scratch.
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -21,7 +21,7 @@ use super::wal::{self, WalState};
 /// First bytes of every `SQLite` file.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Bytes of a page of ours, `SQLite`'s default.
-const PAGE_BYTES: usize = 4096;
+pub(super) const PAGE_BYTES: usize = 4096;
 
 /// What was found and done.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -162,7 +162,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 /// Builds a new database under the name [`BUILDING`], filled by `fill`, whole and synced when this returns.
-fn build<T>(
+pub(super) fn build<T>(
     dir: &Path,
     now_ms: i64,
     fill: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
@@ -198,7 +198,7 @@ fn build<T>(
 
 /// Replaces the database by what can be read of it; no connection to it is open.
 pub(super) fn replace(dir: &Path, now_ms: i64, reason: &str, outcome: &mut Outcome) -> Result<(), StoreError> {
-    let source = readable(dir, now_ms);
+    let source = super::transplant::readable(dir, now_ms);
     let salvaged = build(dir, now_ms, |new| {
         let salvaged = match &source {
             Some(old) => salvage::copy(old, new)?,
@@ -245,52 +245,6 @@ fn told(reason: &str, salvaged: &[Salvaged], moved: &Path, now_ms: i64) -> Strin
         "state: {DATABASE}: damaged ({reason}); recovered {}; the damaged file is in {QUARANTINE}/{name}",
         parts.join(", ")
     )
-}
-
-/// Opens what there is for reading: as it is, or else a copy with a first page that names the tables.
-fn readable(dir: &Path, now_ms: i64) -> Option<Connection> {
-    let path = database(dir);
-    if path.is_dir() {
-        return None;
-    }
-    let has_tables = |db: &Connection| db.prepare("SELECT id FROM heartbeat").is_ok();
-    salvage::open_damaged(&path).ok().filter(has_tables).or_else(|| {
-        transplant(dir, now_ms).ok()?;
-        salvage::open_damaged(&dir.join(SCRATCH)).ok().filter(has_tables)
-    })
-}
-
-/// Copies the damaged database to [`SCRATCH`] with the first page of a new one.
-///
-/// The tables of a file lie where its first page says; every file is built by the same statements in the same order, so
-/// the first page of a new one says it too.
-fn transplant(dir: &Path, now_ms: i64) -> Result<(), StoreError> {
-    build(dir, now_ms, |_| Ok(()))?;
-    let scratch = dir.join(SCRATCH);
-    let copied = (|| {
-        let mut first = vec![0_u8; PAGE_BYTES];
-        fs::File::open(dir.join(BUILDING))?.read_exact(&mut first)?;
-        let pages = u32::try_from(fs::metadata(database(dir))?.len().div_ceil(PAGE_BYTES as u64)).unwrap_or(u32::MAX);
-        // Size in pages, and no list of free pages.
-        for (at, value) in [(28_usize, pages), (32, 0), (36, 0)] {
-            if let Some(field) = first.get_mut(at..at + 4) {
-                field.copy_from_slice(&value.to_be_bytes());
-            }
-        }
-        let mut options = fs::OpenOptions::new();
-        let mut copy = options.write(true).create_new(true).mode(0o600).open(&scratch)?;
-        io::copy(&mut fs::File::open(database(dir))?, &mut copy)?;
-        copy.seek(SeekFrom::Start(0))?;
-        copy.write_all(&first)?;
-        let log = beside(&database(dir), "-wal");
-        if matches!(wal::inspect(&log), Ok(WalState::Sound)) {
-            fs::copy(&log, beside(&scratch, "-wal"))?;
-        }
-        Ok(())
-    })()
-    .map_err(|error| StoreError::from_io(&scratch, "cannot copy", error));
-    remove(&dir.join(BUILDING))?;
-    copied
 }
 
 /// Moves the database and what belongs to it to the quarantine; the new place of the database.
@@ -364,7 +318,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 /// Removes scratch of ours and its companions.
-fn remove(path: &Path) -> Result<(), StoreError> {
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     let all = std::iter::once(path.to_path_buf()).chain(COMPANIONS.iter().map(|ending| beside(path, ending)));
     for file in all {
         match fs::remove_file(&file) {

@@ -104,9 +104,23 @@ impl<'a> Copier<'a> {
         let high = match self.scan(false, low, i64::MAX)? {
             End::Whole => return Ok(()),
             End::Broken(Some(key)) => key.saturating_sub(1),
+            End::Broken(None) if last.is_none() && !self.leads_anywhere()? => return Ok(()),
             End::Broken(None) => low.saturating_add(KEYS_BEHIND_MAX),
         };
         self.halve(low, high)
+    }
+
+    /// Whether any key at all can be looked for; where none can, the table's beginning is damaged and the rest out of reach.
+    /// Keys are tried ever further apart, for tables are small more often than large.
+    fn leads_anywhere(&self) -> rusqlite::Result<bool> {
+        for power in 0..KEYS_BEHIND_MAX.ilog2() {
+            for key in [1 << power, 3 << power] {
+                if matches!(self.scan(true, key, key)?, End::Whole) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn halve(&mut self, low: i64, high: i64) -> rusqlite::Result<()> {
