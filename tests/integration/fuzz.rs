@@ -117,3 +117,8 @@ fn a_query_has_one_answer_in_any_order() {
 fn an_old_file_harms_none_beside_it() {
     search("import", properties::import, 600);
 }
+
+#[test]
+fn a_node_is_told_what_it_said_wrong_and_keeps_nothing_of_a_stranger() {
+    search("logux", properties::logux, 8_000);
+}

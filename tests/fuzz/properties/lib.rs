@@ -10,6 +10,7 @@ mod config;
 mod export_line;
 mod frame;
 mod import;
+mod logux;
 mod query;
 mod reference;
 
@@ -19,5 +20,6 @@ pub use config::config;
 pub use export_line::export_line;
 pub use frame::frame;
 pub use import::import;
+pub use logux::logux;
 pub use query::query;
 pub use reference::{Entries, cid_of};
