@@ -198,6 +198,10 @@ run("injection", async (browser) => {
     [`/did/${did}`, "main[data-page=did]", 1],
     [`/op/${did}/${cid}`, "main[data-page=op]", 1],
     ["/did/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "main[data-page=did]", 0],
+    ["/compare", "main[data-page=compare] [data-both]", 1],
+    ["/events", "main[data-page=events] [data-event]", 1],
+    ["/methodology", "main[data-page=methodology] [data-formula]", 1],
+    ["/internals", "main[data-page=internals] [data-recomputer]", 0],
   ];
   for (const [path, ready, least] of pages) {
     const all = { hits: [], breaches: [], made: [], faults: [], texts: 0, turned: [], moved: false };

@@ -97,7 +97,7 @@ function List({ events, source, kind }: { events: Events; source: string; kind: 
                 )}
               </span>
               <span>
-                <b>{words(event.kind)}</b> {format.visible(event.text)}
+                <b>{format.visible(words(event.kind))}</b> {format.visible(event.text)}
               </span>
             </li>
           ))}

@@ -1,4 +1,5 @@
 import { type About, command, formulas, loadFormulas, SOURCES } from "../explain";
+import * as format from "../format";
 import { DEFINITIONS } from "../words";
 
 /** Values that a figure is made of, by their names. */
@@ -44,7 +45,7 @@ function Explanation({ about, inputs = [] }: { about: About; inputs?: Inputs | u
       <p>{DEFINITIONS[about]}</p>
       {text === undefined ? null : (
         <p>
-          <code data-formula={formula}>{text}</code>
+          <code data-formula={formula}>{format.visible(text)}</code>
         </p>
       )}
       {inputs.length === 0 ? null : (

@@ -91,7 +91,7 @@ function Recomputers({ rows }: { rows: readonly Recomputer[] }) {
             {rows.map((row) => (
               <tr key={row.name} data-recomputer={row.name}>
                 <th scope="row" data-label="Pages">
-                  {words(row.name)}
+                  {format.visible(words(row.name))}
                 </th>
                 <td data-label="Every">{format.duration(row.interval_s * 1000)}</td>
                 <td data-label="Age">{format.duration(row.age_ms)}</td>
@@ -118,7 +118,7 @@ function Group({ name, group }: { name: string; group: unknown }) {
   return (
     <section class="panel" aria-label={words(name)}>
       <div class="panel-head">
-        <h2>{words(name)}</h2>
+        <h2>{format.visible(words(name))}</h2>
       </div>
       <dl class="facts">
         {facts.map(([key, value]) => (
@@ -132,7 +132,7 @@ function Group({ name, group }: { name: string; group: unknown }) {
 function Fact({ name, value }: { name: string; value: unknown }) {
   return (
     <>
-      <dt>{words(name)}</dt>
+      <dt>{format.visible(words(name))}</dt>
       <dd data-internal={name}>
         {typeof value === "number" ? format.count(value) : format.visible(String(value))}
       </dd>

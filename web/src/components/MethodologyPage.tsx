@@ -49,11 +49,11 @@ function Body({ page }: { page: Methodology }) {
           {page.formulas.map(({ id, formula, meaning }) => (
             <div key={id} id={id} data-formula={id}>
               <dt>
-                <a href={`/methodology#${id}`}>{id.replaceAll("_", " ")}</a>
+                <a href={`/methodology#${id}`}>{format.visible(id.replaceAll("_", " "))}</a>
               </dt>
               <dd>
-                <code>{formula}</code>
-                <span class="sub">{meaning}</span>
+                <code>{format.visible(formula)}</code>
+                <span class="sub">{format.visible(meaning)}</span>
               </dd>
             </div>
           ))}
