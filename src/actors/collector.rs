@@ -31,7 +31,7 @@ pub use standing::SavedStanding;
 
 use super::anchors::Anchors;
 use super::line::Line;
-use super::message::{AskChain, FromSource, Keep, LookFor, RttSample, SourceEvent, Stop, TakePicture};
+use super::message::{AskChain, FromSource, Keep, LookFor, RttSample, SourceEvent, Stop};
 use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::ledger::Ledger;
@@ -381,14 +381,6 @@ impl Handler<RttSample> for Collector {
 
     fn handle(&mut self, msg: RttSample, _: &mut Self::Context) {
         self.ledger.rtt(msg.source, msg.at, msg.peer, msg.rtt_ns);
-    }
-}
-
-impl Handler<TakePicture> for Collector {
-    type Result = MessageResult<TakePicture>;
-
-    fn handle(&mut self, _: TakePicture, _: &mut Self::Context) -> Self::Result {
-        MessageResult(Arc::new(picture::picture(self)))
     }
 }
 

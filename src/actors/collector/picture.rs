@@ -1,15 +1,18 @@
 //! The picture that views are made of.
 
 use super::{Collector, Known};
+use crate::actors::message::TakePicture;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Span, Tau};
 use crate::domain::view::sessions::SESSIONS_SHOWN;
 use crate::domain::view::{Picture, SourceInfo};
+use actix::{Handler, MessageResult};
+use std::sync::Arc;
 
 /// The time over which a link's share is told.
 const SHARE_NS: i64 = 6 * 3_600 * SECOND;
 
-pub(super) fn picture(c: &Collector) -> Picture {
+fn picture(c: &Collector) -> Picture {
     let capture = c.ledger.capture(true);
     let mut impaired = capture.late.clone();
     impaired.extend(capture.late_since.map(|from| Span { from, to: Tau::MAX }));
@@ -47,5 +50,13 @@ pub(super) fn picture(c: &Collector) -> Picture {
         audit_load: c.audit.load.clone(),
         impaired_ns: c.standings.impaired_ns().clone(),
         clock_offset_ms: c.clock.utc_ms() - c.labels.utc_ms(c.clock.now()),
+    }
+}
+
+impl Handler<TakePicture> for Collector {
+    type Result = MessageResult<TakePicture>;
+
+    fn handle(&mut self, _: TakePicture, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Arc::new(picture(self)))
     }
 }

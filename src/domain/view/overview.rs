@@ -210,6 +210,17 @@ pub fn observer(picture: &Picture) -> Value {
     })
 }
 
+/// Who, beside those that lose operations, contradicts the primary or itself: the end of a sentence.
+fn contradicting(rows: &[(State, u64, Value)]) -> String {
+    let name = |row: &(State, u64, Value)| row.2.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut diverged = rows.iter().filter(|r| r.0 == State::Diverged).map(name);
+    match (diverged.next(), diverged.count()) {
+        (None, _) => String::new(),
+        (Some(name), 0) => format!("; {name} contradicts the primary or itself"),
+        (Some(name), more) => format!("; {name} and {more} more contradict the primary or themselves"),
+    }
+}
+
 fn headline(picture: &Picture, rows: &[(State, u64, Value)], six: &Interval) -> String {
     let n = rows.len();
     if n == 0 {
@@ -224,10 +235,14 @@ fn headline(picture: &Picture, rows: &[(State, u64, Value)], six: &Interval) -> 
     }
     let losing: Vec<&(State, u64, Value)> = rows.iter().filter(|r| r.0 == State::Losing).collect();
     if let Some((_, missed, row)) = losing.first() {
-        let others =
-            if losing.len() > 1 { format!(", and {} more lose operations", losing.len() - 1) } else { String::new() };
+        let others = match losing.len() - 1 {
+            0 => String::new(),
+            1 => ", and 1 more loses operations".to_owned(),
+            more => format!(", and {more} more lose operations"),
+        };
         let (name, dids) = (row["name"].as_str().unwrap_or("a mirror"), &row["dids_affected"]);
-        return format!("{name} is missing {missed} operations ({dids} DIDs) in 6 h{others}.");
+        let operations = if *missed == 1 { "operation" } else { "operations" };
+        return format!("{name} is missing {missed} {operations} ({dids} DIDs) in 6 h{others}{}.", contradicting(rows));
     }
     let bad = rows.iter().filter(|r| r.0.is_bad()).count();
     if let Some((_, _, row)) = rows.iter().find(|r| matches!(r.0, State::Diverged | State::Stalled)) {
@@ -246,4 +261,21 @@ fn headline(picture: &Picture, rows: &[(State, u64, Value)], six: &Interval) -> 
         return format!("All {n} mirrors complete. 0 of {decided} operations missed in 6 h.");
     }
     format!("{ok} of {n} mirrors well. {missed} of {judged} judgements missed in 6 h.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_contradicts_is_named_beside_those_that_lose() {
+        let row = |name: &str, state: State| (state, 0, json!({ "name": name }));
+        let of = |rows: &[(State, u64, Value)]| contradicting(rows);
+        let mut rows = vec![row("a", State::Losing), row("b", State::Ok)];
+        assert_eq!(of(&rows), "");
+        rows.push(row("c", State::Diverged));
+        assert_eq!(of(&rows), "; c contradicts the primary or itself");
+        rows.push(row("d", State::Diverged));
+        assert_eq!(of(&rows), "; c and 1 more contradict the primary or themselves");
+    }
 }

@@ -33,7 +33,8 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     samples.add("mirrorwatch_invalid_ops_total", &[], at(internals, "/validity/invalid").as_f64());
     dropped(samples, internals);
     for outcome in ["received", "too_old", "refused"] {
-        let count = at(internals, &format!("/log/{outcome}")).as_f64();
+        // Where there are no other nodes, nothing came from them.
+        let count = at(internals, &format!("/log/{outcome}")).as_f64().unwrap_or(0.0);
         samples.add("mirrorwatch_log_actions_total", &[("outcome", outcome)], count);
     }
     for (name, key) in HTTP {
