@@ -15,7 +15,7 @@ pub fn document(overview: &Value, at: &str) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"refresh\" content=\"{REFRESH_S}\">\n<title>{headline} · mirrorwatch</title>\n\
-         <link rel=\"stylesheet\" href=\"/status.css\">\n</head>\n<body>\n<h1>{headline}</h1>\n"
+         <link rel=\"icon\" href=\"data:,\">\n<link rel=\"stylesheet\" href=\"/status.css\">\n</head>\n<body>\n<h1>{headline}</h1>\n"
     );
     let (observer, primary) = (&overview["observer"], &overview["primary"]);
     let flags: Vec<&str> = observer["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
