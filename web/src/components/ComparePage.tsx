@@ -4,6 +4,7 @@ import { go, paths } from "../route";
 import type { Compare, OnlyOp } from "../shapes";
 import { overview } from "../state";
 import { words } from "../words";
+import { Choice } from "./Choice";
 import { At, DidLink, mirrorName, OpLink } from "./Ids";
 import { Stale, Unanswered } from "./Unanswered";
 import { Value } from "./Value";
@@ -94,32 +95,6 @@ function Chooser({ a, b, window }: Pairing) {
         Swap
       </button>
     </fieldset>
-  );
-}
-
-interface ChoiceProps {
-  label: string;
-  name: string;
-  value: string;
-  choices: readonly (readonly [string, string])[];
-  set: (value: string) => void;
-}
-
-function Choice({ label, name, value, choices, set }: ChoiceProps) {
-  const known = choices.some(([choice]) => choice === value)
-    ? choices
-    : [...choices, [value, value] as const];
-  return (
-    <label class="filter">
-      <span>{label}</span>
-      <select value={value} onChange={(event) => set(event.currentTarget.value)} data-filter={name}>
-        {known.map(([choice, text]) => (
-          <option key={choice} value={choice} selected={choice === value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 

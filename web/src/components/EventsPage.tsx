@@ -4,8 +4,10 @@ import { go, paths } from "../route";
 import type { EventRow, Events } from "../shapes";
 import { overview } from "../state";
 import { words } from "../words";
+import { Choice } from "./Choice";
 import { MirrorLink, mirrorName } from "./Ids";
 import { Stale, Unanswered } from "./Unanswered";
+import { ViewHead } from "./ViewHead";
 
 const URL_OF = "/api/v1/events";
 const EVERY_MS = 3_000;
@@ -19,14 +21,7 @@ export function EventsPage({ query }: { query: string }) {
   const [source, kind] = [filters.get("source") ?? "", filters.get("kind") ?? ""];
   return (
     <main data-page="events">
-      <div class="verdict">
-        <h1 tabIndex={-1}>What happened</h1>
-        <p class="chips">
-          <a class="json" href={URL_OF}>
-            JSON
-          </a>
-        </p>
-      </div>
+      <ViewHead title="What happened" json={URL_OF} />
       <section class="panel" aria-label="The list">
         <Stale failure={page === null ? null : failure} />
         {page === null ? (
@@ -61,16 +56,20 @@ function List({ events, source, kind }: { events: Events; source: string; kind: 
           label="Of"
           name="source"
           value={source}
-          choices={all.map((event) => event.source ?? OBSERVER)}
-          text={sourceName}
+          choices={choices(
+            all.map((event) => event.source ?? OBSERVER),
+            sourceName,
+          )}
           set={(value) => set(value, kind)}
         />
         <Choice
           label="What"
           name="kind"
           value={kind}
-          choices={all.map((event) => event.kind)}
-          text={words}
+          choices={choices(
+            all.map((event) => event.kind),
+            words,
+          )}
           set={(value) => set(source, value)}
         />
       </fieldset>
@@ -112,32 +111,8 @@ function set(source: string, kind: string): void {
   go(paths.events(Object.fromEntries(given)));
 }
 
-interface ChoiceProps {
-  label: string;
-  name: string;
-  value: string;
-  /** What there is, with repetitions. */
-  choices: readonly string[];
-  text: (value: string) => string;
-  set: (value: string) => void;
-}
-
-function Choice({ label, name, value, choices, text, set: change }: ChoiceProps) {
-  // What the address asks for is there to be seen, also when nothing of it is remembered.
-  const known = [...new Set([...choices, ...(value === "" ? [] : [value])])].sort();
-  return (
-    <label class="filter">
-      <span>{label}</span>
-      <select value={value} onChange={(event) => change(event.currentTarget.value)} data-filter={name}>
-        <option value="" selected={value === ""}>
-          all
-        </option>
-        {known.map((choice) => (
-          <option key={choice} value={choice} selected={choice === value}>
-            {text(choice)}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
+/** Everything, and each of what there is once. */
+function choices(of: readonly string[], text: (value: string) => string) {
+  const each = [...new Set(of)].sort();
+  return [["", "all"] as const, ...each.map((value) => [value, format.visible(text(value))] as const)];
 }

@@ -3,6 +3,7 @@ import * as format from "../format";
 import type { Internals, Recomputer } from "../shapes";
 import { words } from "../words";
 import { Stale, Unanswered } from "./Unanswered";
+import { ViewHead } from "./ViewHead";
 
 const URL_OF = "/api/v1/internals";
 const EVERY_MS = 5_000;
@@ -14,14 +15,7 @@ export function InternalsPage() {
   const { page, failure } = useAnswer<Internals>(URL_OF, EVERY_MS);
   return (
     <main data-page="internals">
-      <div class="verdict">
-        <h1 tabIndex={-1}>The observer itself</h1>
-        <p class="chips">
-          <a class="json" href={URL_OF}>
-            JSON
-          </a>
-        </p>
-      </div>
+      <ViewHead title="The observer itself" json={URL_OF} />
       <Stale failure={page === null ? null : failure} />
       {page === null ? <Unanswered what="the internals" failure={failure} /> : <Body page={page.data} />}
     </main>

@@ -4,6 +4,7 @@ import * as format from "../format";
 import type { Methodology } from "../shapes";
 import { MirrorLink } from "./Ids";
 import { Stale, Unanswered } from "./Unanswered";
+import { ViewHead } from "./ViewHead";
 
 const URL_OF = "/api/v1/methodology";
 const EVERY_MS = 60_000;
@@ -19,14 +20,7 @@ export function MethodologyPage() {
   }, [isThere]);
   return (
     <main data-page="methodology">
-      <div class="verdict">
-        <h1 tabIndex={-1}>How the numbers are made</h1>
-        <p class="chips">
-          <a class="json" href={URL_OF}>
-            JSON
-          </a>
-        </p>
-      </div>
+      <ViewHead title="How the numbers are made" json={URL_OF} />
       <p class="summary">
         An operation is judged only where this observer, the primary and the mirror were all provably looked
         at; everything else is <b>unknown</b>, and in no share.

@@ -3,42 +3,24 @@ import { pageOf } from "../miss-filters";
 import { go } from "../route";
 import { overview } from "../state";
 import { FINDING_WORDS, findingWord, KINDS, OUTCOME_WORDS, outcome, words } from "../words";
+import { Choice } from "./Choice";
 import { mirrorName } from "./Ids";
-
-interface ChoiceProps {
-  label: string;
-  name: keyof MissFilters;
-  filters: MissFilters;
-  choices: readonly (readonly [value: string, text: string])[];
-}
 
 /** Changes a filter: another list, shown from its start. */
 function set(filters: MissFilters, name: keyof MissFilters, value: string): void {
   go(pageOf({ ...filters, limit: "100", [name]: value }));
 }
 
-function Choice({ label, name, filters, choices }: ChoiceProps) {
-  const value = filters[name];
-  // A value that a newer server knows, or that nobody knows, is shown as it is: the answer says what is wrong with it.
-  const known = choices.some(([choice]) => choice === value)
-    ? choices
-    : [...choices, [value, value] as const];
-  return (
-    <label class="filter">
-      <span>{label}</span>
-      <select
-        value={value}
-        onChange={(event) => set(filters, name, event.currentTarget.value)}
-        data-filter={name}
-      >
-        {known.map(([choice, text]) => (
-          <option key={choice} value={choice} selected={choice === value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
+interface FilterProps {
+  label: string;
+  name: keyof MissFilters;
+  filters: MissFilters;
+  choices: readonly (readonly [value: string, text: string])[];
+}
+
+function Filter({ label, name, filters, choices }: FilterProps) {
+  const change = (value: string) => set(filters, name, value);
+  return <Choice label={label} name={name} value={filters[name]} choices={choices} set={change} />;
 }
 
 /** Every filter of the list; each change is a step that the back button takes back. */
@@ -48,32 +30,32 @@ export function MissFilterBar({ filters }: { filters: MissFilters }) {
   return (
     <fieldset class="filters">
       <legend class="visually-hidden">Filters of the list</legend>
-      <Choice
+      <Filter
         label="Mirror"
         name="mirror"
         filters={filters}
         choices={[["", "all"], ...mirrors.map((mirror) => [mirror.id, mirrorName(mirror.id)] as const)]}
       />
-      <Choice
+      <Filter
         label="Outcome"
         name="verdict"
         filters={filters}
         choices={[...verdicts, ["any", "whatever is not on time"]]}
       />
-      <Choice
+      <Filter
         label="Explanation"
         name="confirmation"
         filters={filters}
         choices={[["", "any"], ...FINDING_WORDS.map((word) => [word, findingWord(word)] as const)]}
       />
-      <Choice
+      <Filter
         label="Kind"
         name="kind"
         filters={filters}
         choices={[["", "any"], ...KINDS.map((kind) => [kind, words(kind)] as const)]}
       />
       {filters.verdict === "missed" && filters.follows === "" ? (
-        <Choice
+        <Filter
           label="Chains"
           name="chain"
           filters={filters}
