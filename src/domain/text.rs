@@ -1,11 +1,11 @@
 //! Text of others on one line of ours: what a terminal, a log or a page may show of it.
 
-/// Whether `c` shows nothing of itself and changes what stands around it: control characters, line and paragraph
-/// separators, and the marks that turn the direction of text.
+/// Whether `c` shows nothing of itself or changes what stands around it: control characters, what has no width, line and
+/// paragraph separators, and the marks that turn the direction of text.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// `text` on one line: cut at `limit` characters, with a blank for every character that [`is_hidden`].
@@ -18,6 +18,23 @@ pub fn printable(text: &str, limit: usize) -> String {
     shown
 }
 
+/// `text` as it may stand between tags and in attributes of HTML and SVG.
+#[must_use]
+pub fn html_escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +45,7 @@ mod tests {
         assert_eq!(printable(&long, 80).chars().count(), 81);
         assert_eq!(printable("a\u{202e}b\r\nc", 80), "a b  c");
         assert_eq!(printable("a\u{2028}b\u{61c}c\u{feff}", 80), "a b c ");
+        assert_eq!(printable("a\u{200b}b\u{2060}c", 80), "a b c");
         assert_eq!(printable("日本 ok", 5), "日本 ok");
     }
 }

@@ -79,6 +79,23 @@ pub struct LookUp {
     pub error: Option<ExportError>,
 }
 
+#[cfg(test)]
+impl LookUp {
+    /// An answer with this status and body.
+    pub(crate) fn answered(status: u16, body: &str) -> LookUp {
+        LookUp {
+            url: "http://host/did/log/audit".to_owned(),
+            asked_at: Some(Tau(0)),
+            received_at: Tau(1),
+            peer: None,
+            status: Some(status),
+            retry_after_s: None,
+            body: Some(Bytes::copy_from_slice(body.as_bytes())),
+            error: None,
+        }
+    }
+}
+
 /// Fetches from sources over HTTP.
 pub trait ExportClient: Send + Sync {
     /// The operations after `after` (the source's own `seq`, exclusive), at most `count` and at most [`PAGE_OPS_MAX`].

@@ -228,25 +228,11 @@ fn of_look_up(did: Did, look_up: &LookUp, text: String) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Tau;
-
-    fn answered(status: u16, body: &str) -> LookUp {
-        LookUp {
-            url: "http://host/did/log/audit".to_owned(),
-            asked_at: Some(Tau(0)),
-            received_at: Tau(1),
-            peer: None,
-            status: Some(status),
-            retry_after_s: None,
-            body: Some(bytes::Bytes::copy_from_slice(body.as_bytes())),
-            error: None,
-        }
-    }
 
     #[test]
     fn a_host_that_lacks_a_did_or_shows_its_log_damaged_is_not_one_without_logs() {
         let did = Did([3; 15]);
-        let unknown = |status, body: &str| of_unknown(did, Page::Audit, &answered(status, body));
+        let unknown = |status, body: &str| of_unknown(did, Page::Audit, &LookUp::answered(status, body));
         for (status, body) in [
             (404, format!("{{\"message\":\"DID not registered: {did}\"}}")),
             (410, String::new()),
@@ -257,7 +243,7 @@ mod tests {
         for body in [String::new(), format!("Cannot GET /{did}/log/audit")] {
             assert!(matches!(unknown(404, &body), Outcome::Absent(_)), "{body}");
         }
-        let failed = |status, body: &str| of_look_up(did, &answered(status, body), "http: no log".to_owned());
+        let failed = |status, body: &str| of_look_up(did, &LookUp::answered(status, body), "http: no log".to_owned());
         assert!(matches!(failed(200, &format!("[{{\"did\":\"{did}\"}}]")), Outcome::Unclear(_)), "damaged");
         assert!(matches!(failed(200, "<html>"), Outcome::Absent(_)));
         assert!(matches!(failed(503, ""), Outcome::Unclear(_)));

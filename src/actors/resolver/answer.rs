@@ -68,23 +68,9 @@ fn shown(page: Page, body: &[u8]) -> Result<Shown, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Tau;
 
     const GENESIS_CID: &str = "bafyreihqa4o4gsyai22ydms6j4cua6yr6tuc7trq2temvnycadk2daniru";
     const GENESIS: &str = r#"{"sig":"ZznbxHinpBI3NgEYWzXUXLA65s2U1ezJooreZlscHYQRfd4EMlijqhpikGMabs-81Tsy4Mt9Iscpmk7Uz13aAg","prev":null,"type":"plc_operation","services":{},"alsoKnownAs":["at://op0"],"rotationKeys":["did:key:zQ3shmWf4f6ZwzNyjUDYw4oFQjgHWZoYZDjJYtz75YfYYrphB","did:key:zQ3shr2PwdoF6kbuYYymyZq6YbGWShiTXAkdMioCPdSdPL9NV"],"verificationMethods":{}}"#;
-
-    fn answered(status: u16, body: &str) -> LookUp {
-        LookUp {
-            url: "http://host/did/log/audit".to_owned(),
-            asked_at: Some(Tau(0)),
-            received_at: Tau(1),
-            peer: None,
-            status: Some(status),
-            retry_after_s: None,
-            body: Some(bytes::Bytes::copy_from_slice(body.as_bytes())),
-            error: None,
-        }
-    }
 
     #[test]
     fn logs_and_last_operations_are_read_and_statuses_told_apart() {
@@ -94,7 +80,7 @@ mod tests {
                 r#"[{{"did":"did:plc:6adr3q2labdllanslzhqkqd3","operation":{GENESIS},"cid":"{cid}","nullified":false,"createdAt":"2025-07-25T15:50:58.440Z"}}]"#
             )
         };
-        let audit = |status, body: &str| read(Page::Audit, &answered(status, body));
+        let audit = |status, body: &str| read(Page::Audit, &LookUp::answered(status, body));
         let did = Did::parse("did:plc:6adr3q2labdllanslzhqkqd3").unwrap();
         let listed = Listed { cid, claimed: Some(cid), did, created_ms: 1_753_458_658_440 };
         assert_eq!(audit(200, &entry(GENESIS_CID)), Answer::Shown(Shown::Log(vec![listed])));
@@ -102,12 +88,12 @@ mod tests {
         let untrue = Listed { claimed: Cid::parse(other), ..listed };
         assert_eq!(audit(200, &entry(other)), Answer::Shown(Shown::Log(vec![untrue])), "a claim that is not true");
         assert!(untrue.claim().is_some() && listed.claim().is_none());
-        assert_eq!(read(Page::Last, &answered(200, GENESIS)), Answer::Shown(Shown::Last(cid)));
+        assert_eq!(read(Page::Last, &LookUp::answered(200, GENESIS)), Answer::Shown(Shown::Last(cid)));
         assert_eq!(audit(404, ""), Answer::Shown(Shown::Absent));
         assert_eq!(audit(410, ""), Answer::Shown(Shown::Gone));
         for (status, body) in [(200, "<html>"), (200, "{}"), (429, ""), (500, ""), (302, "")] {
             assert!(matches!(audit(status, body), Answer::Failed(_)), "{status} {body}");
         }
-        assert!(matches!(read(Page::Last, &answered(200, "[]")), Answer::Failed(_)));
+        assert!(matches!(read(Page::Last, &LookUp::answered(200, "[]")), Answer::Failed(_)));
     }
 }

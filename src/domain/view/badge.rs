@@ -2,6 +2,7 @@
 //!
 //! They say what the mirror's row of the overview says, in few characters.
 
+use crate::domain::text::{html_escaped, is_hidden};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -79,7 +80,7 @@ impl Badge {
             BadgeKind::Freshness => freshness(&row["freshness"]),
         };
         let name = row["name"].as_str().unwrap_or_default();
-        let name: String = name.chars().filter(|c| is_plain(*c)).take(LABEL_MAX).collect();
+        let name: String = name.chars().filter(|c| !is_hidden(*c)).take(LABEL_MAX).collect();
         Badge { label: format!("{name} {}", kind.words()), message, color }
     }
 
@@ -92,7 +93,7 @@ impl Badge {
     /// The picture, with its text for whoever does not see it.
     #[must_use]
     pub fn svg(&self) -> String {
-        let (label, message) = (escaped(&self.label), escaped(&self.message));
+        let (label, message) = (html_escaped(&self.label), html_escaped(&self.message));
         let (left, right) = (width(&self.label), width(&self.message));
         let total = left + right;
         let mut svg = String::new();
@@ -124,27 +125,6 @@ fn at<'a>(page: &'a Value, place: &str) -> &'a Value {
 
 fn width(text: &str) -> usize {
     text.chars().count() * CHAR_WIDTH + PADDING
-}
-
-/// Whether a character is shown as itself and turns nothing around it.
-fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn state(word: &str) -> (String, &'static str) {
