@@ -1,6 +1,7 @@
 //! Every address from outside: what it answers, with which headers, and what it refuses.
 
 mod headers;
+mod openapi;
 mod recheck;
 mod wire;
 mod words;
