@@ -241,10 +241,6 @@ impl Endpoint {
         if !self.parameters.is_empty() {
             told["parameters"] = self.parameters.iter().map(|parameter| parameter.told().clone()).collect();
         }
-        if self.method == "post" {
-            let content = json!({ "application/json": { "schema": {} } });
-            told["requestBody"] = json!({ "description": "Not looked at, and may be left out.", "content": content });
-        }
         if self.is_operators {
             told["security"] = json!([{ "operator": [] }, {}]);
         }

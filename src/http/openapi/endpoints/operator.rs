@@ -9,6 +9,7 @@ const HEADERS: &[&str] = &["Location", "Retry-After", "Cache-Control"];
 fn act(path: &'static str, id: &'static str, summary: &'static str) -> Endpoint {
     Endpoint::new("post", path, id, summary)
         .operators()
+        .about("A body is not needed; one that is sent must be JSON, and is not looked at.")
         .strict()
         .problem(400, &["bad_body", "bad_json", "missing_requested_by"])
         .problem(401, &["unauthorized"])

@@ -17,7 +17,7 @@ pub struct DidText(pub String);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(
     value_type = String,
-    pattern = "^bafyrei[a-z2-7]{52}$",
+    pattern = "^bafyrei[a-h][a-z2-7]{50}[aeimquy4]$",
     example = "bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq"
 )]
 pub struct CidText(pub String);

@@ -303,12 +303,12 @@ words! {
     LogAgreement {
         /// The same.
         Same,
+        /// The begin of the primary's.
+        Behind,
         /// The same operations in another order.
         SameSetOtherOrder,
         /// The same operations, others of them nullified.
         NullifiedDiffers,
-        /// The begin of the primary's.
-        Behind,
         /// It lists what the primary's does not.
         Fork,
         /// It contradicts itself.
