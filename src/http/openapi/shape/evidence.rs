@@ -39,6 +39,8 @@ pub struct EvidenceObserver {
     pub late_reader: Vec<Stretch>,
     /// Whether the primary's operations come later than usual now.
     pub is_primary_delayed: bool,
+    /// Names the run of the program.
+    pub run: String,
 }
 
 /// A stretch of time that has both ends.
