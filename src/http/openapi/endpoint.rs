@@ -172,6 +172,17 @@ impl Endpoint {
         self
     }
 
+    /// Its answer with this status has this header too.
+    #[must_use]
+    pub fn header(mut self, status: u16, name: &'static str) -> Self {
+        if let Some(held) = self.responses.get_mut(&status).and_then(|answer| answer["headers"].as_object_mut())
+            && let Value::Object(added) = headers(&[name])
+        {
+            held.extend(added);
+        }
+        self
+    }
+
     /// The reference to a type, which the document describes from now on.
     pub(super) fn describe<T: ToSchema>(&mut self) -> Value {
         T::schemas(&mut self.schemas);

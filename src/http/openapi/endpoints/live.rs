@@ -53,6 +53,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         Endpoint::new("get", "/api/v1/log", "log", "The log that nodes share, page by page")
             .strict()
             .answer_unkept::<LogPage>(200, "Actions by their numbers, oldest first.")
+            .header(200, "Link")
             .with(after())
             .with(parameter::limit())
             .with(kind())

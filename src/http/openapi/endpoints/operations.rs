@@ -37,7 +37,8 @@ pub(super) fn all() -> Vec<Endpoint> {
             "evidence",
             "What an operator needs to check what is said about one operation",
         ))
-        .about("To be kept as a file: `Content-Disposition` names it."),
+        .header(200, "Content-Disposition")
+        .about("To be kept as a file, which `Content-Disposition` names."),
         Endpoint::detail::<DidPage>("/api/v1/dids/{did}", "did", "One DID at every host")
             .with(parameter::did())
             .problem(400, &["bad_did"])
@@ -111,4 +112,5 @@ fn filtered(endpoint: Endpoint) -> Endpoint {
         .problem(400, &["bad_verdict", "bad_confirmation", "bad_chain", "bad_cid", "bad_did", "bad_kind", "bad_time"])
         .problem(400, &["bad_limit", "bad_page"])
         .problem(410, &["page_expired"])
+        .header(200, "Link")
 }
