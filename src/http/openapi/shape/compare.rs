@@ -58,30 +58,35 @@ pub struct Lead {
     pub p25_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub p25_ms_reason: Option<NullReason>,
     /// Median.
     #[schema(required)]
     pub median_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub median_ms_reason: Option<NullReason>,
     /// Third quartile.
     #[schema(required)]
     pub p75_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub p75_ms_reason: Option<NullReason>,
     /// Median less half the difference of the round trips.
     #[schema(required)]
     pub corrected_median_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub corrected_median_ms_reason: Option<NullReason>,
     /// How far the correction may be off.
     #[schema(required)]
     pub uncertainty_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub uncertainty_ms_reason: Option<NullReason>,
 }
 

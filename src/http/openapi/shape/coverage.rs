@@ -13,36 +13,42 @@ pub struct Coverage {
     pub coverage_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub coverage_ratio_reason: Option<NullReason>,
     /// Lower bound of the Wilson 95 % interval.
     #[schema(required, minimum = 0, maximum = 1)]
     pub low95_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub low95_ratio_reason: Option<NullReason>,
     /// Upper bound of the Wilson 95 % interval.
     #[schema(required, minimum = 0, maximum = 1)]
     pub high95_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub high95_ratio_reason: Option<NullReason>,
     /// On time / (on time + late + missed).
     #[schema(required, minimum = 0, maximum = 1)]
     pub timely_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub timely_ratio_reason: Option<NullReason>,
     /// Decided / (decided + unknown): how much could be judged.
     #[schema(required, minimum = 0, maximum = 1)]
     pub observed_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub observed_ratio_reason: Option<NullReason>,
     /// Share of the DIDs without a miss, by a sketch.
     #[schema(required, minimum = 0, maximum = 1)]
     pub did_coverage_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub did_coverage_ratio_reason: Option<NullReason>,
     /// Standard error of the sketch's counts of DIDs.
     pub did_standard_error_ratio: f64,

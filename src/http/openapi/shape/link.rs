@@ -17,6 +17,7 @@ pub struct Link {
     pub connected_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub connected_ratio_reason: Option<NullReason>,
     /// The latest failure.
     #[schema(required)]
@@ -31,12 +32,14 @@ pub struct Link {
     pub cursor: Option<u64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub cursor_reason: Option<NullReason>,
     /// When the last operation came.
     #[schema(required)]
     pub last_op_at: Option<Instant>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_op_at_reason: Option<NullReason>,
 }
 

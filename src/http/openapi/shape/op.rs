@@ -46,6 +46,7 @@ pub struct OpAtHost {
     pub offset_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub offset_ms_reason: Option<NullReason>,
     /// How it stands.
     pub verdict: Outcome,
@@ -54,6 +55,7 @@ pub struct OpAtHost {
     pub at: Option<Instant>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub at_reason: Option<NullReason>,
     /// How it reached us; not there where the mirror has it not and the primary neither.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -84,18 +86,23 @@ pub struct OpAtHost {
     pub raw_lag_ms: Option<Option<f64>>,
     /// Whether the mirror was earlier than the primary.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_early: Option<bool>,
     /// Whether it was missed first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_healed: Option<bool>,
     /// Whether the primary's stream lost it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_credited: Option<bool>,
     /// Whether the mirror sent it with another DID or `createdAt`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_altered: Option<bool>,
     /// Whether it came from the primary by paging a gap.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_primary_filled: Option<bool>,
     /// Until when the mirror had time.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -107,6 +114,7 @@ pub struct OpAtHost {
     pub uncertainty_ms: Option<Option<f64>>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub uncertainty_ms_reason: Option<NullReason>,
     /// What is taken off the lag for network distance, milliseconds.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -114,6 +122,7 @@ pub struct OpAtHost {
     pub correction_ms: Option<Option<f64>>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub correction_ms_reason: Option<NullReason>,
 }
 

@@ -62,17 +62,22 @@ pub struct OpAtMirror {
     pub created_at: Instant,
     /// Whether the mirror was earlier than the primary.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_early: Option<bool>,
     /// Whether it was missed first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_healed: Option<bool>,
     /// Whether the primary's stream lost it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_credited: Option<bool>,
     /// Whether the mirror sent it with another DID or `createdAt`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_altered: Option<bool>,
     /// Whether it came from the primary by paging a gap.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_primary_filled: Option<bool>,
 }

@@ -110,12 +110,14 @@ pub struct Freshness {
     pub head_lag_ops: Option<u64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub head_lag_ops_reason: Option<NullReason>,
     /// Age of the first of them, seconds.
     #[schema(required)]
     pub head_age_s: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub head_age_s_reason: Option<NullReason>,
 }
 
@@ -160,18 +162,21 @@ pub struct Samples {
     pub sample_agreement_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub sample_agreement_ratio_reason: Option<NullReason>,
     /// Lower bound of the Wilson 95 % interval.
     #[schema(required, minimum = 0, maximum = 1)]
     pub low95_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub low95_ratio_reason: Option<NullReason>,
     /// Upper bound of the Wilson 95 % interval.
     #[schema(required, minimum = 0, maximum = 1)]
     pub high95_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub high95_ratio_reason: Option<NullReason>,
     /// Logs that were compared.
     pub judged: u64,

@@ -29,12 +29,15 @@ pub struct ProblemDetails {
     pub request_id: String,
     /// The limit that was passed, where one was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub limit: Option<u64>,
     /// Everything that is allowed in this place, where that is a short list.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub allowed: Option<Vec<String>>,
     /// Which parts of the request were wrong, where that can be pointed at.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub errors: Option<Vec<WrongPart>>,
 }
 

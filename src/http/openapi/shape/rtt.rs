@@ -13,12 +13,14 @@ pub struct Rtt {
     pub tcp_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub tcp_ms_reason: Option<NullReason>,
     /// The live socket's own estimate, milliseconds.
     #[schema(required)]
     pub tcp_info_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub tcp_info_ms_reason: Option<NullReason>,
     /// Connects that were measured.
     pub samples: u64,
@@ -27,12 +29,14 @@ pub struct Rtt {
     pub peer: Option<String>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub peer_reason: Option<NullReason>,
     /// When it was measured last.
     #[schema(required)]
     pub measured_at: Option<Instant>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub measured_at_reason: Option<NullReason>,
 }
 

@@ -17,6 +17,7 @@ pub struct SessionsPage {
     pub connected_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub connected_ratio_reason: Option<NullReason>,
     /// Whether older ones are not listed.
     pub truncated: bool,
@@ -34,6 +35,7 @@ pub struct Session {
     pub closed_at: Option<Instant>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub closed_at_reason: Option<NullReason>,
     /// Who ended it.
     #[schema(required)]

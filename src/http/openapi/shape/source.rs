@@ -37,6 +37,7 @@ pub struct Primary {
     pub rate_ops_per_s: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub rate_ops_per_s_reason: Option<NullReason>,
     /// Distinct operations received.
     pub received_ops: u64,
@@ -62,18 +63,21 @@ pub struct Completeness {
     pub stream_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub stream_ratio_reason: Option<NullReason>,
     /// Lower bound of the Wilson 95 % interval.
     #[schema(required, minimum = 0, maximum = 1)]
     pub low95_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub low95_ratio_reason: Option<NullReason>,
     /// Upper bound of the Wilson 95 % interval.
     #[schema(required, minimum = 0, maximum = 1)]
     pub high95_ratio: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub high95_ratio_reason: Option<NullReason>,
     /// Operations that its log is known to list.
     pub known_ops: u64,

@@ -102,5 +102,6 @@ pub struct SnapshotMirror {
     pub late_cids: Vec<String>,
     /// Whether not all that it misses are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub truncated: Option<bool>,
 }
