@@ -5,6 +5,8 @@
 
 pub mod app;
 pub mod counts;
+pub mod files;
+pub mod kept;
 pub mod process;
 pub mod publisher;
 pub mod script;
@@ -26,6 +28,7 @@ use mirrorwatch::sim::server::{Directory, NowMs};
 use process::Process;
 use publisher::{Publisher, Tally};
 use serde_json::Value;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,6 +67,7 @@ pub struct World {
 
 /// Runs a test on a runtime of its own, apart from the program's threads.
 pub fn test(work: impl Future<Output = ()>) {
+    files::allow();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(work);
     runtime.shutdown_background();
@@ -72,7 +76,8 @@ pub fn test(work: impl Future<Output = ()>) {
 /// Says that a test cannot run here for lack of `what`, and why. Under CI that is a failure, but for what the CI script found
 /// that the machine does not allow.
 pub fn skip(what: &str, why: &str) {
-    println!("skipped: {what}: {why}");
+    // The harness keeps what is printed to itself; this is to be read wherever tests run.
+    let _ = writeln!(std::io::stderr(), "skipped: {what}: {why}");
     let allowed = std::env::var("MIRRORWATCH_MAY_SKIP").unwrap_or_default();
     let may_skip = std::env::var_os("CI").is_none() || allowed.split_whitespace().any(|allowed| allowed == what);
     assert!(may_skip, "this must run here: {what}: {why}");
