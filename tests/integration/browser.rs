@@ -6,7 +6,7 @@ use crate::world::{World, skip, test};
 use mirrorwatch::config::SourceConfig;
 use mirrorwatch::sim::demo::{DemoOptions, start};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 /// Where the scripts are, with all that they check.
@@ -20,7 +20,7 @@ const ON_TIME: Duration = Duration::from_millis(800);
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// The browser that `CHROMIUM` names, or the first of the usual names in `PATH`; why it cannot be used.
-fn browser() -> Result<PathBuf, String> {
+pub fn browser() -> Result<PathBuf, String> {
     let chromium = match std::env::var_os("CHROMIUM") {
         Some(named) => PathBuf::from(named),
         None => in_path().ok_or_else(|| format!("none of {} is in PATH", NAMES.join(", ")))?,
@@ -39,6 +39,17 @@ fn in_path() -> Option<PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let mut places = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     places.find(|place| place.is_file())
+}
+
+/// Runs a script of checks against the program at `base_url`; all of them hold.
+pub async fn checked(script: &str, chromium: &Path, base_url: &str) {
+    let mut node = Command::new("node");
+    node.args([&format!("{SCRIPTS}/{script}.mjs"), base_url, PICTURES]).env("CHROMIUM", chromium);
+    let run = move || node.output().expect("node runs");
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains(&format!("{script}: all checks hold")), "{said}");
 }
 
 #[test]
@@ -77,16 +88,7 @@ fn the_page_shows_the_numbers_of_the_api() {
             .await;
         let base_url = format!("{}/", world.base_url());
         for script in ["overview", "details", "views", "injection"] {
-            let (chromium, base_url) = (chromium.clone(), base_url.clone());
-            let run = move || -> Output {
-                let mut node = Command::new("node");
-                node.args([&format!("{SCRIPTS}/{script}.mjs"), &base_url, PICTURES]).env("CHROMIUM", chromium);
-                node.output().expect("node runs")
-            };
-            let output = tokio::task::spawn_blocking(run).await.unwrap();
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-            assert!(said.contains(&format!("{script}: all checks hold")), "{said}");
+            checked(script, &chromium, &base_url).await;
         }
         demo.stop().await;
         world.stop().await;

@@ -7,7 +7,8 @@ use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::json;
 use std::process::Output;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -18,6 +19,8 @@ const ROUNDS: usize = 3;
 const ROUNDS_SWEPT: usize = 20;
 /// A second signal ends it within this.
 const AT_ONCE: Duration = Duration::from_secs(2);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A stop may take this long.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -79,6 +82,45 @@ fn a_stop_takes_leave_of_every_page() {
         assert!(down[0]["text"].as_str().unwrap().starts_with("the observer stopped at "), "{down:?}");
         again.terminate();
         assert_eq!(again.exit_code(STOP_WITHIN).await, Some(0));
+    });
+}
+
+/// How long one that computes is waited for, less what a look at it takes.
+const WAITED_FOR: Duration = Duration::from_millis(1_200);
+/// A machine that is slow may let that time pass, but not each time.
+const TRIES: usize = 10;
+
+#[test]
+fn the_store_closes_after_the_last_computation_has_ended() {
+    test(async {
+        for _ in 0..TRIES {
+            let mut world = World::new(vec![("faithful", Behaviour::default())]).watched().await;
+            world.publish(5).await;
+            world.kept().await;
+            let fail = world.fail();
+            fail.stick_at("recompute", "overview");
+            world.eventually("one computes", async || fail.are_spent().then_some(())).await;
+            let (address, begun) = (world.base_url().replace("http://", ""), Instant::now());
+            let stopping = world.begin_to_stop();
+            while TcpStream::connect(&address).await.is_ok() {
+                sleep(LOOK_EVERY).await;
+            }
+            // Everything before it takes milliseconds.
+            let mut closed_early = false;
+            while begun.elapsed() < WAITED_FOR / 2 && !closed_early {
+                closed_early = world.is_closed();
+                sleep(LOOK_EVERY).await;
+            }
+            let is_told = begun.elapsed() < WAITED_FOR;
+            fail.release();
+            stopping.await.unwrap();
+            assert!(world.is_closed(), "a stop closes the store");
+            if is_told {
+                assert!(!closed_early, "the store was closed while one computed");
+                return;
+            }
+        }
+        panic!("the machine was too slow in each of {TRIES} tries");
     });
 }
 

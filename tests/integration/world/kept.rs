@@ -10,7 +10,21 @@ fn kept_until_ms(database: &Path) -> Option<i64> {
     connection.query_row("SELECT utc_ms FROM heartbeat", [], |row| row.get(0)).ok()
 }
 
+/// Whether the run that is kept was ended in order.
+fn is_closed(database: &Path) -> rusqlite::Result<bool> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mark = "SELECT count(*) FROM meta, heartbeat WHERE key = 'closed_tau' AND value = CAST(tau_ns AS TEXT)";
+    connection.query_row(mark, [], |row| row.get::<_, i64>(0)).map(|marks| marks == 1)
+}
+
 impl World {
+    /// Whether the program has closed what it keeps.
+    pub fn is_closed(&self) -> bool {
+        let database = self.config.data_dir.join("mirrorwatch.db");
+        // What is being written just now can be read a moment later.
+        (0..100).find_map(|_| is_closed(&database).ok()).expect("it can be read")
+    }
+
     /// Waits until the program has received everything that was published, from every source.
     pub async fn received_all(&self) {
         let published = self.published;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// Between two looks.
@@ -60,6 +60,29 @@ impl Stalls {
         let first = seen.each.partition_point(|(ended, _)| *ended <= from);
         let begun = seen.each.iter().skip(first).map(|(ended, late)| (*ended - *late, *ended));
         begun.take_while(|(begun, _)| *begun < to).map(|(begun, ended)| ended.min(to) - begun.max(from)).sum()
+    }
+}
+
+/// Those of the whole run.
+static OF_ALL: LazyLock<Stalls> = LazyLock::new(Stalls::watch);
+
+/// A wait of so long, without what the machine let nobody run meanwhile, up to three times as long again.
+pub struct Patience {
+    begun: Instant,
+    within: Duration,
+}
+
+impl Patience {
+    /// Begins to wait.
+    pub fn of(within: Duration) -> Patience {
+        LazyLock::force(&OF_ALL);
+        Patience { begun: Instant::now(), within }
+    }
+
+    /// Whether it was long enough.
+    pub fn is_over(&self) -> bool {
+        let (waited, now) = (self.begun.elapsed(), Instant::now());
+        waited > self.within && waited > self.within + OF_ALL.between(self.begun, now).min(3 * self.within)
     }
 }
 
