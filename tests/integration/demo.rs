@@ -23,7 +23,12 @@ impl Demo {
     fn start(dir: &Path, name: &str, more: &[&str]) -> Demo {
         let said = dir.join(name);
         let mut command = command(&["demo", "--rate", "50", "--listen", "127.0.0.1:0"]);
-        let child = command.args(more).stdout(std::fs::File::create(&said).unwrap()).spawn().unwrap();
+        let child = command
+            .args(more)
+            .env("MIRRORWATCH_LOG__FILTER", "error")
+            .stdout(std::fs::File::create(&said).unwrap())
+            .spawn()
+            .unwrap();
         Demo { child, said }
     }
 

@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_binary_fraction_decides(n in prop_oneof![1..2_000_u64, 1..500_000_u64], part in 0.0..=1.0) {
+        fn no_binary_fraction_decides(n in prop_oneof![1..2_000_u64, 1..500_000_u64], part in 0.0..=1.0_f64) {
             let have = (n as f64 * part).round() as u64;
             prop_assert_eq!(percent(have as f64 / n as f64, n), exact(have, n), "{} of {}", have, n);
         }
