@@ -105,6 +105,7 @@ impl Guardian {
     pub(super) fn new(lasting: Lasting, present: Present, doors: Doors, changes: mpsc::Receiver<Change>) -> Guardian {
         lasting.vitals.know(COLLECTOR);
         let memory = MemoryWatch::new(lasting.outside.memory.clone(), lasting.pressure.clone());
+        let files = OpenFiles::new(lasting.config.mirrors.len() + 1);
         let mut guardian = Guardian {
             lasting,
             changes,
@@ -113,7 +114,7 @@ impl Guardian {
             parts: Vec::new(),
             failures: 0,
             rebuilt_at: Tau::MIN,
-            files: OpenFiles::new(),
+            files,
             memory,
         };
         guardian.meet();
