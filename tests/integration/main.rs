@@ -19,6 +19,7 @@ mod crash;
 mod crowd;
 mod damage;
 mod delivery;
+mod demo;
 mod diff;
 mod disk;
 mod feeds;
