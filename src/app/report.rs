@@ -78,7 +78,7 @@ async fn told(options: &Report, token: Option<&str>) -> u8 {
             Err(error) => Answer::Later(error.without_url().to_string()),
         }
     };
-    match until_acknowledged(send, || rand::random()).await {
+    match until_acknowledged(send, rand::random).await {
         Ok(()) => exit::OK,
         Err((code, why)) => fail(&format!("mirrorwatch: report: {}: {why}", options.to), code),
     }

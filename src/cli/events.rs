@@ -29,8 +29,8 @@ pub struct Report {
 
 #[derive(Args)]
 pub(super) struct ReportArguments {
-    /// Where an observer takes events in, as http://127.0.0.1:12345
-    #[arg(long, value_name = "URL")]
+    /// Where an observer takes events in
+    #[arg(long, value_name = "URL", help = "Where an observer takes events in, as http://127.0.0.1:12345")]
     to: String,
     /// Who reports it
     #[arg(long, value_name = "NAME")]
@@ -38,7 +38,7 @@ pub(super) struct ReportArguments {
     /// File that holds the sender's token; needed unless the observer is on this machine
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Which event, as Event_NodeStarted
+    /// Which event, by a name of the node's own
     event: String,
     /// What happened, in words
     message: String,

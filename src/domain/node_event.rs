@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// The type of the action that holds an event.
 pub const KIND: &str = "node/event";
@@ -131,10 +132,10 @@ pub fn document(events: &[NodeEvent]) -> String {
     }
     for events in by_sender.values() {
         let sender = events.first().map_or("", |event| event.sender.as_str());
-        html.push_str(&format!("<h2>Stats from node: {}</h2>\n<ul>\n", html_escaped(sender)));
+        let _ = write!(html, "<h2>Stats from node: {}</h2>\n<ul>\n", html_escaped(sender));
         for event in events {
             let line = format!("Time: {}, Event: {}, Message: {}", event.time, event.event_type, event.message);
-            html.push_str(&format!("<li>{}</li>\n", html_escaped(&line)));
+            let _ = writeln!(html, "<li>{}</li>", html_escaped(&line));
         }
         html.push_str("</ul>\n<hr>\n");
     }

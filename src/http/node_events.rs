@@ -161,8 +161,8 @@ impl Listener {
     async fn shown(&self) -> Result<Arc<Shown>, Refused> {
         let log = self.log()?;
         let head = *log.head().borrow();
-        let held = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(shown) = held.filter(|shown| shown.head == head) {
+        let last = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(shown) = last.filter(|shown| shown.head == head) {
             return Ok(shown);
         }
         let rows = log.newest(node_event::KIND, SHOWN_MAX).await.map_err(|error| unavailable(&error))?;
