@@ -216,4 +216,16 @@ mod tests {
         let long = Badge::of(BadgeKind::State, &json!({ "name": "x".repeat(10_000) }));
         assert_eq!(long.label.chars().count(), LABEL_MAX + " state".len());
     }
+
+    #[test]
+    fn two_hundred_scripts_add_nothing_to_the_picture_but_text() {
+        let scripts: Vec<String> = serde_json::from_str(include_str!("../../../tests/browser/scripts.json")).unwrap();
+        let svg = |kind, name: &str| Badge::of(kind, &json!({ "name": name, "state": "losing" })).svg();
+        let marks = |svg: &str| ['<', '>', '"', '\''].map(|mark| svg.matches(mark).count());
+        for (script, kind) in scripts.iter().flat_map(|script| BadgeKind::ALL.map(|kind| (script, kind))) {
+            let (plain, spoken) = (svg(kind, "plain"), svg(kind, script));
+            assert_eq!(marks(&spoken), marks(&plain), "{spoken}");
+            assert!(!spoken.contains(is_hidden), "{spoken}");
+        }
+    }
 }

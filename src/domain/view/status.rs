@@ -115,6 +115,26 @@ mod tests {
     }
 
     #[test]
+    fn two_hundred_scripts_add_nothing_to_the_document_but_text() {
+        let scripts: Vec<String> = serde_json::from_str(include_str!("../../../tests/browser/scripts.json")).unwrap();
+        let of = |text: &str| {
+            let row = json!({ "id": text, "name": text, "state": text, "headline": text, "coverage": {}, "lag": {} });
+            let overview = json!({
+                "headline": text, "observer": { "state": text, "flags": [text] },
+                "primary": { "name": text, "link": { "state": text } }, "mirrors": [row],
+            });
+            document(&overview, text)
+        };
+        let marks = |html: &str| ['<', '>', '"', '\''].map(|mark| html.matches(mark).count());
+        let plain = of("plain");
+        for script in &scripts {
+            let spoken = of(script);
+            assert_eq!(marks(&spoken), marks(&plain), "{spoken}");
+            assert!(!spoken.replace('\n', "").contains(crate::domain::text::is_hidden), "{spoken}");
+        }
+    }
+
+    #[test]
     fn nothing_known_is_no_failure() {
         let html = document(&Value::Null, "");
         assert!(html.contains("<h1>No snapshot yet.</h1>") && html.ends_with("</html>\n"), "{html}");

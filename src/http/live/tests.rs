@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::BoxedPayloadStream;
+use actix_web::body::to_bytes;
+use actix_web::dev::Payload;
 use actix_web::rt::spawn;
+use actix_web::test;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -12,7 +16,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::http::tests::{World, publish, world, world_with};
-use crate::http::{HttpOptions, bind, server};
+use crate::http::{HttpOptions, app, bind, server};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -153,6 +157,37 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
     assert_eq!(next_json(&mut socket).await, serde_json::json!({"type": "lagged", "lagged": 19}));
     let notice = next_json(&mut socket).await;
     assert_eq!((&notice["topic"], &notice["revision"]), (&Value::from("overview"), &Value::from(21)));
+}
+
+/// A reader that takes everything and answers no ping: what fills its socket is read by nobody who cares.
+#[actix_web::test]
+async fn a_reader_that_answers_no_ping_is_let_go_as_too_slow() {
+    let world = world();
+    let service = test::init_service(app(&world.state)).await;
+    let mut request = test::TestRequest::with_uri("/api/v1/live").peer_addr("192.0.2.1:4711".parse().unwrap());
+    for header in [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ] {
+        request = request.insert_header(header);
+    }
+    let mut request = request.to_request();
+    let silent: BoxedPayloadStream = Box::pin(futures_util::stream::pending());
+    *request.payload() = Payload::Stream { payload: silent };
+    let response = test::call_service(&service, request).await;
+    assert_eq!(response.status(), 101);
+    // From here on nothing but time passes.
+    tokio::time::pause();
+    let opened = tokio::time::Instant::now();
+    publish(&world.pages, "overview", "{}", 1);
+    let read = timeout(Duration::from_mins(1), to_bytes(response.into_body())).await;
+    let bytes = read.expect("it is let go").ok().unwrap();
+    let took = opened.elapsed();
+    assert!(bytes.ends_with(b"\x88\x0a\x03\xf5too_slow"), "{:?}", String::from_utf8_lossy(&bytes));
+    assert!((Duration::from_secs(8)..Duration::from_secs(10)).contains(&took), "after {took:?}");
+    assert_eq!(world.state.live_sockets(), 0);
 }
 
 /// Where not every origin may read, a page of another one cannot open a socket in its reader's name.
