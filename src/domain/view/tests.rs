@@ -76,7 +76,7 @@ fn ledger() -> Ledger {
         l.tick(p);
     }
     if l.wants_chain().is_some() {
-        l.chain(at(199_500), ChainOutcome::Complete);
+        l.chain(at(199_500), ChainOutcome::Complete { since: Tau::MIN, earliest: Tau::MIN });
     }
     l.tick(at(199_600));
     l
