@@ -11,16 +11,21 @@ function precompress(): Plugin {
     name: "precompress",
     apply: "build",
     enforce: "post",
-    generateBundle(_options, bundle) {
-      for (const [name, output] of Object.entries(bundle)) {
-        if (!/\.(js|css|html|svg|json|txt)$/.test(name)) continue;
-        const body = Buffer.from(output.type === "chunk" ? output.code : output.source);
-        const gzip = gzipSync(body, { level: 9 });
-        const brotli = brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
-        if (gzip.length < body.length) this.emitFile({ type: "asset", fileName: `${name}.gz`, source: gzip });
-        if (brotli.length < body.length)
-          this.emitFile({ type: "asset", fileName: `${name}.br`, source: brotli });
-      }
+    generateBundle: {
+      // Behind everything else: what is compressed must be what is served.
+      order: "post",
+      handler(_options, bundle) {
+        for (const [name, output] of Object.entries(bundle)) {
+          if (!/\.(js|css|html|svg|json|txt)$/.test(name)) continue;
+          const body = Buffer.from(output.type === "chunk" ? output.code : output.source);
+          const gzip = gzipSync(body, { level: 9 });
+          const brotli = brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
+          if (gzip.length < body.length)
+            this.emitFile({ type: "asset", fileName: `${name}.gz`, source: gzip });
+          if (brotli.length < body.length)
+            this.emitFile({ type: "asset", fileName: `${name}.br`, source: brotli });
+        }
+      },
     },
   };
 }

@@ -213,9 +213,11 @@ fn every_view_is_what_the_document_says() {
         let key = crate::domain::op::OpKey { did, cid };
         agree(OP, &op::page(&p, key).unwrap(), false);
         let mut bundle = evidence::page(&p, key).unwrap();
-        // Whoever answers the question adds it.
+        // Whoever answers the question adds this, and what the page of a DID says of asking.
         bundle["observer"]["run"] = "run".into();
         agree(&format!("{OP}/evidence"), &bundle, false);
-        agree(&format!("/api/v1/dids/{DID}"), &did::page(&p, did), false);
+        let mut sides = did::page(&p, did);
+        sides["is_recheck_allowed"] = false.into();
+        agree(&format!("/api/v1/dids/{DID}"), &sides, false);
     }
 }

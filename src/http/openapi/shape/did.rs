@@ -29,6 +29,8 @@ pub struct DidPage {
     /// Every host's log as it was when all were asked last; `null` until they were.
     #[schema(required)]
     pub survey: Option<Survey>,
+    /// Whether everyone may have all hosts asked now.
+    pub is_recheck_allowed: bool,
 }
 
 /// One host of a DID's page.
