@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::parameter::{self, Parameter};
+use super::parameter::{self, Parameter, put};
 use super::shape::envelope::{Links, Meta};
 use crate::domain::window_kind::WindowKind;
 
@@ -163,10 +163,10 @@ impl Endpoint {
     pub fn respond(mut self, status: u16, about: &str, content: &Value, names: &[&str]) -> Self {
         let mut answer = json!({ "description": about });
         if !names.is_empty() {
-            answer["headers"] = headers(names);
+            put(&mut answer, "headers", headers(names));
         }
         if !content.is_null() {
-            answer["content"] = content.clone();
+            put(&mut answer, "content", content.clone());
         }
         self.responses.insert(status, answer);
         self
@@ -175,7 +175,8 @@ impl Endpoint {
     /// Its answer with this status has this header too.
     #[must_use]
     pub fn header(mut self, status: u16, name: &'static str) -> Self {
-        if let Some(held) = self.responses.get_mut(&status).and_then(|answer| answer["headers"].as_object_mut())
+        if let Some(held) =
+            self.responses.get_mut(&status).and_then(|answer| answer.get_mut("headers")?.as_object_mut())
             && let Value::Object(added) = headers(&[name])
         {
             held.extend(added);
@@ -247,13 +248,13 @@ impl Endpoint {
             "responses": self.told_responses(),
         });
         if let Some(about) = self.about {
-            told["description"] = about.into();
+            put(&mut told, "description", about);
         }
         if !self.parameters.is_empty() {
-            told["parameters"] = self.parameters.iter().map(|parameter| parameter.told().clone()).collect();
+            put(&mut told, "parameters", self.parameters.iter().map(|parameter| parameter.told().clone()).collect::<Vec<_>>());
         }
         if self.is_operators {
-            told["security"] = json!([{ "operator": [] }, {}]);
+            put(&mut told, "security", json!([{ "operator": [] }, {}]));
         }
         told
     }
@@ -299,7 +300,9 @@ pub(super) fn problem(status: u16, codes: &[&str]) -> Value {
         503 => &["Retry-After"],
         _ => &[],
     };
-    if let (Some(held), Value::Object(added)) = (answer["headers"].as_object_mut(), headers(more)) {
+    if let (Some(held), Value::Object(added)) =
+        (answer.get_mut("headers").and_then(Value::as_object_mut), headers(more))
+    {
         held.extend(added);
     }
     answer

@@ -9,11 +9,18 @@ use crate::domain::window_kind::WindowKind;
 #[derive(Clone, Debug)]
 pub struct Parameter(Value);
 
+/// Puts a field into an object.
+pub(super) fn put(object: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(key.to_owned(), value.into());
+    }
+}
+
 impl Parameter {
     fn new(place: &str, name: &str, about: &str, schema: &Value) -> Self {
         let mut made = json!({ "name": name, "in": place, "description": about, "schema": schema });
         if place == "path" {
-            made["required"] = true.into();
+            put(&mut made, "required", true);
         }
         Parameter(made)
     }
@@ -36,14 +43,14 @@ impl Parameter {
     /// It may not be left out.
     #[must_use]
     pub fn required(mut self) -> Self {
-        self.0["required"] = true.into();
+        put(&mut self.0, "required", true);
         self
     }
 
     /// With a value that shows what it looks like.
     #[must_use]
     pub fn example(mut self, value: &str) -> Self {
-        self.0["example"] = value.into();
+        put(&mut self.0, "example", value);
         self
     }
 
@@ -61,7 +68,7 @@ pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Value {
 /// `window`.
 pub fn window(default: WindowKind) -> Parameter {
     let mut schema = one_of(WindowKind::ALL.map(WindowKind::name));
-    schema["default"] = default.name().into();
+    put(&mut schema, "default", default.name());
     Parameter::query("window", "How far back from now.", &schema)
 }
 
