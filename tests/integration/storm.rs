@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Questions, each another one.
 const QUESTIONS: u64 = 10_000;
-/// Connections that ask them.
-const CONNECTIONS: u64 = 64;
+/// Connections that ask them: more than may wait for an answer, so that most are told to come back.
+const CONNECTIONS: u64 = 256;
 /// 99 of 100 pages are answered within this.
 const READ_WITHIN: Duration = Duration::from_millis(500);
 /// Looks at pages while the questions are asked; a machine that answers them faster leaves time for fewer.
@@ -37,8 +37,7 @@ async fn ask(base_url: String, next: Arc<AtomicU64>) -> BTreeMap<u16, u64> {
             return answers;
         }
         let (second, thousandth) = (n / 1_000, n % 1_000);
-        let url =
-            format!("{base_url}/api/v1/ops?verdict=any&from=2020-01-01T00:00:{second:02}.{thousandth:03}Z&limit=20");
+        let url = format!("{base_url}/api/v1/ops?from=2020-01-01T00:00:{second:02}.{thousandth:03}Z&limit=20");
         let answer = client.get(url).send().await.unwrap();
         *answers.entry(answer.status().as_u16()).or_default() += 1;
         answer.bytes().await.unwrap();
@@ -84,7 +83,7 @@ fn ten_thousand_questions_stall_no_page_and_cost_no_mirror_anything() {
         let p99 = took[took.len() * 99 / 100];
         eprintln!("storm: {answers:?}, {} pages, p99 {p99:?}", took.len());
         assert_eq!(answers.values().sum::<u64>(), QUESTIONS, "{answers:?}");
-        assert!(answers.keys().all(|status| [200, 503].contains(status)) && answers.contains_key(&200), "{answers:?}");
+        assert_eq!(answers.keys().collect::<Vec<_>>(), [&200, &503], "{answers:?}");
         assert!(took.len() >= READS_MIN && p99 <= READ_WITHIN, "p99 of {} pages is {p99:?}", took.len());
         world.hush(load).await;
         world.settle().await;
