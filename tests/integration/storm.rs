@@ -15,7 +15,9 @@ const QUESTIONS: u64 = 10_000;
 const CONNECTIONS: u64 = 256;
 /// 99 of 100 pages are answered within this.
 const READ_WITHIN: Duration = Duration::from_millis(500);
-/// Looks at pages while the questions are asked; a machine that answers them faster leaves time for fewer.
+/// Those who read pages meanwhile.
+const READERS: usize = 4;
+/// Pages that they read at least.
 const READS_MIN: usize = 50;
 /// Pages that are finished before they are asked for.
 const PAGES: [&str; 6] = [
@@ -28,8 +30,7 @@ const PAGES: [&str; 6] = [
 ];
 
 /// Asks until all questions are asked; how often each status was the answer.
-async fn ask(base_url: String, next: Arc<AtomicU64>) -> BTreeMap<u16, u64> {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+async fn ask(client: reqwest::Client, base_url: String, next: Arc<AtomicU64>) -> BTreeMap<u16, u64> {
     let mut answers = BTreeMap::new();
     loop {
         let n = next.fetch_add(1, Ordering::Relaxed);
@@ -44,9 +45,8 @@ async fn ask(base_url: String, next: Arc<AtomicU64>) -> BTreeMap<u16, u64> {
     }
 }
 
-/// Reads pages until every question was asked; how long each took without what the machine let nobody run, shortest first.
-async fn read(base_url: &str, next: &AtomicU64) -> Vec<Duration> {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+/// Reads pages until every question was asked; how long each took without what the machine let nobody run.
+async fn read(client: reqwest::Client, base_url: String, next: Arc<AtomicU64>) -> Vec<Duration> {
     let stalls = Stalls::watch();
     let mut took = Vec::new();
     while next.load(Ordering::Relaxed) < QUESTIONS {
@@ -59,7 +59,6 @@ async fn read(base_url: &str, next: &AtomicU64) -> Vec<Duration> {
             took.push((ended - begun).saturating_sub(stalls.between(begun, ended)));
         }
     }
-    took.sort();
     took
 }
 
@@ -72,8 +71,17 @@ fn ten_thousand_questions_stall_no_page_and_cost_no_mirror_anything() {
         world.publish(50).await;
         let load = world.babble(Duration::from_millis(20));
         let next = Arc::new(AtomicU64::new(0));
-        let asking: Vec<_> = (0..CONNECTIONS).map(|_| tokio::spawn(ask(world.base_url(), Arc::clone(&next)))).collect();
-        let took = read(&world.base_url(), &next).await;
+        // Made before anything is asked: a connection that says nothing for seconds is given up.
+        let [client, reader] = [(); 2].map(|()| reqwest::Client::builder().no_proxy().build().unwrap());
+        let asking: Vec<_> =
+            (0..CONNECTIONS).map(|_| tokio::spawn(ask(client.clone(), world.base_url(), Arc::clone(&next)))).collect();
+        let reading: Vec<_> =
+            (0..READERS).map(|_| tokio::spawn(read(reader.clone(), world.base_url(), Arc::clone(&next)))).collect();
+        let mut took = Vec::new();
+        for reading in reading {
+            took.extend(reading.await.unwrap());
+        }
+        took.sort();
         let mut answers = BTreeMap::new();
         for asking in asking {
             for (status, count) in asking.await.unwrap() {
