@@ -116,7 +116,8 @@ pub(super) async fn started(config: &Config) -> Result<App, u8> {
             tracing::warn!(kind = %kind, "{text}");
         }
     }
-    if let Some(warning) = open_files::warning(config.http.live_sockets, open_files::limit()) {
+    if let Some(warning) = open_files::warning(config.http.live_sockets, open_files::limit(), config.mirrors.len() + 1)
+    {
         tracing::warn!("{warning}");
     }
     let outside = network(config, &opened.clock).map_err(|e| fail(&format!("mirrorwatch: {e}"), exit::SOFTWARE))?;
@@ -151,22 +152,19 @@ fn listen_failed(address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
     }
 }
 
-/// Ends at SIGTERM or SIGINT and says so in the log; a second signal ends the process at once.
-pub(super) async fn until_signal() {
-    until_stopped(listen()).await;
-}
-
-/// The same without a word in the log, for commands that tell it themselves.
+/// Ends at SIGTERM or SIGINT without a word in the log, for commands that tell it themselves; a second signal ends the process
+/// at once.
 pub(super) async fn until_interrupted() {
     interrupted(listen()).await;
 }
 
 /// From now on the signals that ask to stop are kept until they are waited for.
-fn listen() -> Option<(Signal, Signal)> {
+pub(super) fn listen() -> Option<(Signal, Signal)> {
     signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok())
 }
 
-async fn until_stopped(signals: Option<(Signal, Signal)>) {
+/// Ends at the first of these signals and says so in the log; a second one ends the process at once.
+pub(super) async fn until_stopped(signals: Option<(Signal, Signal)>) {
     interrupted(signals).await;
     tracing::info!("stopping");
 }

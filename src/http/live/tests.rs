@@ -240,3 +240,33 @@ async fn while_memory_is_short_the_oldest_sockets_go_and_none_comes() {
     assert_eq!(next_json(&mut newest).await["topic"], "overview");
     assert!(connect_async(&url).await.is_ok());
 }
+
+/// The next bytes of a stream of events; none at its end.
+async fn chunk(stream: &mut reqwest::Response) -> Option<String> {
+    let chunk = timeout(Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap();
+    chunk.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[actix_web::test]
+async fn while_memory_is_short_nodes_and_streams_of_events_go_too() {
+    let world = world();
+    let url = serve(&world);
+    let http = url.replace("ws://", "http://").replace("/live", "");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut log = client.get(format!("{http}/log/stream")).send().await.unwrap();
+    let mut stream = client.get(format!("{http}/stream?topics=overview")).send().await.unwrap();
+    assert!(chunk(&mut log).await.is_some() && chunk(&mut stream).await.is_some());
+    let mut node = open(&url.replace("/live", "/sync")).await;
+    let mut newest = open(&url).await;
+    assert_eq!(world.state.live_sockets(), 4);
+    world.state.pressure.set(90);
+    assert_eq!(chunk(&mut log).await, None);
+    let bye = chunk(&mut stream).await.unwrap();
+    assert!(bye.contains("\"reason\":\"overloaded\""), "{bye}");
+    assert_eq!(chunk(&mut stream).await, None);
+    assert_eq!(next_close(&mut node).await, (1013, "overloaded".to_owned()));
+    assert_eq!(next_close(&mut newest).await, (1013, "overloaded".to_owned()), "in the order of their coming");
+    while world.state.live_sockets() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
