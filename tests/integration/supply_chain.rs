@@ -64,7 +64,7 @@ fn advisories(checks: &str, fetches: bool, is_clean: bool) -> (Option<i32>, Stri
     let script = format!(
         "set -euo pipefail\ntimeout() {{ shift; \"$@\"; }}\n\
          cargo() {{ case \"$*\" in 'deny fetch db') {fetches} ;; \
-         'deny --locked check --disable-fetch advisories') {is_clean} ;; *) exit 99 ;; esac; }}\n{}advisories\n",
+         'deny --locked check advisories') {is_clean} ;; *) exit 99 ;; esac; }}\n{}advisories\n",
         &checks[begin..end]
     );
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();

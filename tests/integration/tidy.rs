@@ -19,7 +19,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("http", &["domain", "logux", "ports", "publish", "config", "telemetry"]),
     ("sim", &["domain", "ports", "config", "telemetry"]),
     ("config", &["domain", "telemetry", "cli"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["domain", "config"]),
     ("cli", &["config"]),
     ("main", &["app", "cli", "config", "telemetry"]),
 ];
