@@ -22,6 +22,7 @@ pub mod misses;
 pub mod op;
 pub mod ops;
 pub mod overview;
+pub mod recent;
 pub mod rtt;
 pub mod sample;
 pub mod sessions;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::live::{BATCH_GAP, Notices, admit};
+use super::live::{BATCH_GAP, Notices, admit, lagged};
 use super::negotiate;
 use super::problem::Problem;
 use super::query::Params;
@@ -46,7 +46,7 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         let problem = Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "offered: text/event-stream");
         return Err(problem.allowed([EVENT_STREAM]));
     }
-    let mut notices = Notices::new(state.pages.clone());
+    let mut notices = state.notices();
     if let Some(topics) = params.get("topics")
         && !notices.want(topics.split(SEPARATOR))
     {
@@ -59,6 +59,7 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
     let since_ms = known.and_then(|id| instant_of(id, state.pages.snapshot_id()));
     let reader = Reader {
         changes: notices.changes(),
+        ops_changes: notices.ops_changes(),
         notices,
         run: state.pages.snapshot_id().to_owned(),
         clock: state.utc_clock(),
@@ -93,6 +94,8 @@ enum Stage {
 struct Reader {
     notices: Notices,
     changes: watch::Receiver<u64>,
+    /// Where it asked for operations.
+    ops_changes: Option<watch::Receiver<u64>>,
     run: String,
     clock: UtcNow,
     shutdown: CancellationToken,
@@ -120,27 +123,21 @@ impl Reader {
         event(&mut text, &id, "hello", &self.notices.hello());
         if let Some(since_ms) = since_ms {
             self.notices.untell_after(since_ms);
-            self.batch(&mut text, &id);
         }
+        self.batch(&mut text, &id);
         text.into()
     }
 
     async fn telling(&mut self) -> Bytes {
         loop {
-            let changed = async {
-                let changed = timeout(KEEP_ALIVE, self.changes.changed()).await;
-                if matches!(changed, Ok(Ok(()))) {
-                    sleep(BATCH_GAP).await;
-                }
-                changed
-            };
+            let changed = next_change(&mut self.changes, self.ops_changes.as_mut());
             let changed = tokio::select! {
                 () = self.shutdown.cancelled() => None,
-                changed = changed => Some(changed),
+                changed = timeout(KEEP_ALIVE, changed) => Some(changed),
             };
+            let is_silent = matches!(changed, Some(Err(_)));
             match changed {
-                Some(Ok(Ok(()))) => {}
-                Some(Err(_)) => return Bytes::from_static(b": nothing new\n\n"),
+                Some(Ok(Ok(())) | Err(_)) => {}
                 None | Some(Ok(Err(_))) => {
                     self.stage = Stage::Over;
                     return Bytes::from_static(b"event: bye\ndata: {\"type\":\"bye\",\"reason\":\"restarting\"}\n\n");
@@ -151,17 +148,45 @@ impl Reader {
             if !text.is_empty() {
                 return text.into();
             }
+            if is_silent {
+                return Bytes::from_static(b": nothing new\n\n");
+            }
         }
     }
 
     fn batch(&mut self, text: &mut String, id: &str) {
-        for message in self.notices.due().texts {
-            event(text, id, "revision", &message);
+        let due = self.notices.due();
+        if due.skipped_ops > 0 {
+            event(text, id, "lagged", &lagged(due.skipped_ops));
+        }
+        for (name, message) in due.texts {
+            event(text, id, name, &message);
         }
     }
 
     fn id(&self) -> String {
         format!("{}.{}", self.run, (self.clock)())
+    }
+}
+
+/// Waits for the next change. Those of pages are gathered for a while; those of operations keep their pace by themselves.
+async fn next_change(
+    pages: &mut watch::Receiver<u64>,
+    ops: Option<&mut watch::Receiver<u64>>,
+) -> Result<(), watch::error::RecvError> {
+    let ops = async {
+        match ops {
+            Some(ops) => ops.changed().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        changed = ops => changed,
+        changed = pages.changed() => {
+            changed?;
+            sleep(BATCH_GAP).await;
+            Ok(())
+        }
     }
 }
 

@@ -10,13 +10,25 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 /// Where the scripts are, with all that they check.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
+pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 /// Where pictures of the page go.
-const PICTURES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/browser");
+pub const PICTURES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/browser");
 /// Limits that the demo's faults fit into within seconds.
 const ON_TIME: Duration = Duration::from_millis(800);
 
-fn browser() -> Result<PathBuf, String> {
+/// The browser; none, with a word about it, where there is none.
+pub fn browser(what: &str) -> Option<PathBuf> {
+    match find_browser() {
+        Ok(chromium) => Some(chromium),
+        Err(why) if std::env::var_os("CI").is_none() => {
+            eprintln!("skipped: {what}: {why}");
+            None
+        }
+        Err(why) => panic!("{what} must be tested here: {why}"),
+    }
+}
+
+fn find_browser() -> Result<PathBuf, String> {
     let chromium = PathBuf::from(std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()));
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/node_modules/playwright-core");
     for needed in [&chromium, &modules] {
@@ -29,14 +41,7 @@ fn browser() -> Result<PathBuf, String> {
 
 #[test]
 fn the_page_shows_the_numbers_of_the_api() {
-    let chromium = match browser() {
-        Ok(chromium) => chromium,
-        Err(why) if std::env::var_os("CI").is_none() => {
-            eprintln!("skipped: the page in a browser: {why}");
-            return;
-        }
-        Err(why) => panic!("the page must be tested in a browser here: {why}"),
-    };
+    let Some(chromium) = browser("the page in a browser") else { return };
     test(async move {
         let mut world = World::new(Vec::new());
         let options = DemoOptions { rate_per_s: 50.0, seed: 1, on_time_s: ON_TIME.as_secs_f64() };

@@ -12,6 +12,7 @@ import { Figures } from "./Figures";
 import { Footer } from "./Footer";
 import { InternalsPage } from "./InternalsPage";
 import { LagChart } from "./LagChart";
+import { lazily } from "./lazily";
 import { Matrix } from "./Matrix";
 import { MethodologyPage } from "./MethodologyPage";
 import { MirrorPage } from "./MirrorPage";
@@ -20,6 +21,8 @@ import { MissesPage } from "./MissesPage";
 import { OpPage } from "./OpPage";
 import { TopBar } from "./TopBar";
 import { Verdict } from "./Verdict";
+
+const LivePage = lazily(() => import("./LivePage").then((m) => m.LivePage), { isView: true });
 
 export function App() {
   const { page } = overview.state.value;
@@ -41,6 +44,7 @@ function title(at: Route): string {
     case "misses":
     case "compare":
     case "events":
+    case "live":
     case "methodology":
     case "internals":
       return `${at.page} · mirrorwatch`;
@@ -71,6 +75,8 @@ function View({ at }: { at: Route }) {
       return <ComparePage query={at.query} />;
     case "events":
       return <EventsPage query={at.query} />;
+    case "live":
+      return <LivePage query={at.query} />;
     case "methodology":
       return <MethodologyPage />;
     case "internals":
