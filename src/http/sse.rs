@@ -135,20 +135,16 @@ impl Reader {
                 () = self.shutdown.cancelled() => None,
                 changed = timeout(KEEP_ALIVE, changed) => Some(changed),
             };
-            let is_silent = matches!(changed, Some(Err(_)));
-            match changed {
-                Some(Ok(Ok(())) | Err(_)) => {}
-                None | Some(Ok(Err(_))) => {
-                    self.stage = Stage::Over;
-                    return Bytes::from_static(b"event: bye\ndata: {\"type\":\"bye\",\"reason\":\"restarting\"}\n\n");
-                }
+            if matches!(changed, None | Some(Ok(Err(_)))) {
+                self.stage = Stage::Over;
+                return Bytes::from_static(b"event: bye\ndata: {\"type\":\"bye\",\"reason\":\"restarting\"}\n\n");
             }
             let (id, mut text) = (self.id(), String::new());
             self.batch(&mut text, &id);
             if !text.is_empty() {
                 return text.into();
             }
-            if is_silent {
+            if changed.is_some_and(|within| within.is_err()) {
                 return Bytes::from_static(b": nothing new\n\n");
             }
         }

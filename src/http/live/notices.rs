@@ -223,4 +223,13 @@ mod tests {
             assert!(!notices.subscribe(bad), "{bad}");
         }
     }
+
+    #[tokio::test]
+    async fn operations_are_told_to_who_asks_for_them_and_as_long_as_he_does() {
+        let mut notices = Notices::new(pages(), OpsFeed::new(Arc::new(Silent)));
+        assert!(notices.ops_changes().is_none() && notices.known().contains(&"ops"));
+        assert!(notices.want(["ops", "overview"].into_iter()) && notices.ops_changes().is_some());
+        assert!(!notices.want(["ops", "x"].into_iter()) && notices.ops_changes().is_some(), "nothing is changed");
+        assert!(notices.want(["overview"].into_iter()) && notices.ops_changes().is_none());
+    }
 }

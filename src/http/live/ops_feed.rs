@@ -92,20 +92,20 @@ impl OpsReader {
 
     /// What was not told yet; it counts as told.
     pub fn due(&mut self) -> DueOps {
-        let mut shelf = lock(&self.feed.shelf);
-        let missed = shelf.revision.saturating_sub(self.told);
-        let is_first = std::mem::replace(&mut self.told, shelf.revision) == 0;
-        if missed == 0 || shelf.frame.is_none() {
+        let mut known = lock(&self.feed.shelf);
+        let missed = known.revision.saturating_sub(self.told);
+        let is_first = std::mem::replace(&mut self.told, known.revision) == 0;
+        if missed == 0 || known.frame.is_none() {
             return DueOps { texts: Vec::new(), skipped: 0 };
         }
-        let kept = shelf.changes.len();
+        let kept = known.changes.len();
         match usize::try_from(missed) {
             Ok(missed) if missed <= kept && !is_first => {
-                DueOps { texts: shelf.changes.range(kept - missed..).cloned().collect(), skipped: 0 }
+                DueOps { texts: known.changes.range(kept - missed..).cloned().collect(), skipped: 0 }
             }
             _ => {
                 let skipped = if is_first { 0 } else { missed - 1 };
-                DueOps { texts: vec![shelf.whole()], skipped }
+                DueOps { texts: vec![known.whole()], skipped }
             }
         }
     }
@@ -144,9 +144,9 @@ impl OpsFeed {
     }
 
     fn take(&self, recent: &Recent) {
-        let mut shelf = lock(&self.shelf);
-        if shelf.take(recent, Instant::now()) {
-            self.revision.send_replace(shelf.revision);
+        let mut known = lock(&self.shelf);
+        if known.take(recent, Instant::now()) {
+            self.revision.send_replace(known.revision);
         }
     }
 
@@ -157,8 +157,8 @@ impl OpsFeed {
             return false;
         }
         *is_running = false;
-        let mut shelf = lock(&self.shelf);
-        *shelf = Shelf { revision: shelf.revision, ..Shelf::default() };
+        let mut known = lock(&self.shelf);
+        *known = Shelf { revision: known.revision, ..Shelf::default() };
         true
     }
 }

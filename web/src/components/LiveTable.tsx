@@ -1,4 +1,3 @@
-import type { FunctionComponent } from "preact";
 import { Component } from "preact";
 import * as format from "../format";
 import type { LiveOp } from "../ops-log";
@@ -13,14 +12,16 @@ interface TableProps {
   shown: readonly number[];
 }
 
-export const LiveTable: FunctionComponent<TableProps> = ({ ops, mirrors, shown }) => {
-  const key = shown.map((index) => mirrors[index]).join();
+export function LiveTable({ ops, mirrors, shown }: TableProps) {
+  // Read here and handed down: a row that read them itself would be drawn again with every overview.
+  const names = mirrors.map(mirrorName);
+  const key = JSON.stringify([shown, mirrors, names]);
   return (
     <table class="list live">
       <caption class="visually-hidden">The newest operations and their arrival at each mirror</caption>
       <thead>
         <tr>
-          <th scope="col">Created, UTC</th>
+          <th scope="col">Created</th>
           <th scope="col">Kind</th>
           <th scope="col">DID</th>
           <th scope="col">Operation</th>
@@ -29,25 +30,26 @@ export const LiveTable: FunctionComponent<TableProps> = ({ ops, mirrors, shown }
           </th>
           {shown.map((index) => (
             <th key={mirrors[index]} scope="col">
-              <bdi>{mirrorName(mirrors[index] ?? "")}</bdi>
+              <bdi>{names[index]}</bdi>
             </th>
           ))}
         </tr>
       </thead>
       <tbody>
         {ops.map((op) => (
-          <Row key={op.number} op={op} mirrors={mirrors} shown={shown} columns={key} />
+          <Row key={op.number} op={op} mirrors={mirrors} names={names} shown={shown} columns={key} />
         ))}
       </tbody>
     </table>
   );
-};
+}
 
 interface RowProps {
   op: LiveOp;
   mirrors: readonly string[];
+  names: readonly string[];
   shown: readonly number[];
-  /** Stands for the two above: rows are drawn again when it changes. */
+  /** Stands for the three above: rows are drawn again when it changes. */
   columns: string;
 }
 
@@ -57,7 +59,7 @@ class Row extends Component<RowProps> {
     return next.op !== this.props.op || next.columns !== this.props.columns;
   }
 
-  override render({ op, mirrors, shown }: RowProps) {
+  override render({ op, mirrors, names, shown }: RowProps) {
     return (
       <tr data-op={op.number} data-kind={op.kind}>
         <th scope="row">
@@ -74,7 +76,13 @@ class Row extends Component<RowProps> {
           {op.seq === null ? format.DASH : format.count(op.seq)}
         </td>
         {shown.map((index) => (
-          <Arrival key={mirrors[index]} op={op} index={index} mirror={mirrors[index] ?? ""} />
+          <Arrival
+            key={mirrors[index]}
+            op={op}
+            index={index}
+            mirror={mirrors[index] ?? ""}
+            name={names[index] ?? ""}
+          />
         ))}
       </tr>
     );
@@ -82,7 +90,7 @@ class Row extends Component<RowProps> {
 }
 
 /** A mirror's arrival: shape and word where there is none, shape and time where there is. */
-function Arrival({ op, index, mirror }: { op: LiveOp; index: number; mirror: string }) {
+function Arrival({ op, index, mirror, name }: { op: LiveOp; index: number; mirror: string; name: string }) {
   const verdict = op.verdicts[index] ?? "unknown";
   const offset = op.offsets_ms[index] ?? null;
   const reason = op.unknown_reasons?.[index] ?? null;
@@ -90,12 +98,7 @@ function Arrival({ op, index, mirror }: { op: LiveOp; index: number; mirror: str
   const state = outcome(verdict === "pending" && offset !== null ? "on_time" : verdict);
   const why = reason === null ? "" : `: ${reasonText(reason)}`;
   return (
-    <td
-      data-label={mirrorName(mirror)}
-      data-mirror={mirror}
-      data-verdict={verdict}
-      title={`${state.word}${why}`}
-    >
+    <td data-label={name} data-mirror={mirror} data-verdict={verdict} title={`${state.word}${why}`}>
       <Shape state={state} wordless={offset !== null} />
       {offset === null ? null : (
         <>
