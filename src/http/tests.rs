@@ -1,6 +1,7 @@
 //! Every address from outside: what it answers, with which headers, and what it refuses.
 
 mod headers;
+mod openapi;
 mod recheck;
 mod wire;
 mod words;
@@ -60,7 +61,7 @@ const DETAILS: [&str; 8] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 10] = [
+const HTML: [&str; 12] = [
     "/live?kind=update",
     "/",
     "/misses?verdict=missed",
@@ -68,6 +69,8 @@ const HTML: [&str; 10] = [
     "/events",
     "/methodology",
     "/internals",
+    "/docs",
+    "/docs/errors",
     "/mirrors/m1",
     "/did/did:plc:x",
     "/op/did:plc:x/bafy",

@@ -33,6 +33,7 @@ mod log;
 mod logux;
 mod metrics;
 mod mirrors;
+mod openapi;
 mod panics;
 mod primary;
 mod promises;

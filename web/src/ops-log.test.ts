@@ -25,6 +25,7 @@ function op(number: number, verdict = "pending", kind = "update"): LiveOp {
     is_primary_filled: false,
     verdicts: [verdict, "on_time"],
     offsets_ms: [null, 1.5],
+    unknown_reasons: [null, null],
   };
 }
 

@@ -13,7 +13,7 @@ export interface LiveOp {
   is_primary_filled: boolean;
   verdicts: string[];
   offsets_ms: Num[];
-  unknown_reasons?: (string | null)[];
+  unknown_reasons: (string | null)[];
 }
 
 export interface LiveHost {

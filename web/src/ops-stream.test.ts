@@ -23,6 +23,7 @@ function message(number: number): OpsMessage {
     is_primary_filled: false,
     verdicts: [],
     offsets_ms: [],
+    unknown_reasons: [],
   };
   return { at: new Date(number * 100).toISOString(), mirrors: [], hosts: [], ops: [op] };
 }

@@ -38,7 +38,7 @@ pub fn hosts(recent: &Recent) -> Value {
 
 /// One operation. `verdicts` and `offsets_ms` are in the order of the mirrors: where it stands at each, and how much later than
 /// the primary's its arrival came, as measured; `null` where there is none, or where one of the two was filled in afterwards.
-/// `unknown_reasons` is there where one of the verdicts has a reason.
+/// `unknown_reasons` say why a verdict is unknown.
 #[must_use]
 pub fn op(recent: &Recent, op: &RecentOp) -> Value {
     let row = &op.row;
@@ -58,9 +58,7 @@ pub fn op(recent: &Recent, op: &RecentOp) -> Value {
     map.insert("is_primary_filled".into(), row.is_filled.into());
     map.insert("verdicts".into(), op.cells.iter().map(|cell| cell.verdict().name()).collect());
     map.insert("offsets_ms".into(), op.cells.iter().map(offset).collect());
-    if op.cells.iter().any(|cell| reason(cell).is_some()) {
-        map.insert("unknown_reasons".into(), op.cells.iter().map(reason).collect());
-    }
+    map.insert("unknown_reasons".into(), op.cells.iter().map(reason).collect());
     Value::Object(map)
 }
 
@@ -115,7 +113,7 @@ mod tests {
         assert_eq!(older["offsets_ms"], json!([-1.5, null, null, null]));
         assert_eq!(older["verdicts"], json!(["on_time", "on_time", "pending", "unknown"]));
         assert_eq!(older["unknown_reasons"], json!([null, null, null, "link_down"]));
-        assert!(newest.get("unknown_reasons").is_none());
+        assert_eq!(newest["unknown_reasons"], json!([null]));
         assert_eq!((&older["seq"], &older["primary_at"]), (&json!(9), &json!("2023-11-14T22:13:20.005Z")));
     }
 }

@@ -93,7 +93,7 @@ class Row extends Component<RowProps> {
 function Arrival({ op, index, mirror, name }: { op: LiveOp; index: number; mirror: string; name: string }) {
   const verdict = op.verdicts[index] ?? "unknown";
   const offset = op.offsets_ms[index] ?? null;
-  const reason = op.unknown_reasons?.[index] ?? null;
+  const reason = op.unknown_reasons[index] ?? null;
   // What has come and is not settled yet has come.
   const state = outcome(verdict === "pending" && offset !== null ? "on_time" : verdict);
   const why = reason === null ? "" : `: ${reasonText(reason)}`;
