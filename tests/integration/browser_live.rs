@@ -1,7 +1,7 @@
 //! The page of operations as they come, in a real browser, on a directory that publishes when the script asks for it.
 
 use crate::browser::{PICTURES, SCRIPTS, browser};
-use crate::world::{World, test};
+use crate::world::{World, skip, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
@@ -19,7 +19,10 @@ async fn obey(world: &mut World, line: &str) {
 
 #[test]
 fn the_page_shows_operations_as_they_come() {
-    let Some(chromium) = browser("the live page in a browser") else { return };
+    let chromium = match browser() {
+        Ok(chromium) => chromium,
+        Err(why) => return skip("browser", &why),
+    };
     test(async move {
         let mirrors = vec![("faithful", Behaviour::default()), ("dropping", Behaviour::default())];
         let mut world = World::new(mirrors).watched().await;
