@@ -105,12 +105,9 @@ pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     }
     let shared = state.clone();
     let live = move |request: HttpRequest| {
-        let policy = policy_with(&shared.source_origins.load());
-        async move {
-            let mut response = document(&request);
-            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
-            response
-        }
+        let mut response = document(&request);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy_with(&shared.source_origins.load()));
+        ready(response)
     };
     cfg.service(web::resource("/live").route(read().to(live)).default_service(other_method(state)));
     let shared = state.clone();
