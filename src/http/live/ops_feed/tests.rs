@@ -126,7 +126,7 @@ async fn a_reader_behind_by_little_loses_nothing_and_by_much_is_told_how_much() 
 async fn nothing_is_looked_at_while_nobody_watches() {
     let (source, feed) = feed();
     source.set(0..2);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(source.looks(), 0);
     let mut reader = feed.watch();
     sleep(Duration::from_secs(10)).await;
@@ -135,7 +135,7 @@ async fn nothing_is_looked_at_while_nobody_watches() {
     drop(reader);
     sleep(BATCH_GAP * 2).await;
     let looks = source.looks();
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(source.looks(), looks);
     assert!(lock(&feed.shelf).ops.is_empty(), "and nothing is kept");
     let mut again = feed.watch();
