@@ -56,7 +56,7 @@ use door::Door;
 use head::Refusal;
 pub use nodes::{Guest, NodesDoor};
 pub use routes::page_specs;
-pub use state::{HttpOptions, HttpParts, HttpState, Readiness};
+pub use state::{HttpOptions, HttpParts, HttpState, Readiness, SourceOrigins};
 pub use tallies::Tallies;
 
 /// Connections that may wait to be accepted.

@@ -12,7 +12,7 @@ function precompress(): Plugin {
     apply: "build",
     enforce: "post",
     generateBundle: {
-      // Behind everything else: what is compressed must be what is served.
+      // After everybody who still changes the files, as what fills in the names of lazy ones.
       order: "post",
       handler(_options, bundle) {
         for (const [name, output] of Object.entries(bundle)) {
@@ -39,6 +39,8 @@ export default defineConfig({
     // The policy of the page allows neither inline scripts nor data: scripts and styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Views come as chunks of their own; what they look like is one small file.
+    cssCodeSplit: false,
     reportCompressedSize: true,
   },
   server: {

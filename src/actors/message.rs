@@ -18,6 +18,7 @@ use crate::domain::transport::Taken;
 use crate::domain::validity::Rule;
 use crate::domain::verdict::{Mode, Reason};
 use crate::domain::view::Picture;
+use crate::domain::view::recent::Recent;
 use crate::ports::store::Commit;
 use crate::ports::stream_reader::{Arrived, StreamEnd};
 use actix::Message;
@@ -171,6 +172,11 @@ pub struct AskChain {
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Arc<Picture>")]
 pub struct TakePicture;
+
+/// To the collector: the newest operations, this many at most, for whoever watches them come.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Recent")]
+pub struct TakeRecent(pub usize);
 
 /// To the collector: keep everything that is known, then answer. The last message it gets.
 #[derive(Clone, Copy, Debug, Message)]

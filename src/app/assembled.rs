@@ -15,7 +15,6 @@ use super::writing::Writing;
 use crate::actors::anchors::Anchors;
 use crate::actors::collector::{Collector, CollectorParts, SourceIdentity};
 use crate::actors::known_dids::KnownDids;
-use crate::actors::line::Line;
 use crate::actors::message::{Beat, Flush, Happened, Stop};
 use crate::actors::mirror_stream::StreamDoors;
 use crate::actors::reader::Readers;
@@ -279,8 +278,8 @@ pub(super) fn assemble(lasting: &Lasting, kept: Kept, before: Option<Doors>) -> 
     };
     let (pictures, auditing) = before.map_or((None, None), |doors| (Some(doors.pictures), Some(doors.auditing)));
     let (auditing, auditor) = start_auditor(config, audit_doors, &streams_arbiter, auditing);
-    let pictures = pictures.unwrap_or_else(|| Pictures(Line::to(&collector)));
-    pictures.0.connect(collector.clone().recipient());
+    let pictures = pictures.unwrap_or_else(|| Pictures::of(&collector));
+    pictures.connect(&collector);
     let doors = stream_doors(lasting, anchored);
     let (door, arbiter) = (validator.door(), &streams_arbiter);
     let parts = SourceParts { config, doors: &doors, collector: &collector, validator: &door, arbiter };

@@ -9,7 +9,7 @@ use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::view::ops::{OpsPage, Position};
-use crate::domain::view::{Picture, compare, did, evidence, op, ops, sessions};
+use crate::domain::view::{Picture, compare, did, evidence, op, ops, recent, sessions};
 use crate::domain::window_kind::WindowKind;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
 use crate::http::ops_query::{OpsQuery, Scope};
@@ -58,6 +58,7 @@ fn answer(
         Question::Did(did) => did_page(picture, *did, allow_recheck).map(|data| page(&data)),
         Question::Op(key) => found(op::page(picture, *key)).map(|data| page(&data)),
         Question::Evidence(key) => found(evidence_page(picture, *key, snapshot_id)).map(|data| page(&data)),
+        Question::Recent => Ok(page(&recent::page(&recent::of(picture)))),
         Question::Sessions(id) => sessions_page(picture, id).map(|data| page(&data)),
         Question::Compare { a, b, window } => {
             let (data, from_ms, to_ms) = compare_page(picture, a, b, *window)?;

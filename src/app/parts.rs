@@ -14,7 +14,7 @@ use crate::actors::vitals::Vitals;
 use crate::config::{Config, RECOMPUTERS};
 use crate::domain::view::Picture;
 use crate::http::detail::RecheckError;
-use crate::http::{HttpParts, HttpState, Tallies, page_specs};
+use crate::http::{HttpParts, HttpState, SourceOrigins, Tallies, page_specs};
 use crate::ports::clock::Clock;
 use crate::ports::dial::Dialer;
 use crate::ports::export::ExportClient;
@@ -25,6 +25,7 @@ use crate::ports::store::SharedStore;
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{Driver, StatusBoard};
 use actix_web::web;
+use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,6 +69,7 @@ pub struct App {
     guarding: (CancellationToken, tokio::task::JoinHandle<()>),
     changes: mpsc::Sender<Change>,
     config: Config,
+    origins: SourceOrigins,
     clock: Arc<dyn Clock>,
 }
 
@@ -109,7 +111,8 @@ impl App {
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
         let present: Present = Arc::new(Mutex::new(Some(assembled)));
         let reprobe = reprobing(&present);
-        let state = http_state(&lasting, (&doors, reprobe), &pages, snapshot_id, &shutdown, &is_ready);
+        let origins = SourceOrigins::new(ArcSwap::from_pointee(source_origins(config)));
+        let state = http_state(&lasting, (&doors, reprobe, &origins), &pages, snapshot_id, &shutdown, &is_ready);
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
         let events = nodes::events_server(config, &state)?;
         let server = actix_rt::spawn(async move {
@@ -141,6 +144,7 @@ impl App {
             guarding: (stop, guardian),
             changes,
             config: config.clone(),
+            origins,
             clock,
         })
     }
@@ -201,6 +205,7 @@ impl App {
             self.tell("config_reloaded", &text);
         }
         self.driver.activate_all();
+        self.origins.store(Arc::new(source_origins(&config)));
         self.config = config;
     }
 
@@ -244,6 +249,11 @@ fn is_observing_changed(a: &Config, b: &Config) -> bool {
         != (&b.mirrors, &b.judging, &b.rtt, &b.retention, &b.limits, &b.audit)
 }
 
+/// Where the sources' sockets are.
+fn source_origins(config: &Config) -> Vec<String> {
+    std::iter::once(&config.primary).chain(&config.mirrors).map(|s| s.url.origin().ascii_serialization()).collect()
+}
+
 /// Leads to whoever takes a mirror's operations now.
 fn reprobing(present: &Present) -> Box<ReprobeFn> {
     let present = Arc::clone(present);
@@ -256,7 +266,7 @@ fn reprobing(present: &Present) -> Box<ReprobeFn> {
 /// What the server is told.
 fn http_state(
     lasting: &Lasting,
-    (doors, reprobe): (&Doors, Box<ReprobeFn>),
+    (doors, reprobe, origins): (&Doors, Box<ReprobeFn>, &SourceOrigins),
     pages: &Arc<Pages>,
     snapshot_id: String,
     shutdown: &CancellationToken,
@@ -274,6 +284,8 @@ fn http_state(
             snapshot_id,
             reprobe,
         }),
+        recent: Arc::new(doors.pictures.clone()),
+        source_origins: Arc::clone(origins),
         primary_id: config.primary.id.clone(),
         health: Arc::new(move || vitals.health(clock.now())),
         readiness: Arc::new(move || match &*trouble.borrow() {

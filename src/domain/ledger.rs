@@ -24,6 +24,7 @@ pub mod persist;
 pub mod prevs;
 mod primary;
 mod range;
+pub mod recent;
 mod recount;
 pub mod restore;
 pub mod saved;

@@ -23,6 +23,7 @@ pub mod op;
 pub mod ops;
 pub mod overview;
 mod percent;
+pub mod recent;
 pub mod rtt;
 pub mod sample;
 pub mod sessions;

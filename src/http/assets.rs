@@ -10,12 +10,14 @@ use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
+    IF_NONE_MATCH, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, guard, web};
 use bytes::Bytes;
 use futures_util::future::ready;
 
+use super::guard::policy_with;
 use super::problem::Problem;
 use super::routes::other_method;
 use super::state::HttpState;
@@ -95,12 +97,19 @@ const PAGES: [&str; 11] = [
     "/op/{did}/{cid}",
 ];
 
-/// Adds the pages and `/assets/{name}` (GET and HEAD).
+/// Adds the pages, the one of them that may open sockets to the sources, and `/assets/{name}` (GET and HEAD).
 pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
     for path in PAGES {
         cfg.service(web::resource(path).route(read().to(index)).default_service(other_method(state)));
     }
+    let shared = state.clone();
+    let live = move |request: HttpRequest| {
+        let mut response = document(&request);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy_with(&shared.source_origins.load()));
+        ready(response)
+    };
+    cfg.service(web::resource("/live").route(read().to(live)).default_service(other_method(state)));
     let shared = state.clone();
     let asset = move |request: HttpRequest, name: web::Path<String>| ready(asset(&request, &name, &shared));
     cfg.service(web::resource("/assets/{name}").route(read().to(asset)).default_service(other_method(state)));
@@ -112,6 +121,10 @@ pub fn index_html() -> Option<Bytes> {
 }
 
 async fn index(request: HttpRequest) -> HttpResponse {
+    document(&request)
+}
+
+fn document(request: &HttpRequest) -> HttpResponse {
     let Some(document) = ASSETS.get(INDEX) else {
         return HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
@@ -124,7 +137,7 @@ async fn index(request: HttpRequest) -> HttpResponse {
             .insert_header((CACHE_CONTROL, "no-cache"))
             .content_type(document.content_type)
             .body(with_overview(&html, &(initial.0)())),
-        _ => answer(&request, document, "no-cache"),
+        _ => answer(request, document, "no-cache"),
     }
 }
 
@@ -294,6 +307,7 @@ mod tests {
             "/events",
             "/methodology",
             "/internals",
+            "/live?kind=update",
             "/docs",
             "/docs/errors#bad_window",
             "/mirrors/m",
@@ -303,6 +317,28 @@ mod tests {
             let response = get(path, &[]).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(test::read_body(response).await, document, "{path}");
+        }
+    }
+
+    /// What a page may connect to.
+    async fn connections(path: &str, origins: &[&str]) -> String {
+        let world = world();
+        world.origins.store(std::sync::Arc::new(origins.iter().map(|&origin| origin.to_owned()).collect()));
+        let got = crate::http::tests::get(&world, path).await;
+        assert_eq!(got.status, 200, "{path}");
+        let policy = got.header("content-security-policy").to_owned();
+        assert!(policy.starts_with("default-src 'none';") && policy.contains("require-trusted-types-for 'script'"));
+        policy.split("; ").find_map(|part| part.strip_prefix("connect-src ")).unwrap().to_owned()
+    }
+
+    #[actix_web::test]
+    async fn the_live_page_alone_may_open_sockets_to_the_sources_and_to_nobody_else() {
+        let origins = ["wss://plc.example.org", "ws://127.0.0.1:4000", "wss://[::1]", "wss://a;script-src *"];
+        let told = "'self' wss://plc.example.org ws://127.0.0.1:4000";
+        assert_eq!(connections("/live", &origins).await, told, "what has no form in a policy is left out");
+        assert_eq!(connections("/live?kind=update", &[]).await, "'self'");
+        for path in ["/", "/misses", "/mirrors/m1", "/status", "/api/v1/overview"] {
+            assert_eq!(connections(path, &origins).await, "'self'", "{path}");
         }
     }
 

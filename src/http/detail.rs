@@ -8,6 +8,7 @@ use super::ops_query::{OpsQuery, bad_cursor};
 use super::problem::Problem;
 use crate::domain::did::Did;
 use crate::domain::op::OpKey;
+use crate::domain::view::recent::Recent;
 use crate::domain::window_kind::WindowKind;
 
 /// A question; checked.
@@ -21,6 +22,8 @@ pub enum Question {
     Op(OpKey),
     /// The evidence for what is said about one operation.
     Evidence(OpKey),
+    /// The newest operations.
+    Recent,
     /// When the link of a mirror of this id was up.
     Sessions(String),
     /// Two hosts beside each other; both exist and differ.
@@ -42,6 +45,7 @@ impl Question {
             Question::Did(did) => format!("/api/v1/dids/{did}"),
             Question::Op(key) => format!("/api/v1/ops/{}/{}", key.did, key.cid),
             Question::Evidence(key) => format!("/api/v1/ops/{}/{}/evidence", key.did, key.cid),
+            Question::Recent => "/api/v1/ops/recent".to_owned(),
             Question::Sessions(id) => format!("/api/v1/mirrors/{id}/sessions"),
             Question::Compare { a, b, window } => format!("/api/v1/compare?a={a}&b={b}&window={}", window.name()),
         }
@@ -61,6 +65,7 @@ impl Question {
             Question::Ops(query) => query.html(),
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
+            Question::Recent => "/live".to_owned(),
             Question::Sessions(id) => format!("/mirrors/{id}"),
             Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
         }
@@ -132,6 +137,12 @@ pub trait Detail: Send + Sync + 'static {
     /// # Errors
     /// [`RecheckError`]: it is fixed, or cannot be begun now.
     fn reprobe(&self, mirror: &str) -> Result<(), RecheckError>;
+}
+
+/// Tells the newest operations. Asked a few times a second while somebody watches them, so it must cost little.
+pub trait RecentSource: Send + Sync + 'static {
+    /// They, as they are now.
+    fn recent(&self) -> BoxFuture<'static, Result<Recent, DetailError>>;
 }
 
 impl From<&DetailError> for Problem {

@@ -39,6 +39,14 @@ pub fn ops(state: &web::Data<HttpState>) -> Resource {
     })
 }
 
+/// `/ops/recent`.
+pub fn recent(state: &web::Data<HttpState>) -> Resource {
+    detail("/api/v1/ops/recent", state, |request, _| {
+        Params::parse(request.query_string(), &[])?;
+        Ok(Question::Recent)
+    })
+}
+
 /// `/ops/{did}/{cid}`.
 pub fn op(state: &web::Data<HttpState>) -> Resource {
     detail("/api/v1/ops/{did}/{cid}", state, |request, _| key(request).map(Question::Op))

@@ -26,6 +26,19 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      font-src 'self'; connect-src 'self'; base-uri 'none'; object-src 'none'; form-action 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'";
 
+/// Where the policy says whither a page may open connections.
+const OWN_CONNECTIONS: &str = "connect-src 'self'";
+
+/// The policy of a page that may open connections to these origins too.
+pub(super) fn policy_with(origins: &[String]) -> HeaderValue {
+    // A host that is an IPv6 address has no form in a policy: such a source cannot be reached from a page.
+    let is_told = |origin: &&String| origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:/".contains(&b));
+    let connections =
+        origins.iter().filter(is_told).fold(OWN_CONNECTIONS.to_owned(), |all, origin| format!("{all} {origin}"));
+    let policy = CONTENT_SECURITY_POLICY.replace(OWN_CONNECTIONS, &connections);
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY))
+}
+
 static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 static CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
 static EXPOSED: HeaderValue =

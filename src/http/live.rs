@@ -4,7 +4,8 @@
 //! `{"type":"revision","topic","revision"}` for each page that changed, at most four batches a second. There is no queue:
 //! what is due is found by comparing revisions, so the newest wins and a slow reader costs nothing. Each batch ends with a
 //! ping; until its pong has come nothing more is sent, and the reader is told afterwards how much it missed (`lagged`).
-//! Inbound: `{"type":"subscribe","topics":[…]}`.
+//! Inbound: `{"type":"subscribe","topics":[…]}`. The topic `ops`, which nobody gets without asking, brings the newest
+//! operations themselves: all of them first, then what changed, a few messages a second at most.
 //!
 //! An actor of this kind freezes while its peer does not read, timers too. What ends such a socket are the door, which gives
 //! a peer that takes nothing ten seconds, and `TCP_USER_TIMEOUT` on the connection.
@@ -12,10 +13,11 @@
 mod frame_limit;
 mod liveness;
 mod notices;
+mod ops_feed;
 
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, StreamHandler, fut};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, SpawnHandle, StreamHandler, fut};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -33,7 +35,8 @@ use super::state::HttpState;
 use crate::ports::memory::Pressure;
 pub(super) use frame_limit::FrameLimit;
 use liveness::{Liveness, Sign};
-pub(super) use notices::Notices;
+pub(super) use notices::{Notices, lagged};
+pub(super) use ops_feed::OpsFeed;
 
 /// Largest inbound frame in bytes.
 const FRAME_BYTES_MAX: usize = 4_096;
@@ -52,8 +55,7 @@ pub fn open(request: &HttpRequest, payload: web::Payload, state: &HttpState) -> 
     check_upgrade(request)?;
     super::query::Params::parse(request.query_string(), &[])?;
     let seat = admit(request, state)?;
-    let session =
-        Session::new(Notices::new(state.pages.clone()), state.shutdown.clone(), (seat, state.pressure.clone()));
+    let session = Session::new(state.notices(), state.shutdown.clone(), (seat, state.pressure.clone()));
     ws::WsResponseBuilder::new(session, request, FrameLimit::new(payload, FRAME_BYTES_MAX))
         .frame_size(FRAME_BYTES_MAX)
         .start()
@@ -109,12 +111,14 @@ fn check_origin(request: &HttpRequest, state: &HttpState) -> Result<(), Problem>
     Err(Problem::new(StatusCode::FORBIDDEN, "wrong_origin", detail))
 }
 
-/// A page may have changed.
+/// A page may have changed, or operations may have come.
 struct Changed;
 
 /// One browser.
 struct Session {
     notices: Notices,
+    /// What wakes it for operations, where it asked for them.
+    watching_ops: Option<SpawnHandle>,
     shutdown: CancellationToken,
     liveness: Liveness,
     /// Whether notices were held back because a batch was on its way.
@@ -130,7 +134,7 @@ type Context = WebsocketContext<Session>;
 impl Session {
     fn new(notices: Notices, shutdown: CancellationToken, (seat, pressure): (Seat, Pressure)) -> Self {
         let liveness = Liveness::new(Instant::now());
-        Session { notices, shutdown, liveness, held: false, is_closing: false, seat, pressure }
+        Session { notices, watching_ops: None, shutdown, liveness, held: false, is_closing: false, seat, pressure }
     }
 
     fn close(&mut self, ctx: &mut Context, code: CloseCode, reason: &str) {
@@ -160,13 +164,28 @@ impl Session {
         if due.texts.is_empty() {
             return;
         }
-        if std::mem::take(&mut self.held) && due.skipped > 0 {
-            ctx.text(notices::lagged(due.skipped));
+        let skipped = due.skipped.saturating_add(due.skipped_ops);
+        if std::mem::take(&mut self.held) && skipped > 0 {
+            ctx.text(lagged(skipped));
         }
-        for text in due.texts {
+        for (_, text) in due.texts {
             ctx.text(text);
         }
         self.end_batch(ctx);
+    }
+
+    /// Takes up what the reader wants from now on; says whether it was understood.
+    fn subscribe(&mut self, message: &str, ctx: &mut Context) -> bool {
+        if !self.notices.subscribe(message) {
+            return false;
+        }
+        if let Some(before) = self.watching_ops.take() {
+            ctx.cancel_future(before);
+        }
+        // The feed keeps the pace by itself.
+        self.watching_ops = self.notices.ops_changes().map(|ops| ctx.add_stream(changes(ops, Duration::ZERO)));
+        self.flush(ctx);
+        true
     }
 
     fn heartbeat(&mut self, ctx: &mut Context) {
@@ -202,18 +221,18 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Context) {
         ctx.text(self.notices.hello());
         self.end_batch(ctx);
-        ctx.add_stream(changes(self.notices.changes()));
+        ctx.add_stream(changes(self.notices.changes(), BATCH_GAP));
         ctx.run_interval(HEARTBEAT, Session::heartbeat);
         let stop = fut::wrap_future::<_, Session>(self.shutdown.clone().cancelled_owned());
         ctx.spawn(stop.map(|(), session, ctx| session.close(ctx, CloseCode::Away, "restarting")));
     }
 }
 
-/// One item at a change of any page, at most one in [`BATCH_GAP`].
-fn changes(receiver: watch::Receiver<u64>) -> impl Stream<Item = Changed> {
-    futures_util::stream::unfold((receiver, false), |(mut receiver, is_paced)| async move {
-        if is_paced {
-            sleep(BATCH_GAP).await;
+/// One item at a change, at most one in `gap`.
+fn changes(receiver: watch::Receiver<u64>, gap: Duration) -> impl Stream<Item = Changed> {
+    futures_util::stream::unfold((receiver, false), move |(mut receiver, is_paced)| async move {
+        if is_paced && !gap.is_zero() {
+            sleep(gap).await;
         }
         receiver.changed().await.ok()?;
         Some((Changed, (receiver, true)))
@@ -245,7 +264,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
             return;
         }
         match message {
-            Ok(Message::Text(text)) if self.notices.subscribe(&text) => self.flush(ctx),
+            Ok(Message::Text(text)) if self.subscribe(&text, ctx) => {}
             Ok(Message::Ping(payload)) => ctx.pong(&payload),
             Ok(Message::Pong(_) | Message::Nop) => {}
             Ok(Message::Close(reason)) => {

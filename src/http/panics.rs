@@ -58,7 +58,7 @@ where
 }
 
 /// What a panic says.
-fn words(panic: &(dyn Any + Send)) -> String {
+pub(super) fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no words").chars().take(WORDS_MAX).collect()
 }

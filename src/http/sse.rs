@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::event_stream::{EVENT_STREAM, LAST_EVENT_ID, Turn, Waiting, respond, respond_to_head};
-use super::live::{BATCH_GAP, Notices, admit};
+use super::live::{BATCH_GAP, Notices, admit, lagged};
 use super::negotiate;
 use super::problem::Problem;
 use super::query::Params;
@@ -35,7 +35,7 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         let problem = Problem::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "offered: text/event-stream");
         return Err(problem.allowed([EVENT_STREAM]));
     }
-    let mut notices = Notices::new(state.pages.clone());
+    let mut notices = state.notices();
     if let Some(topics) = params.get("topics")
         && !notices.want(topics.split(SEPARATOR))
     {
@@ -51,6 +51,7 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
     let since_ms = known.and_then(|id| instant_of(id, state.pages.snapshot_id()));
     let reader = Reader {
         changes: notices.changes(),
+        ops_changes: notices.ops_changes(),
         notices,
         run: state.pages.snapshot_id().to_owned(),
         clock: state.utc_clock(),
@@ -80,6 +81,8 @@ enum Stage {
 struct Reader {
     notices: Notices,
     changes: watch::Receiver<u64>,
+    /// Where it asked for operations.
+    ops_changes: Option<watch::Receiver<u64>>,
     run: String,
     clock: UtcNow,
     stage: Stage,
@@ -107,14 +110,14 @@ impl Reader {
         event(&mut text, &id, "hello", &self.notices.hello());
         if let Some(since_ms) = since_ms {
             self.notices.untell_after(since_ms);
-            self.batch(&mut text, &id);
         }
+        self.batch(&mut text, &id);
         text.into()
     }
 
     async fn telling(&mut self) -> Bytes {
         loop {
-            let turn = self.waiting.wait(next_change(&mut self.changes)).await;
+            let turn = self.waiting.wait(next_change(&mut self.changes, self.ops_changes.as_mut())).await;
             if let Turn::Over(reason) = turn {
                 self.stage = Stage::Over;
                 return format!("event: bye\ndata: {{\"type\":\"bye\",\"reason\":\"{reason}\"}}\n\n").into();
@@ -131,8 +134,12 @@ impl Reader {
     }
 
     fn batch(&mut self, text: &mut String, id: &str) {
-        for message in self.notices.due().texts {
-            event(text, id, "revision", &message);
+        let due = self.notices.due();
+        if due.skipped_ops > 0 {
+            event(text, id, "lagged", &lagged(due.skipped_ops));
+        }
+        for (name, message) in due.texts {
+            event(text, id, name, &message);
         }
     }
 
@@ -141,13 +148,24 @@ impl Reader {
     }
 }
 
-/// Waits for the next change, and a while for those that come with it; says whether there can be more.
-async fn next_change(pages: &mut watch::Receiver<u64>) -> bool {
-    let is_changed = pages.changed().await.is_ok();
-    if is_changed {
-        sleep(BATCH_GAP).await;
+/// Waits for the next change; says whether there can be more. Those of pages are gathered for a while; those of operations
+/// keep their pace by themselves.
+async fn next_change(pages: &mut watch::Receiver<u64>, ops: Option<&mut watch::Receiver<u64>>) -> bool {
+    let ops = async {
+        match ops {
+            Some(ops) => ops.changed().await.is_ok(),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        is_changed = ops => is_changed,
+        changed = pages.changed() => {
+            if changed.is_ok() {
+                sleep(BATCH_GAP).await;
+            }
+            changed.is_ok()
+        }
     }
-    is_changed
 }
 
 /// One event. The data is JSON on one line.

@@ -4,13 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use arc_swap::ArcSwap;
 use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
 use super::client_address::{AddressBlock, client};
-use super::detail::Detail;
+use super::detail::{Detail, RecentSource};
 use super::limit::ClientLimit;
+use super::live::{Notices, OpsFeed};
 use super::nodes::{NodesDoor, NodesState};
 use super::pool::Pool;
 use super::problem::Problem;
@@ -27,6 +29,9 @@ const PLAIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 128;
 
 /// Whether readers may rely on the pages; the error says why not, in words for them.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Where the configured sources are, as origins of sockets (`wss://host:port`); they change with the configuration.
+pub type SourceOrigins = Arc<ArcSwap<Vec<String>>>;
 
 /// Settings of the HTTP side, already checked.
 #[derive(Clone, Debug)]
@@ -87,6 +92,10 @@ pub struct HttpParts {
     pub primary_id: String,
     /// Answers what is not ready-made.
     pub detail: Arc<dyn Detail>,
+    /// Tells the newest operations.
+    pub recent: Arc<dyn RecentSource>,
+    /// Whither the page that compares sources by itself may open sockets.
+    pub source_origins: SourceOrigins,
     /// For `/healthz`.
     pub health: Readiness,
     /// For `/readyz`.
@@ -119,6 +128,8 @@ pub struct HttpState {
     pub(super) nodes: Option<Arc<NodesState>>,
     pub(super) detail: Arc<dyn Detail>,
     pub(super) pool: Pool,
+    ops_feed: Arc<OpsFeed>,
+    pub(super) source_origins: SourceOrigins,
     pub(super) limit: ClientLimit,
     /// Knows the operator; `None` where he has no token.
     pub(super) admin: Option<Admin>,
@@ -154,6 +165,8 @@ impl HttpState {
                 usize::MAX,
                 options.live_sockets_per_address_max.saturating_add(PLAIN_CONNECTIONS_PER_ADDRESS_MAX),
             )),
+            ops_feed: OpsFeed::new(parts.recent),
+            source_origins: parts.source_origins,
             pages: parts.pages,
             health: parts.health,
             readiness: parts.readiness,
@@ -169,6 +182,11 @@ impl HttpState {
     /// Whether there is a mirror of this id: each has a page.
     pub(super) fn is_mirror(&self, id: &str) -> bool {
         self.pages.get(&format!("mirrors/{id}")).is_some()
+    }
+
+    /// What is told to one reader of changes.
+    pub(super) fn notices(&self) -> Notices {
+        Notices::new(Arc::clone(&self.pages), Arc::clone(&self.ops_feed))
     }
 
     /// UTC milliseconds of now.

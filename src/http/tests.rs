@@ -16,12 +16,13 @@ use actix_web::{test, web};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::{HttpOptions, HttpParts, HttpState, Tallies, app, bind, page_specs, server};
+use super::{HttpOptions, HttpParts, HttpState, SourceOrigins, Tallies, app, bind, page_specs, server};
 use crate::ports::fail_point::FailPoints;
 use crate::ports::memory::Pressure;
 use crate::publish::Pages;
-pub use world::{World, publish, world, world_with};
-use world::{ask, assert_problem, assert_security_headers, get};
+pub use world::get;
+pub use world::{Silent, World, publish, world, world_with};
+use world::{ask, assert_problem, assert_security_headers};
 
 const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -48,7 +49,8 @@ const CANONICAL: [&str; 17] = [
 ];
 
 /// Every address whose answer is computed for the request.
-const DETAILS: [&str; 7] = [
+const DETAILS: [&str; 8] = [
+    "/api/v1/ops/recent",
     "/api/v1/mirrors/m1/ops",
     "/api/v1/mirrors/m1/sessions",
     "/api/v1/ops?mirror=m2&verdict=missed",
@@ -59,7 +61,8 @@ const DETAILS: [&str; 7] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 11] = [
+const HTML: [&str; 12] = [
+    "/live?kind=update",
     "/",
     "/misses?verdict=missed",
     "/compare?a=p&b=m1",
@@ -408,6 +411,8 @@ async fn before_the_first_computation_pages_are_503() {
     parts.state = web::Data::new(HttpState::new(HttpParts {
         nodes: None,
         pages,
+        recent: Arc::new(Silent),
+        source_origins: SourceOrigins::default(),
         primary_id: "p".to_owned(),
         detail: Arc::new(Arc::clone(&parts.detail)),
         health: Arc::new(|| Err("no answer from x".to_owned())),

@@ -3,37 +3,15 @@
  * what explains a figure; and every view by the rules of axe: `node tests/browser/views.mjs BASE_URL [OUT_DIR]`. Fails on
  * any console error, breach of the page's policy, number that differs from the API's, or finding of axe. Exit 0 or 1.
  */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { accessible } from "./axe.mjs";
 import { BASE_URL, check, close, comes, fits, open, picture, run, WAIT_MS } from "./harness.mjs";
 
-const require = createRequire(new URL("../../web/package.json", import.meta.url));
-const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1440, height: 1000 };
 const NARROW = { width: 320, height: 720 };
 
 async function api(path) {
   const response = await fetch(new URL(path, BASE_URL), { cache: "no-store" });
   return response.json();
-}
-
-/** What axe finds on a page, rule by rule. It is run by the browser's own console, which no policy holds back. */
-async function accessible(page, name) {
-  const session = await page.context().newCDPSession(page);
-  await session.send("Runtime.evaluate", { expression: AXE });
-  const { result } = await session.send("Runtime.evaluate", {
-    expression:
-      "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })" +
-      ".then(({ violations, passes }) => JSON.stringify({ passes: passes.length, violations: " +
-      "violations.map((v) => v.id + ': ' + v.nodes.slice(0, 3).map((n) => n.target.join(' ')).join(', ')) }))",
-    awaitPromise: true,
-    returnByValue: true,
-  });
-  const { passes, violations } = JSON.parse(result.value);
-  check(
-    passes > 5 && violations.length === 0,
-    `${name}: axe finds nothing (${passes} rules) ${violations.join("; ")}`,
-  );
 }
 
 async function compared(browser) {

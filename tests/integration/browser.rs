@@ -10,9 +10,9 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Where the scripts are, with all that they check.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
+pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 /// Where pictures of the page go.
-const PICTURES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/browser");
+pub const PICTURES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/browser");
 /// Limits that the demo's faults fit into within seconds.
 const ON_TIME: Duration = Duration::from_millis(800);
 

@@ -34,6 +34,13 @@ fn ids(overview: &Value) -> Vec<String> {
     ids
 }
 
+/// What the page that compares sources by itself may do.
+async fn live_policy(world: &World) -> String {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("{}/live", world.base_url())).send().await.unwrap();
+    answer.headers()["content-security-policy"].to_str().unwrap().to_owned()
+}
+
 #[test]
 fn mirrors_come_and_go_and_the_others_lose_nothing() {
     test(async {
@@ -56,6 +63,9 @@ fn mirrors_come_and_go_and_the_others_lose_nothing() {
         world.synchronized().await;
         world.hush(load).await;
         world.publish(100).await;
+        let policy = live_policy(&world).await;
+        let has = |id: &str| policy.contains(&format!(" ws://127.0.0.1:{}", world.mirror(id).address().port()));
+        assert_eq!([has("leaving"), has("kept"), has("coming")], [false, true, true], "{policy}");
         for (path, status) in [("leaving", 404), ("coming", 200), ("kept", 200)] {
             assert_eq!(world.status(&format!("/api/v1/mirrors/{path}")).await, status, "{path}");
             assert_eq!(world.status(&format!("/api/v1/mirrors/{path}/ops")).await, status, "{path}");

@@ -6,6 +6,10 @@ class FakeSocket implements Socket {
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: (() => void) | null = null;
   closed = false;
+  sent: string[] = [];
+  send(text: string) {
+    this.sent.push(text);
+  }
   close() {
     this.closed = true;
   }
@@ -49,6 +53,34 @@ afterEach(() => {
 });
 
 describe("the live socket", () => {
+  it("says what it wants when it opens, each time, and hands other messages on", () => {
+    const onMessage = vi.fn();
+    const subject = new Live({
+      open: () => {
+        const socket = new FakeSocket();
+        sockets.push(socket);
+        return socket;
+      },
+      greeting: "want",
+      onMessage,
+      onRevision,
+      onCatchUp,
+      silenceMs: () => 20_000,
+      random: () => 1,
+    });
+    subject.start();
+    newest().onopen?.();
+    newest().say({ type: "ops", ops: [] });
+    newest().say({ type: "revision", topic: "overview", revision: 17 });
+    expect(onMessage).toHaveBeenCalledTimes(1);
+    expect(onMessage.mock.calls[0]?.[0].get("type")).toBe("ops");
+    newest().onclose?.();
+    vi.advanceTimersByTime(500);
+    newest().onopen?.();
+    expect(sockets.map((socket) => socket.sent)).toEqual([["want"], ["want"]]);
+    subject.stop();
+  });
+
   it("asks for everything once when it opens, then hands notices on", () => {
     const subject = live();
     subject.start();

@@ -15,11 +15,16 @@ export interface Socket {
   onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: (() => void) | null;
+  send(text: string): void;
   close(): void;
 }
 
 export interface LiveOptions {
   open: () => Socket;
+  /** What it is to say first, once it is open. */
+  greeting?: string;
+  /** A message that is no notice. */
+  onMessage?: (fields: ReadonlyMap<string, unknown>) => void;
   /** A page has a new revision. */
   onRevision: (topic: string, revision: number) => void;
   /** Notices may have been lost, or none come: everything has to be asked for. */
@@ -92,6 +97,7 @@ export class Live {
       this.connection.value = { status: "live", attempt: 0 };
       this.#stopPolling();
       this.#watchSilence(this.#options.silenceMs());
+      if (this.#options.greeting !== undefined) socket.send(this.#options.greeting);
       this.#options.onCatchUp();
     };
     socket.onmessage = (event) => {
@@ -118,6 +124,8 @@ export class Live {
       this.#options.onRevision(topic, revision);
     } else if (fields.has("lagged")) {
       this.#options.onCatchUp();
+    } else {
+      this.#options.onMessage?.(fields);
     }
   }
 

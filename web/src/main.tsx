@@ -11,6 +11,7 @@ import "./styles/matrix.css";
 import "./styles/lag.css";
 import "./styles/detail.css";
 import "./styles/pages.css";
+import "./styles/live.css";
 
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");

@@ -12,6 +12,7 @@ export type Route =
   | { page: "op"; did: string; cid: string }
   | { page: "compare"; query: string }
   | { page: "events"; query: string }
+  | { page: "live"; query: string }
   | { page: "methodology" }
   | { page: "internals" }
   | { page: "docs"; view: "api" | "errors" }
@@ -35,8 +36,8 @@ export function parse(path: string, search: string): Route {
   const [first, second, third] = parts;
   if (path === "/") return { page: "overview" };
   const query = search.replace(/^\?/, "");
-  if (path === "/misses" || path === "/compare" || path === "/events")
-    return { page: path.slice(1) as "misses" | "compare" | "events", query };
+  if (path === "/misses" || path === "/compare" || path === "/events" || path === "/live")
+    return { page: path.slice(1) as "misses" | "compare" | "events" | "live", query };
   if (path === "/methodology" || path === "/internals")
     return { page: path.slice(1) as "methodology" | "internals" };
   if (path === "/docs" || path === "/docs/errors")
@@ -56,8 +57,21 @@ function here(): Route {
   return parse(location.pathname, location.search);
 }
 
+/**
+ * Whether an address needs a document of its own: the live page alone may connect to the sources, and what it may is said in the
+ * head of its document.
+ */
+function isOfOtherDocument(to: Route): boolean {
+  return (to.page === "live") !== (route.value.page === "live");
+}
+
 /** Goes to an address of this page. `replace` for a change of filters, which is no step back of its own. */
 export function go(href: string, replace = false): void {
+  const to = new URL(href, location.href);
+  if (isOfOtherDocument(parse(to.pathname, to.search))) {
+    location.assign(to);
+    return;
+  }
   if (replace) history.replaceState(null, "", href);
   else history.pushState(null, "", href);
   const next = here();
@@ -77,7 +91,8 @@ function follows(event: MouseEvent): string | null {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   if (link === null || link.target !== "" || link.hasAttribute("download")) return null;
   if (link.origin !== location.origin || link.hash !== "") return null;
-  return parse(link.pathname, link.search).page === "nowhere" ? null : link.pathname + link.search;
+  const to = parse(link.pathname, link.search);
+  return to.page === "nowhere" || isOfOtherDocument(to) ? null : link.pathname + link.search;
 }
 
 export function startRouting(): void {

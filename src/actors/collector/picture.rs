@@ -1,9 +1,10 @@
 //! The picture that views are made of.
 
 use super::{Collector, Known};
-use crate::actors::message::TakePicture;
+use crate::actors::message::{TakePicture, TakeRecent};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Span, Tau};
+use crate::domain::view::recent::Recent;
 use crate::domain::view::sessions::SESSIONS_HELD;
 use crate::domain::view::{Picture, SourceInfo};
 use actix::{Handler, MessageResult};
@@ -58,5 +59,14 @@ impl Handler<TakePicture> for Collector {
 
     fn handle(&mut self, _: TakePicture, _: &mut Self::Context) -> Self::Result {
         MessageResult(Arc::new(picture(self)))
+    }
+}
+
+impl Handler<TakeRecent> for Collector {
+    type Result = MessageResult<TakeRecent>;
+
+    fn handle(&mut self, TakeRecent(most): TakeRecent, _: &mut Self::Context) -> Self::Result {
+        let ids = self.sources.iter().map(|known| known.who.id.clone()).collect();
+        MessageResult(Recent { ops: self.ledger.recent_ops(most), ids })
     }
 }

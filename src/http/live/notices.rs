@@ -1,13 +1,16 @@
-//! Which changes one reader has been told of: a revision per page, compared with the page when something is due.
+//! Which changes one reader has been told of: a revision per page, compared with the page when something is due; and where it
+//! asked for them, the newest operations.
 //!
 //! Bounded by the number of pages; however long a reader is not served, it is told the newest once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::ops_feed::{OpsFeed, OpsReader, TOPIC as OPS};
 use crate::http::{badges, status};
 use crate::publish::{Pages, Published};
 
@@ -18,7 +21,7 @@ const PROTOCOL_VERSION: u32 = 1;
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Outbound<'a> {
     /// The first message: what there is.
-    Hello { version: u32, snapshot_id: &'a str, topics: BTreeMap<&'a str, u64> },
+    Hello { version: u32, snapshot_id: &'a str, topics: BTreeMap<&'a str, u64>, on_request: [&'a str; 1] },
     /// A page has changed.
     Revision { topic: &'a str, revision: u64 },
     /// So many revisions were skipped while the reader was slow.
@@ -34,10 +37,12 @@ enum Inbound {
 
 /// What is due to a reader.
 pub struct Due {
-    /// Messages, one per page that changed.
-    pub texts: Vec<String>,
-    /// Revisions that the reader will never hear of, because newer ones came.
+    /// Messages, each with the name of its kind: one per page that changed, then those about operations.
+    pub texts: Vec<(&'static str, ByteString)>,
+    /// Revisions of pages that the reader will never hear of, because newer ones came.
     pub skipped: u64,
+    /// Messages about operations that it will never hear of.
+    pub skipped_ops: u64,
 }
 
 /// What one reader wants and has been told.
@@ -52,24 +57,32 @@ pub struct Notices {
     pages: Arc<Pages>,
     /// What there was when the socket was opened.
     topics: Vec<Topic>,
+    feed: Arc<OpsFeed>,
+    /// Where it asked for operations.
+    ops: Option<OpsReader>,
 }
 
 impl Notices {
     /// A reader who wants every topic and has been told nothing. Badges are for other sites and the document without scripts
     /// says what the overview says: they are no topics.
-    pub fn new(pages: Arc<Pages>) -> Self {
+    pub fn new(pages: Arc<Pages>, feed: Arc<OpsFeed>) -> Self {
         let is_topic = |page: &Arc<Published>| {
             let key = page.spec().key.as_str();
             !key.starts_with(badges::PREFIX) && key != status::KEY
         };
         let topics =
             pages.all().into_iter().filter(is_topic).map(|page| Topic { page, told: 0, is_wanted: true }).collect();
-        Notices { pages, topics }
+        Notices { pages, topics, feed, ops: None }
     }
 
-    /// Wakes when something may be due.
+    /// Wakes when a page may be due.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.pages.changes()
+    }
+
+    /// Wakes when operations may be due; none where they are not wanted.
+    pub fn ops_changes(&self) -> Option<watch::Receiver<u64>> {
+        self.ops.as_ref().map(OpsReader::changes)
     }
 
     /// The first message; tells the current revision of every topic.
@@ -79,19 +92,26 @@ impl Notices {
             topic.told = topic.page.revision();
             topics.insert(topic.page.spec().key.as_str(), topic.told);
         }
-        text(&Outbound::Hello { version: PROTOCOL_VERSION, snapshot_id: self.pages.snapshot_id(), topics })
+        let snapshot_id = self.pages.snapshot_id();
+        text(&Outbound::Hello { version: PROTOCOL_VERSION, snapshot_id, topics, on_request: [OPS] })
     }
 
     /// What has changed since the reader was last told; it counts as told.
     pub fn due(&mut self) -> Due {
-        let mut due = Due { texts: Vec::new(), skipped: 0 };
+        let mut due = Due { texts: Vec::new(), skipped: 0, skipped_ops: 0 };
         for topic in &mut self.topics {
             let revision = topic.page.revision();
             if topic.is_wanted && revision > topic.told {
                 due.skipped = due.skipped.saturating_add(revision - topic.told - 1);
-                due.texts.push(text(&Outbound::Revision { topic: &topic.page.spec().key, revision }));
+                let notice = text(&Outbound::Revision { topic: &topic.page.spec().key, revision });
+                due.texts.push(("revision", notice.into()));
                 topic.told = revision;
             }
+        }
+        if let Some(ops) = &mut self.ops {
+            let of_ops = ops.due();
+            due.skipped_ops = of_ops.skipped;
+            due.texts.extend(of_ops.texts.into_iter().map(|text| (OPS, text)));
         }
         due
     }
@@ -106,9 +126,14 @@ impl Notices {
 
     /// From now on only these topics are told; says whether there are all of them, and changes nothing where there are not.
     pub fn want<'a>(&mut self, wanted: impl Iterator<Item = &'a str>) -> bool {
-        let wanted: Vec<&str> = wanted.take(self.topics.len().saturating_add(1)).collect();
-        if !wanted.iter().all(|key| self.topics.iter().any(|topic| topic.page.spec().key == *key)) {
+        let wanted: Vec<&str> = wanted.take(self.topics.len().saturating_add(2)).collect();
+        if !wanted.iter().all(|key| *key == OPS || self.topics.iter().any(|topic| topic.page.spec().key == *key)) {
             return false;
+        }
+        if !wanted.contains(&OPS) {
+            self.ops = None;
+        } else if self.ops.is_none() {
+            self.ops = Some(self.feed.watch());
         }
         for topic in &mut self.topics {
             topic.is_wanted = wanted.contains(&topic.page.spec().key.as_str());
@@ -118,7 +143,7 @@ impl Notices {
 
     /// Every topic.
     pub fn known(&self) -> Vec<&str> {
-        self.topics.iter().map(|topic| topic.page.spec().key.as_str()).collect()
+        self.topics.iter().map(|topic| topic.page.spec().key.as_str()).chain([OPS]).collect()
     }
 
     /// What was published at or after an instant (UTC milliseconds) is to be told again.
@@ -145,6 +170,7 @@ fn text(message: &Outbound<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::tests::Silent;
     use crate::publish::{PageSpec, Update};
 
     fn pages() -> Arc<Pages> {
@@ -169,17 +195,17 @@ mod tests {
     fn the_newest_wins_and_what_was_skipped_is_counted() {
         let pages = pages();
         publish(&pages, "overview", 1);
-        let mut notices = Notices::new(Arc::clone(&pages));
+        let mut notices = Notices::new(Arc::clone(&pages), OpsFeed::new(Arc::new(Silent)));
         assert_eq!(
             notices.hello(),
-            r#"{"type":"hello","version":1,"snapshot_id":"run","topics":{"mirrors":0,"overview":1}}"#
+            r#"{"type":"hello","version":1,"snapshot_id":"run","topics":{"mirrors":0,"overview":1},"on_request":["ops"]}"#
         );
         assert!(notices.due().texts.is_empty());
         for n in 2..=5 {
             publish(&pages, "overview", n);
         }
         let due = notices.due();
-        assert_eq!(due.texts, [r#"{"type":"revision","topic":"overview","revision":5}"#]);
+        assert_eq!(due.texts, [("revision", r#"{"type":"revision","topic":"overview","revision":5}"#.into())]);
         assert_eq!(due.skipped, 3);
         assert!(notices.due().texts.is_empty());
         assert_eq!(lagged(3), r#"{"type":"lagged","lagged":3}"#);
@@ -188,13 +214,22 @@ mod tests {
     #[test]
     fn a_reader_hears_of_what_it_subscribed_to() {
         let pages = pages();
-        let mut notices = Notices::new(Arc::clone(&pages));
+        let mut notices = Notices::new(Arc::clone(&pages), OpsFeed::new(Arc::new(Silent)));
         assert!(notices.subscribe(r#"{"type":"subscribe","topics":["mirrors"]}"#));
         publish(&pages, "overview", 1);
         publish(&pages, "mirrors", 1);
-        assert_eq!(notices.due().texts, [r#"{"type":"revision","topic":"mirrors","revision":1}"#]);
+        assert_eq!(notices.due().texts[0].1, r#"{"type":"revision","topic":"mirrors","revision":1}"#);
         for bad in ["", "[]", r#"{"type":"x"}"#, r#"{"type":"subscribe","topics":["x"]}"#] {
             assert!(!notices.subscribe(bad), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn operations_are_told_to_who_asks_for_them_and_as_long_as_he_does() {
+        let mut notices = Notices::new(pages(), OpsFeed::new(Arc::new(Silent)));
+        assert!(notices.ops_changes().is_none() && notices.known().contains(&"ops"));
+        assert!(notices.want(["ops", "overview"].into_iter()) && notices.ops_changes().is_some());
+        assert!(!notices.want(["ops", "x"].into_iter()) && notices.ops_changes().is_some(), "nothing is changed");
+        assert!(notices.want(["overview"].into_iter()) && notices.ops_changes().is_none());
     }
 }

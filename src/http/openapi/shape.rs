@@ -25,6 +25,7 @@ pub mod op;
 pub mod ops;
 pub mod overview;
 pub mod problem;
+pub mod recent;
 pub mod rtt;
 pub mod sessions;
 pub mod source;

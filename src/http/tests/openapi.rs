@@ -15,7 +15,7 @@ use crate::domain::view::ops::{OpsFilter, Position};
 use crate::domain::view::tests::picture;
 use crate::domain::view::{
     compare, coverage, did, divergence, event, evidence, history, lag, methodology, mirror, misses, op, ops, overview,
-    rtt, sessions, stats,
+    recent, rtt, sessions, stats,
 };
 use crate::domain::window_kind::WindowKind;
 use crate::http::openapi::agreement::check;
@@ -196,6 +196,7 @@ fn every_view_is_what_the_document_says() {
         ("/api/v1/analytics/rtt", rtt::page(&p)),
         ("/api/v1/analytics/divergence", divergence::page(&p)),
         ("/api/v1/mirrors/a/sessions", sessions::page(&p, SourceIx::mirror(0)).unwrap()),
+        ("/api/v1/ops/recent", recent::page(&recent::of(&p))),
         ("/api/v1/compare", compare::page(&p, [SourceIx::mirror(0), SourceIx::mirror(1)], WindowKind::H6).0),
     ] {
         agree(path, &data, false);

@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::openapi::assert_documented;
 use super::{DID, NOW_MS};
 use crate::domain::did::Did;
-use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
-use crate::http::{Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, Tallies, app, page_specs};
+use crate::domain::view::recent::Recent;
+use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecentSource, RecheckError};
+use crate::http::{
+    Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, SourceOrigins, Tallies, app, page_specs,
+};
 use crate::ports::fail_point::FailPoints;
 use crate::ports::log_book::LogBook;
 use crate::ports::memory::Pressure;
@@ -60,6 +63,7 @@ impl Detail for FakeDetail {
                     Ok(page(json!({ "cid": key.cid.to_string() })))
                 }
                 Question::Op(_) | Question::Evidence(_) => Err(DetailError::NoSuchOp),
+                Question::Recent => Ok(page(json!({ "ops": [] }))),
                 Question::Sessions(id) => Ok(page(json!({ "id": id }))),
                 Question::Compare { a, b, .. } => {
                     Ok(DetailPage { window_ms: Some((0, 1_000)), ..page(json!({ "a": a, "b": b })) })
@@ -79,11 +83,22 @@ impl Detail for FakeDetail {
     }
 }
 
+/// Knows no operations.
+pub struct Silent;
+
+impl RecentSource for Silent {
+    fn recent(&self) -> BoxFuture<'static, Result<Recent, DetailError>> {
+        Box::pin(async { Err(DetailError::Overloaded) })
+    }
+}
+
 /// A world with finished pages; the parts that a test looks at or turns.
 pub struct World {
     pub pages: Arc<Pages>,
     pub state: web::Data<HttpState>,
     pub detail: Arc<FakeDetail>,
+    /// Whither the live page may open sockets.
+    pub origins: SourceOrigins,
     pub now_ms: Arc<AtomicI64>,
     /// Whether the clock of the runtime still runs by itself.
     pub is_real_time: std::cell::Cell<bool>,
@@ -147,8 +162,11 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
     let detail = Arc::new(FakeDetail { delay_ms, ..FakeDetail::default() });
     let now_ms = Arc::new(AtomicI64::new(NOW_MS + 1_500));
     let clock = Arc::clone(&now_ms);
+    let origins = SourceOrigins::default();
     let state = web::Data::new(HttpState::new(HttpParts {
         pages: Arc::clone(&pages),
+        recent: Arc::new(Silent),
+        source_origins: Arc::clone(&origins),
         primary_id: "p".to_owned(),
         detail: Arc::new(Arc::clone(&detail)),
         health: Arc::new(|| Ok(())),
@@ -161,7 +179,7 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         pressure: Pressure::default(),
         fail: FailPoints::default(),
     }));
-    World { pages, state, detail, now_ms, is_real_time: std::cell::Cell::new(true) }
+    World { pages, state, detail, origins, now_ms, is_real_time: std::cell::Cell::new(true) }
 }
 
 pub fn world() -> World {

@@ -13,6 +13,7 @@ import { Figures } from "./Figures";
 import { Footer } from "./Footer";
 import { InternalsPage } from "./InternalsPage";
 import { LagChart } from "./LagChart";
+import { lazily } from "./lazily";
 import { Matrix } from "./Matrix";
 import { MethodologyPage } from "./MethodologyPage";
 import { MirrorPage } from "./MirrorPage";
@@ -21,6 +22,8 @@ import { MissesPage } from "./MissesPage";
 import { OpPage } from "./OpPage";
 import { TopBar } from "./TopBar";
 import { Verdict } from "./Verdict";
+
+const LivePage = lazily(() => import("./LivePage").then((m) => m.LivePage), { isView: true });
 
 export function App() {
   const { page } = overview.state.value;
@@ -42,6 +45,7 @@ function title(at: Route): string {
     case "misses":
     case "compare":
     case "events":
+    case "live":
     case "methodology":
     case "internals":
       return `${at.page} · mirrorwatch`;
@@ -74,6 +78,8 @@ function View({ at }: { at: Route }) {
       return <ComparePage query={at.query} />;
     case "events":
       return <EventsPage query={at.query} />;
+    case "live":
+      return <LivePage query={at.query} />;
     case "methodology":
       return <MethodologyPage />;
     case "internals":

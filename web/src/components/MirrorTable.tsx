@@ -1,3 +1,4 @@
+import { holdMarks } from "../marks";
 import { worstFirst } from "../rank";
 import type { Overview } from "../shapes";
 import type { DEFINITIONS } from "../words";
@@ -32,7 +33,7 @@ export function MirrorTable({ data }: { data: Overview }) {
         </a>
       </div>
       <div class="scroller">
-        <table class="mirrors">
+        <table class="mirrors" onPointerEnter={() => holdMarks(true)} onPointerLeave={() => holdMarks(false)}>
           <thead>
             <tr>
               {COLUMNS.map((column) => (

@@ -7,6 +7,7 @@ const VIEWS = [
   ["misses", "/misses", "Misses"],
   ["compare", "/compare", "Compare"],
   ["events", "/events", "Events"],
+  ["live", "/live", "Live"],
 ] as const;
 const LIVE_WORDS = { live: "live", connecting: "connecting", reconnecting: "polling" } as const;
 

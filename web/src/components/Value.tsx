@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { DASH } from "../format";
+import { useMark } from "../marks";
 import { reasonOf } from "../shapes";
 import { reasonText } from "../words";
 
@@ -16,6 +17,7 @@ interface Props {
 /** A number of the API, or an em-dash with the reason. `data-*` carry the raw value, for checks and for scripts. */
 export function Value({ of, name, children, figure, title }: Props) {
   const value = new Map<string, unknown>(Object.entries(of)).get(name) ?? null;
+  const mark = useMark(value);
   if (value === null) {
     const reason = reasonText(reasonOf(of, name));
     return (
@@ -26,7 +28,7 @@ export function Value({ of, name, children, figure, title }: Props) {
     );
   }
   return (
-    <span title={title} data-figure={figure} data-value={String(value)}>
+    <span class={mark} title={title} data-figure={figure} data-value={String(value)}>
       {children}
     </span>
   );

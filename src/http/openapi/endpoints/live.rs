@@ -42,7 +42,9 @@ pub(super) fn all() -> Vec<Endpoint> {
         socket("/api/v1/live", "live", "Which page has a new revision, over WebSocket")
             .about(
                 "First a `hello` with the topics; then `{\"type\":\"revision\",\"topic\",\"revision\"}` for each page that \
-                 changed, and `{\"type\":\"lagged\"}` to who reads slowly. `{\"type\":\"subscribe\",\"topics\":[…]}` narrows it.",
+                 changed, and `{\"type\":\"lagged\"}` to who reads slowly. `{\"type\":\"subscribe\",\"topics\":[…]}` narrows it. \
+                 The topic `ops`, which nobody gets without asking, brings `{\"type\":\"ops\"}`: the newest operations as \
+                 `/api/v1/ops/recent` tells them, all of them first (`is_whole`), then those that changed.",
             )
             .tag("live"),
         events("/api/v1/stream", "stream", "The same as server-sent events")

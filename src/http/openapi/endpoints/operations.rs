@@ -7,6 +7,7 @@ use super::super::shape::did::DidPage;
 use super::super::shape::evidence::EvidencePage;
 use super::super::shape::op::OpPage;
 use super::super::shape::ops::OpsPage;
+use super::super::shape::recent::RecentPage;
 use super::super::shape::sessions::SessionsPage;
 use crate::domain::op::Kind;
 use crate::domain::view::ops::{Confirmation, Outcome};
@@ -31,6 +32,12 @@ pub(super) fn all() -> Vec<Endpoint> {
                 .with(Parameter::query("mirror", "Only those of this mirror.", &json!({ "type": "string" })))
                 .problem(404, &["no_such_mirror"]),
         ),
+        Endpoint::detail::<RecentPage>(
+            "/api/v1/ops/recent",
+            "recent_ops",
+            "The newest operations with each mirror's arrival",
+        )
+        .about("The same as the topic `ops` of `/api/v1/live` and `/api/v1/stream` brings first."),
         of_op(Endpoint::detail::<OpPage>("/api/v1/ops/{did}/{cid}", "op", "One operation at every host")),
         of_op(Endpoint::detail::<EvidencePage>(
             "/api/v1/ops/{did}/{cid}/evidence",
