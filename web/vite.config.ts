@@ -34,6 +34,8 @@ export default defineConfig({
     // The policy of the page allows neither inline scripts nor data: scripts and styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Views come as chunks of their own; what they look like is one small file.
+    cssCodeSplit: false,
     reportCompressedSize: true,
   },
   server: {

@@ -2,6 +2,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { ask } from "./answer";
 import type { Methodology } from "./shapes";
+import { lagWindow, range, spreadWindow as spread } from "./view";
 import type { DEFINITIONS } from "./words";
 
 export type About = keyof typeof DEFINITIONS;
@@ -45,6 +46,12 @@ export const SOURCES: Record<About, Source> = {
     api: "/api/v1/overview",
     at: ".data.mirrors[] | {id, connected: .link.connected_ratio}",
   },
+  propagation: { formula: "propagation", api: "/api/v1/propagation?window=6h", at: ".data.by_mirrors" },
+  divergence: {
+    formula: "divergence",
+    api: "/api/v1/analytics/divergence",
+    at: ".data.mirrors[] | {id, missing_ops, extra_ops}",
+  },
   matrix: {
     formula: "coverage",
     api: "/api/v1/analytics/history?window=6h",
@@ -70,8 +77,10 @@ export function loadFormulas(): Promise<void> {
   return asking;
 }
 
-/** The command that gives the same number. */
+/** The command that gives the same number, of the range that is looked at. */
 export function command(about: About, origin: string): string {
-  const { api, at } = SOURCES[about];
+  const { api: byDefault, at } = SOURCES[about];
+  const window = about === "lag" ? lagWindow.value : about === "propagation" ? spread.value : range.value;
+  const api = byDefault.replace(/(?<=window=)\w+/, window);
   return `curl -s '${origin}${api}' | jq '${at}'`;
 }

@@ -12,12 +12,14 @@ export type Route =
   | { page: "op"; did: string; cid: string }
   | { page: "compare"; query: string }
   | { page: "events"; query: string }
+  | { page: "incidents"; query: string }
+  | { page: "incident"; id: string }
   | { page: "methodology" }
   | { page: "internals" }
   | { page: "nowhere"; path: string };
 
-const DID = /^did:plc:[a-z2-7]{24}$/;
-const CID = /^bafyrei[a-z2-7]{52}$/;
+export const DID = /^did:plc:[a-z2-7]{24}$/;
+export const CID = /^bafyrei[a-z2-7]{52}$/;
 const ID = /^[a-z0-9][a-z0-9._-]*$/i;
 
 function decoded(part: string): string | null {
@@ -34,12 +36,14 @@ export function parse(path: string, search: string): Route {
   const [first, second, third] = parts;
   if (path === "/") return { page: "overview" };
   const query = search.replace(/^\?/, "");
-  if (path === "/misses" || path === "/compare" || path === "/events")
-    return { page: path.slice(1) as "misses" | "compare" | "events", query };
+  if (path === "/misses" || path === "/compare" || path === "/events" || path === "/incidents")
+    return { page: path.slice(1) as "misses" | "compare" | "events" | "incidents", query };
   if (path === "/methodology" || path === "/internals")
     return { page: path.slice(1) as "methodology" | "internals" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))
     return { page: "mirror", id: second };
+  if (first === "incidents" && second && parts.length === 2 && ID.test(second))
+    return { page: "incident", id: second };
   if (first === "did" && second && parts.length === 2 && DID.test(second))
     return { page: "did", did: second };
   if (first === "op" && second && third && parts.length === 3 && DID.test(second) && CID.test(third))
@@ -48,18 +52,39 @@ export function parse(path: string, search: string): Route {
 }
 
 export const route: Signal<Route> = signal(parse("/", ""));
+/** The question of the address, for what all views have in common. */
+export const search: Signal<string> = signal("");
 
-function here(): Route {
-  return parse(location.pathname, location.search);
+/** Takes the address as it is now. */
+export function here(): Route {
+  const next = parse(location.pathname, location.search);
+  search.value = location.search;
+  route.value = next;
+  return next;
+}
+
+/** What goes along from view to view. */
+const KEPT = ["range", "tz"] as const;
+
+/** An address with what goes along, as far as it does not say so itself. */
+export function kept(href: string): string {
+  const now = new URLSearchParams(location.search);
+  const next = new URL(href, location.origin);
+  for (const name of KEPT) {
+    const value = now.get(name);
+    if (value !== null && !next.searchParams.has(name)) next.searchParams.set(name, value);
+  }
+  return next.pathname + next.search + next.hash;
 }
 
 /** Goes to an address of this page. `replace` for a change of filters, which is no step back of its own. */
 export function go(href: string, replace = false): void {
-  if (replace) history.replaceState(null, "", href);
-  else history.pushState(null, "", href);
+  const before = route.value.page;
+  if (replace) history.replaceState(history.state, "", kept(href));
+  // The state only tells that somebody has gone here, and has not opened the document here.
+  else history.pushState({}, "", kept(href));
   const next = here();
-  const moved = next.page !== route.value.page || !("query" in next);
-  route.value = next;
+  const moved = next.page !== before || !("query" in next);
   if (moved) {
     scrollTo(0, 0);
     // Whoever reads by ear or key begins at the new page's heading.
@@ -78,10 +103,8 @@ function follows(event: MouseEvent): string | null {
 }
 
 export function startRouting(): void {
-  route.value = here();
-  addEventListener("popstate", () => {
-    route.value = here();
-  });
+  here();
+  addEventListener("popstate", here);
   document.addEventListener("click", (event) => {
     const href = follows(event);
     if (href === null) return;

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { axisLabels, type Cell, cellAt, cellLines, spanText } from "../cells";
 import * as format from "../format";
 import type { History, HistoryMirror } from "../shapes";
+import { range } from "../view";
 import { Info } from "./Info";
 import { MatrixLegend } from "./MatrixLegend";
 import { MatrixTip, type Tip } from "./MatrixTip";
@@ -95,7 +96,7 @@ export function Matrix({ history, names }: Props) {
         <span class="hint">
           {columns} × {format.duration(history.resolution_s * 1000)}, newest right; arrow keys move
         </span>
-        <a class="json" href="/api/v1/analytics/history?window=6h">
+        <a class="json" href={`/api/v1/analytics/history?window=${range.value}`}>
           JSON
         </a>
       </div>
@@ -191,7 +192,7 @@ function Axis({ history }: { history: History }) {
   const labels = axisLabels(history, 12);
   return (
     <div class="matrix-row matrix-axis" aria-hidden="true">
-      <div class="matrix-name">UTC</div>
+      <div class="matrix-name">{format.zoneWord()}</div>
       {history.t_unix_ms.map((t, column) => (
         <div key={t} class="tick">
           {labels.has(column) ? <span>{labels.get(column)}</span> : null}

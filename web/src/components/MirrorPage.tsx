@@ -47,7 +47,7 @@ function Body({ mirror }: { mirror: MirrorDetail }) {
           {mirror.since_at ? (
             <span class="sub-inline">
               {" "}
-              since <At at={mirror.since_at} /> UTC
+              since <At at={mirror.since_at} /> {format.zoneWord()}
             </span>
           ) : null}
         </p>
@@ -120,7 +120,7 @@ function How({ mirror }: { mirror: MirrorDetail }) {
       <dd>
         {mirror.observed_since_at === null
           ? "not observed yet"
-          : `${mirror.observed_since_at.slice(0, 19).replace("T", " ")} UTC`}
+          : `${format.dateTime(mirror.observed_since_at)} ${format.zoneWord()}`}
       </dd>
     </>
   );
@@ -176,7 +176,7 @@ function Operations({ mirror }: { mirror: MirrorDetail }) {
         {mirror.rejects.last === null ? null : (
           <span class="sub">
             last refused frame: {format.visible(mirror.rejects.last.text)} (<At at={mirror.rejects.last.at} />{" "}
-            UTC)
+            {format.zoneWord()})
           </span>
         )}
       </dd>
@@ -228,7 +228,7 @@ function History({ samples, differences }: HistoryProps) {
           {differences.map((difference) => (
             <li key={`${difference.did} ${difference.at}`}>
               <Shape state={agreement(difference.agreement)} /> <DidLink did={difference.did} /> at{" "}
-              <At at={difference.at} /> UTC
+              <At at={difference.at} /> {format.zoneWord()}
             </li>
           ))}
         </ul>
