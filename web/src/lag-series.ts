@@ -97,7 +97,8 @@ export function lagSpec(of: Times, lines: readonly LagLine[], noiseMs: Num): Tim
     range,
     linearBelow: 1,
     ticks: lagTicks(range),
-    text: tickText,
+    // Beside zero there is no room for more words.
+    text: (ms) => (Math.abs(ms) === 1 ? "" : tickText(ms)),
     noise: noiseMs,
   };
 }

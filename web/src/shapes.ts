@@ -132,6 +132,8 @@ export interface Mirror {
   misses?: MissSplit;
   content?: Record<string, number>;
   samples?: Samples;
+  /** Whether it is the mirror to use now, where one can be told. */
+  is_recommended?: boolean;
   /** How fast it is read: no faster than its share of what the primary does not know. */
   throttle?: {
     is_throttled: boolean;

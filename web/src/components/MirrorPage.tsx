@@ -2,10 +2,12 @@ import { useAnswer } from "../answer";
 import * as format from "../format";
 import { paths } from "../route";
 import type { MirrorDetail, Samples } from "../shapes";
+import { overview } from "../state";
 import { agreement, findingWord, linkState, mirrorState, transportText, words } from "../words";
 import { Findings } from "./Findings";
 import { At, DidLink } from "./Ids";
 import { MirrorCharts } from "./MirrorCharts";
+import { Recommended } from "./Recommended";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
 import { Value } from "./Value";
@@ -26,6 +28,7 @@ export function MirrorPage({ id }: { id: string }) {
         </h1>
         <p class="chips">
           {mirror === null ? null : <Shape state={mirrorState(mirror.state)} />}
+          {isRecommended(id) ? <Recommended /> : null}
           <a href={paths.events({ source: id })}>what happened to it</a>
           <a class="json" href={url}>
             JSON
@@ -36,6 +39,11 @@ export function MirrorPage({ id }: { id: string }) {
       {mirror === null ? <Unanswered what="this mirror" failure={failure} /> : <Body mirror={mirror} />}
     </main>
   );
+}
+
+function isRecommended(id: string): boolean {
+  const rows = overview.state.value.page?.data.mirrors ?? [];
+  return rows.some((row) => row.id === id && row.is_recommended === true);
 }
 
 function Body({ mirror }: { mirror: MirrorDetail }) {
@@ -52,22 +60,24 @@ function Body({ mirror }: { mirror: MirrorDetail }) {
           ) : null}
         </p>
       ) : null}
-      <section class="panel" aria-labelledby="how-title">
-        <div class="panel-head">
-          <h2 id="how-title">How it is looked at</h2>
-        </div>
-        <dl class="facts">
-          <How mirror={mirror} />
-        </dl>
-      </section>
-      <section class="panel" aria-labelledby="operations-title">
-        <div class="panel-head">
-          <h2 id="operations-title">Its operations</h2>
-        </div>
-        <dl class="facts">
-          <Operations mirror={mirror} />
-        </dl>
-      </section>
+      <div class="pair even">
+        <section class="panel" aria-labelledby="how-title">
+          <div class="panel-head">
+            <h2 id="how-title">How it is looked at</h2>
+          </div>
+          <dl class="facts">
+            <How mirror={mirror} />
+          </dl>
+        </section>
+        <section class="panel" aria-labelledby="operations-title">
+          <div class="panel-head">
+            <h2 id="operations-title">Its operations</h2>
+          </div>
+          <dl class="facts">
+            <Operations mirror={mirror} />
+          </dl>
+        </section>
+      </div>
       <MirrorCharts mirror={mirror} />
       <Findings findings={mirror.findings ?? []} />
       {mirror.samples === undefined ? null : (

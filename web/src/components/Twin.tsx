@@ -66,7 +66,7 @@ interface HeadProps {
 /** The head of a chart: what it is, and where the same numbers are for programs. */
 export function ChartHead({ id, children, hint, json, csv }: HeadProps) {
   return (
-    <div class="panel-head">
+    <div class="panel-head chart-head">
       <h2 id={id}>{children}</h2>
       {hint === undefined ? null : <span class="hint">{hint}</span>}
       <span class="formats">
