@@ -18,6 +18,7 @@ mod head;
 mod limit;
 mod live;
 pub mod metrics;
+pub mod mirror_parts;
 mod negotiate;
 mod nodes;
 pub mod ops_query;

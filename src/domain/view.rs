@@ -12,6 +12,7 @@ pub mod divergence;
 pub mod event;
 pub mod evidence;
 pub mod extras;
+pub mod freshness;
 pub mod history;
 pub mod internals;
 pub mod lag;
@@ -28,6 +29,7 @@ pub mod sessions;
 pub mod stats;
 pub mod status;
 pub mod tallies;
+pub mod windows;
 
 use super::confirm::Load;
 use super::evidence::Evidence;

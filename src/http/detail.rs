@@ -4,10 +4,12 @@
 use actix_web::http::StatusCode;
 use futures_util::future::BoxFuture;
 
+use super::mirror_parts::MirrorPart;
 use super::ops_query::{OpsQuery, bad_cursor};
 use super::problem::Problem;
 use crate::domain::did::Did;
 use crate::domain::op::OpKey;
+use crate::domain::view::windows::WINDOWS_MAX;
 use crate::domain::window_kind::WindowKind;
 
 /// A question; checked.
@@ -23,6 +25,13 @@ pub enum Question {
     Evidence(OpKey),
     /// When the link of a mirror of this id was up.
     Sessions(String),
+    /// One mirror, looked at closely.
+    Mirror {
+        /// Its id; it exists.
+        id: String,
+        /// What of it.
+        part: MirrorPart,
+    },
     /// Two hosts beside each other; both exist and differ.
     Compare {
         /// Id of the first.
@@ -43,6 +52,7 @@ impl Question {
             Question::Op(key) => format!("/api/v1/ops/{}/{}", key.did, key.cid),
             Question::Evidence(key) => format!("/api/v1/ops/{}/{}/evidence", key.did, key.cid),
             Question::Sessions(id) => format!("/api/v1/mirrors/{id}/sessions"),
+            Question::Mirror { id, part } => format!("/api/v1/mirrors/{id}/{}", part.path()),
             Question::Compare { a, b, window } => format!("/api/v1/compare?a={a}&b={b}&window={}", window.name()),
         }
     }
@@ -61,7 +71,8 @@ impl Question {
             Question::Ops(query) => query.html(),
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
-            Question::Sessions(id) => format!("/mirrors/{id}"),
+            Question::Mirror { id, part: MirrorPart::Lag(window) } => format!("/mirrors/{id}?range={}", window.name()),
+            Question::Sessions(id) | Question::Mirror { id, .. } => format!("/mirrors/{id}"),
             Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
         }
     }
@@ -97,6 +108,12 @@ pub enum DetailError {
     /// The cursor's revision is gone.
     #[error("the cursor has expired")]
     CursorExpired,
+    /// More windows than one answer has.
+    #[error("{asked} windows; at most {WINDOWS_MAX} in one answer")]
+    TooManyWindows {
+        /// How many were asked for.
+        asked: i64,
+    },
     /// Too much to do.
     #[error("overloaded")]
     Overloaded,
@@ -141,6 +158,9 @@ impl From<&DetailError> for Problem {
             DetailError::NoSuchOp => Problem::new(StatusCode::NOT_FOUND, "no_such_op", error.to_string()),
             DetailError::BadCursor => bad_cursor(),
             DetailError::CursorExpired => Problem::new(StatusCode::GONE, "page_expired", "start again without it"),
+            DetailError::TooManyWindows { .. } => {
+                Problem::bad_query("too_many_windows", "from", error.to_string()).limit(WINDOWS_MAX.unsigned_abs())
+            }
             DetailError::Overloaded => {
                 Problem::unavailable("overloaded", "too many questions at once; retry in 1 s", 1)
             }

@@ -88,7 +88,7 @@ fn key(request: &HttpRequest) -> Result<OpKey, Problem> {
 
 /// A resource that is read, whose answers are waited for: GET and HEAD by what `read` makes of the request, OPTIONS, 405
 /// for the rest.
-fn detail(
+pub(super) fn detail(
     path: &str,
     state: &web::Data<HttpState>,
     read: fn(&HttpRequest, &HttpState) -> Result<Question, Problem>,

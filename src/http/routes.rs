@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, live, metrics, recheck, sse, status};
+use super::{badges, details, live, metrics, mirror_parts, recheck, sse, status};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
 
@@ -108,6 +108,11 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(mirror(state))
         .service(details::mirror_ops(state))
         .service(details::sessions(state))
+        .service(mirror_parts::windows(state))
+        .service(mirror_parts::lag(state))
+        .service(mirror_parts::freshness(state))
+        .service(mirror_parts::rtt(state))
+        .service(mirror_parts::divergence(state))
         .service(details::ops(state))
         .service(details::op(state))
         .service(details::evidence(state))

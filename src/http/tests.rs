@@ -47,9 +47,14 @@ const CANONICAL: [&str; 17] = [
 ];
 
 /// Every address whose answer is computed for the request.
-const DETAILS: [&str; 7] = [
+const DETAILS: [&str; 12] = [
     "/api/v1/mirrors/m1/ops",
     "/api/v1/mirrors/m1/sessions",
+    "/api/v1/mirrors/m1/windows?resolution=1h",
+    "/api/v1/mirrors/m1/lag?window=6h",
+    "/api/v1/mirrors/m1/freshness",
+    "/api/v1/mirrors/m1/rtt",
+    "/api/v1/mirrors/m1/divergence",
     "/api/v1/ops?mirror=m2&verdict=missed",
     "/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz",
     OP,
@@ -167,6 +172,15 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/mirrors/m1/ops?cursor=damaged", 400, "bad_page"),
         ("/api/v1/mirrors/m1/ops?cursor=expired", 410, "page_expired"),
         ("/api/v1/mirrors/m1/ops?cursor=broken", 500, "internal"),
+        ("/api/v1/mirrors/m1/windows?resolution=2h", 400, "bad_resolution"),
+        ("/api/v1/mirrors/m1/windows?from=yesterday", 400, "bad_time"),
+        ("/api/v1/mirrors/m1/windows?from=2023-11-14T00:00:00Z&to=2023-11-14T00:00:00Z", 400, "bad_time"),
+        ("/api/v1/mirrors/m1/windows?resolution=1d&from=0001-01-01T00:00:00Z", 400, "too_many_windows"),
+        ("/api/v1/mirrors/nope/windows", 404, "no_such_mirror"),
+        ("/api/v1/mirrors/m1/lag?window=2h", 400, "bad_window"),
+        ("/api/v1/mirrors/m1/freshness?window=1h", 400, "unknown_parameter"),
+        ("/api/v1/mirrors/nope/rtt", 404, "no_such_mirror"),
+        ("/api/v1/mirrors/m1/divergence?x", 400, "unknown_parameter"),
         ("/api/v1/dids/did:plc:short", 400, "bad_did"),
         ("/api/v1/dids/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", 404, "no_such_did"),
         ("/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz?x=1", 400, "unknown_parameter"),
@@ -199,6 +213,8 @@ async fn every_wrong_question_has_its_answer() {
         assert_problem(&got, status, code, uri);
         assert!(!String::from_utf8_lossy(&got.body).contains("secret"), "{uri}");
     }
+    let many = get(&world, "/api/v1/mirrors/m1/windows?resolution=1d&from=0001-01-01T00:00:00Z").await.json();
+    assert_eq!((&many["limit"], &many["detail"]), (&1_000.into(), &"1001 windows; at most 1000 in one answer".into()));
     let bad_window = get(&world, "/api/v1/analytics/lag?window=5y").await.json();
     assert_eq!(bad_window["detail"], "\"5y\"; allowed: 5m, 15m, 1h, 6h, 24h, 7d, 30d");
     assert_eq!(bad_window["allowed"].as_array().unwrap().len(), 7);

@@ -21,6 +21,7 @@ mod damage;
 mod delivery;
 mod diff;
 mod disk;
+mod endpoints;
 mod feeds;
 mod fuzz;
 mod half_open;

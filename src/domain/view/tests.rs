@@ -1,5 +1,7 @@
 //! Views of a small world whose every operation is known: two mirrors, one that loses and one that invents.
 
+mod closely;
+
 use super::compare;
 use super::ops::{Confirmation, Link, OpsFilter, OpsPage, Outcome, Position};
 use super::{Picture, SourceInfo, did, divergence, evidence, op, ops, overview, sessions};
@@ -50,6 +52,11 @@ fn key(i: u64) -> OpKey {
 }
 
 fn ledger() -> Ledger {
+    ledger_that(|_| {})
+}
+
+/// The world's ledger, with what was done to it before the first operation.
+fn ledger_that(begins: impl FnOnce(&mut Ledger)) -> Ledger {
     let params = Params { look_back_ns: 0, horizon_ns: 86_400 * SECOND, settle_ns: 0, interval_ms: 300_000 };
     let limits = Limits { held_ops: 10_000, unknown_keys_per_mirror: 100, listed_per_mirror: 100 };
     let mirror = MirrorParams { on_time_ns: 10 * SECOND, grace_ns: 60 * SECOND };
@@ -57,6 +64,7 @@ fn ledger() -> Ledger {
     for s in [SourceIx::PRIMARY, A, B] {
         l.open(s, at(0));
     }
+    begins(&mut l);
     for i in 0..OPS {
         let p = at(1_000 * i as i64);
         let op = op_at(i, p);
@@ -114,7 +122,10 @@ fn probe(host: &str, at_ms: i64) -> ProbeEvidence {
 
 /// The world's picture: A was asked about one miss, and every host about its DID.
 fn picture() -> Picture {
-    let mut ledger = ledger();
+    picture_of(ledger())
+}
+
+fn picture_of(mut ledger: Ledger) -> Picture {
     let claim = Claim { key: key(47), seq: None, computed: Cid([9; 32]) };
     ledger.lied(A, &claim, at(150_000));
     ledger.found(A, &key(40), Finding::DataLoss);

@@ -103,6 +103,7 @@ fn addresses() -> Vec<String> {
         include_str!("../badges.rs"),
         include_str!("../routes.rs"),
         include_str!("../details.rs"),
+        include_str!("../mirror_parts.rs"),
         include_str!("../recheck.rs"),
         include_str!("../assets.rs"),
         include_str!("../nodes.rs"),

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DID, NOW_MS};
 use crate::domain::did::Did;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
+use crate::http::mirror_parts::MirrorPart;
 use crate::http::{Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, Tallies, app, page_specs};
 use crate::ports::fail_point::FailPoints;
 use crate::ports::log_book::LogBook;
@@ -60,6 +61,10 @@ impl Detail for FakeDetail {
                 }
                 Question::Op(_) | Question::Evidence(_) => Err(DetailError::NoSuchOp),
                 Question::Sessions(id) => Ok(page(json!({ "id": id }))),
+                Question::Mirror { part: MirrorPart::Windows(query), .. } if query.from_ms.is_some_and(|ms| ms < 0) => {
+                    Err(DetailError::TooManyWindows { asked: 1_001 })
+                }
+                Question::Mirror { id, part } => Ok(page(json!({ "id": id, "part": part.path() }))),
                 Question::Compare { a, b, .. } => {
                     Ok(DetailPage { window_ms: Some((0, 1_000)), ..page(json!({ "a": a, "b": b })) })
                 }

@@ -1,0 +1,64 @@
+//! The views of one mirror from outside: whatever they take apart adds up to what the overview and the analytics say.
+
+use crate::world::{World, test};
+use mirrorwatch::sim::behaviour::Behaviour;
+use serde_json::Value;
+
+/// Operations that one mirror loses.
+const LOST: u32 = 6;
+
+fn column_sum(page: &Value, column: &str) -> u64 {
+    page[column].as_array().unwrap().iter().filter_map(Value::as_u64).sum()
+}
+
+/// What an analytics page says of one mirror.
+async fn of(world: &World, path: &str, id: &str, what: &str) -> Value {
+    let page = world.get(path).await;
+    page["mirrors"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap()[what].clone()
+}
+
+#[test]
+fn what_is_taken_apart_adds_up() {
+    test(async {
+        let mut world =
+            World::new(["faithful", "dropping"].map(|id| (id, Behaviour::default())).into()).watched().await;
+        world.publish(60).await;
+        world.mirror("dropping").set(|b| b.drop_next = LOST);
+        world.publish(60).await;
+        world.settle().await;
+        for id in ["faithful", "dropping"] {
+            adds_up(&world, id).await;
+        }
+        world.stop().await;
+    });
+}
+
+async fn adds_up(world: &World, id: &str) {
+    let settled = async || {
+        let coverage = of(world, "/api/v1/analytics/coverage?window=24h", id, "coverage").await;
+        let lag = of(world, "/api/v1/analytics/lag?window=24h", id, "lag").await;
+        let is_whole = coverage["counts"]["pending"] == 0 && lag["raw"]["n"] == coverage["counts"]["on_time"];
+        is_whole.then_some((coverage["counts"].clone(), lag))
+    };
+    let (counts, lag) = world.eventually("the analytics have everything", settled).await;
+    for resolution in ["5m", "1h", "1d"] {
+        let page = world.get(&format!("/api/v1/mirrors/{id}/windows?resolution={resolution}")).await;
+        for name in
+            ["eligible", "decided", "on_time", "late", "present", "missed", "pending", "unknown", "not_eligible"]
+        {
+            assert_eq!(column_sum(&page, name), counts[name].as_u64().unwrap(), "{id} {resolution} {name}: {page}");
+        }
+        assert_eq!(column_sum(&page, "lag_n"), lag["n"].as_u64().unwrap(), "{id} {resolution}");
+    }
+    let page = world.get(&format!("/api/v1/mirrors/{id}/lag?window=24h")).await;
+    assert_eq!(column_sum(&page["histogram"], "count"), lag["n"].as_u64().unwrap(), "{page}");
+    assert_eq!((&page["lag"], &page["lost_ops"]), (&lag, &counts["missed"]));
+    let fresh = world.get(&format!("/api/v1/mirrors/{id}/freshness")).await;
+    assert_eq!(fresh["series"]["resolution_s"], 30, "{fresh}");
+    assert!(fresh["series"]["head_age_s"].as_array().unwrap().iter().any(Value::is_number), "{fresh}");
+    let rtt = world.get(&format!("/api/v1/mirrors/{id}/rtt")).await;
+    assert_eq!(rtt["rtt"]["peer"], world.row(id).await["rtt"]["peer"], "{rtt}");
+    assert!(column_sum(&rtt["series"], "tcp_samples") > 0, "{rtt}");
+    let apart = world.get(&format!("/api/v1/mirrors/{id}/divergence")).await;
+    assert_eq!(apart["open_misses"], counts["missed"], "{apart}");
+}
