@@ -81,11 +81,13 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
 /// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/",
     "/misses",
     "/compare",
     "/events",
+    "/incidents",
+    "/incidents/{id}",
     "/methodology",
     "/internals",
     "/mirrors/{id}",
@@ -290,6 +292,8 @@ mod tests {
             "/misses?verdict=missed",
             "/compare?a=primary&b=m",
             "/events",
+            "/incidents",
+            "/incidents/m-1",
             "/methodology",
             "/internals",
             "/mirrors/m",

@@ -63,11 +63,13 @@ const DETAILS: [&str; 12] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 9] = [
+const HTML: [&str; 11] = [
     "/",
     "/misses?verdict=missed",
     "/compare?a=p&b=m1",
     "/events",
+    "/incidents",
+    "/incidents/m1-20260101T000000Z",
     "/methodology",
     "/internals",
     "/mirrors/m1",

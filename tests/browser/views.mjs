@@ -156,7 +156,8 @@ async function everywhere(browser) {
     ["events", "[data-event]"],
     ["methodology", "[data-formula]"],
     ["internals", "[data-recomputer]"],
-    [`mirrors/${op.mirror}`, "[data-figure=transport]"],
+    ["incidents", "main[data-page=incidents] .hint"],
+    [`mirrors/${op.mirror}`, "[data-session]"],
     [`did/${op.did}`, ".side-by-side tbody tr"],
     [`op/${op.did}/${op.cid}`, ".strip tbody tr"],
   ];

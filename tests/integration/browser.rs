@@ -66,7 +66,7 @@ fn the_page_shows_the_numbers_of_the_api() {
             })
             .await;
         let base_url = format!("{}/", world.base_url());
-        for script in ["overview", "details", "views", "injection"] {
+        for script in ["overview", "details", "views", "charts", "injection"] {
             let (chromium, base_url) = (chromium.clone(), base_url.clone());
             let run = move || -> Output {
                 let mut node = Command::new("node");

@@ -102,6 +102,9 @@ export function cellLines(
   return lines;
 }
 
+/** Cells from which on they are narrower than a label. */
+const MANY = 24;
+
 /** The indices whose labels stand under the matrix: about `wanted` of them, on round times. */
 export function axisLabels(history: History, wanted: number): Map<number, string> {
   const labels = new Map<number, string>();
@@ -114,6 +117,8 @@ export function axisLabels(history: History, wanted: number): Map<number, string
   const step =
     steps.find((candidate) => candidate >= history.resolution_s && spanS / candidate <= wanted) ?? 604800;
   history.t_unix_ms.forEach((t, index) => {
+    // At the very end there is no room for a label.
+    if (total > MANY && index > total - 3) return;
     if (Math.round(t / 1000) % step === 0)
       labels.set(index, step >= DAY_S ? format.shortDay(t) : format.shortClock(t));
   });

@@ -107,9 +107,14 @@ export function Matrix({ history: whole, names }: Props) {
           {history.parts === 1 ? "" : `, each the worst of ${history.parts}`}; arrow keys move, Enter opens
           the mirror
         </span>
-        <a class="json" href={`/api/v1/analytics/history?window=${range.value}`}>
-          JSON
-        </a>
+        <span class="formats">
+          <a class="json" href={`/api/v1/analytics/history.csv?window=${range.value}`} data-csv download>
+            CSV
+          </a>
+          <a class="json" href={`/api/v1/analytics/history?window=${range.value}`}>
+            JSON
+          </a>
+        </span>
       </div>
       <div class="scroller" ref={scroller}>
         {/* biome-ignore lint/a11y/useSemanticElements: a grid that is moved through by keys, not a table */}

@@ -29,9 +29,14 @@ export function MirrorTable({ data }: { data: Overview }) {
       <div class="panel-head">
         <h2 id="mirrors-title">Mirrors</h2>
         <span class="hint">worst first</span>
-        <a class="json" href="/api/v1/overview">
-          JSON
-        </a>
+        <span class="formats">
+          <a class="json" href={`/api/v1/analytics/coverage.csv?window=${range.value}`} data-csv download>
+            CSV
+          </a>
+          <a class="json" href="/api/v1/overview">
+            JSON
+          </a>
+        </span>
       </div>
       <div class="scroller">
         <table class="mirrors">

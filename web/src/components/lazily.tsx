@@ -32,7 +32,7 @@ export function lazily<P extends object>(
         document.querySelector<HTMLElement>("main h1")?.focus();
     }, [View]);
     if (View !== null) return <View {...props} />;
-    const text = failed ? <Failed /> : <p role="status">Loading…</p>;
+    const text = failed ? <Failed /> : <p>Loading…</p>;
     return isView ? <main class={name}>{text}</main> : <div class={name}>{text}</div>;
   };
 }
