@@ -63,7 +63,7 @@ describe("charts of a mirror", () => {
     const spec = missSpec(windows(4));
     expect(spec.range).toEqual([0, 4]);
     expect(spec.series.map(({ values, shape }) => [shape, values])).toEqual([
-      ["bars", [0, 1, null, null]],
+      ["bars", [null, 1, null, null]],
       ["hollow", [null, null, 2, 3]],
     ]);
   });

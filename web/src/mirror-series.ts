@@ -79,7 +79,8 @@ export function newestOf(values: readonly Num[]): Num {
 export function missSpec(page: MirrorWindows): TimeSpec {
   const from = firstOpen(page.status);
   const part = (isOpen: boolean) =>
-    page.missed.map((value, index) => (index >= from === isOpen ? value : null));
+    // None is no bar: its outline would look like one.
+    page.missed.map((value, index) => (index >= from === isOpen && value !== 0 ? value : null));
   const axis = countAxis(most(page.missed));
   return {
     ...baseOf(page),

@@ -8,6 +8,8 @@ const LEFT = 42;
 const RIGHT = 10;
 const TOP = 8;
 const BOTTOM = 24;
+/** Below this there is room for every other label only. */
+const NARROW_PX = 300;
 /** Where lines go across, of the whole. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
 
@@ -44,12 +46,14 @@ export function Cdf({ lines, summary, noiseMs = null }: Props) {
             {MINOR_MS.map((ms) => (
               <line key={ms} class="grid faint" x1={x(ms)} x2={x(ms)} y1="0" y2={height} />
             ))}
-            {DECADES_MS.map((ms) => (
+            {DECADES_MS.map((ms, index) => (
               <g key={ms}>
                 <line class="grid" x1={x(ms)} x2={x(ms)} y1="0" y2={height} />
-                <text x={x(ms)} y={height + 17} text-anchor={ms === 100_000 ? "end" : "middle"}>
-                  {ms === 1 ? `≤${tickText(ms)}` : tickText(ms)}
-                </text>
+                {width < NARROW_PX && index % 2 === 1 ? null : (
+                  <text x={x(ms)} y={height + 17} text-anchor={ms === 100_000 ? "end" : "middle"}>
+                    {ms === 1 ? `≤${tickText(ms)}` : tickText(ms)}
+                  </text>
+                )}
               </g>
             ))}
             {SHARES.map((share) => (

@@ -24,7 +24,7 @@ export function divergenceSummary({ age_ge_s, missing_ops, extra_ops }: MirrorDi
       : `${format.count(counts[index])} for ${ageText(age_ge_s[index] ?? 0)} or more`;
   };
   const [missing, extra] = [oldest(missing_ops), oldest(extra_ops)];
-  if (missing === null && extra === null) return "Nothing is on one side only.";
+  if (missing === null && extra === null) return "Nothing is on one side only";
   return [
     missing === null ? "It lacks nothing" : `It lacks ${format.count(missing_ops[0])} operations, ${missing}`,
     extra === null ? "has none of its own" : `has ${format.count(extra_ops[0])} of its own, ${extra}`,
@@ -56,7 +56,7 @@ export function DivergenceStrip({ id }: { id: string }) {
                 <th scope="col">For at least</th>
                 {data.age_ge_s.map((age) => (
                   <th key={age} scope="col">
-                    {ageText(age)}
+                    {ageText(age).replace("\u202f", " ")}
                   </th>
                 ))}
               </tr>

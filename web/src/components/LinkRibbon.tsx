@@ -1,7 +1,7 @@
 import { useRef } from "preact/hooks";
 import { useAnswer } from "../answer";
 import * as format from "../format";
-import { linkSpans, upAndDown } from "../link-spans";
+import { type LinkSpan, linkSpans, upAndDown } from "../link-spans";
 import { type Base, spanOf } from "../mirror-series";
 import { spans } from "../plot-marks";
 import type { Session, Sessions } from "../shapes";
@@ -39,6 +39,14 @@ export function LinkRibbon({ id, base }: { id: string; base: Base }) {
   );
 }
 
+/** How far from the edge of the ribbon each state begins: a break stands out by its height too. */
+const TOPS: Record<LinkSpan["state"], number> = { up: 6, down: 0, unlisted: 10 };
+
+/** Breaks are drawn over what is beside them: most are shorter than a pixel. */
+function breaksLast(a: LinkSpan, b: LinkSpan): number {
+  return Number(a.state === "down") - Number(b.state === "down");
+}
+
 function summaryOf(page: Sessions, up: ReturnType<typeof upAndDown>): string {
   const [newest] = page.sessions;
   if (newest === undefined) return "Its link has never been up.";
@@ -66,17 +74,20 @@ function Body({ page, base }: { page: Sessions; base: Base }) {
           <Hatch />
           {width === 0
             ? null
-            : shown.map((span) => (
-                <rect
-                  key={span.fromMs}
-                  class={`link-${span.state}`}
-                  x={x(span.fromMs)}
-                  y={span.state === "up" ? 3 : 9}
-                  width={Math.max(span.state === "down" ? 2 : 0.5, x(span.toMs) - x(span.fromMs))}
-                  height={span.state === "up" ? HEIGHT - 6 : HEIGHT - 18}
-                  data-span={span.state}
-                />
-              ))}
+            : [...shown].sort(breaksLast).map((span) => {
+                const top = TOPS[span.state];
+                return (
+                  <rect
+                    key={span.fromMs}
+                    class={`link-${span.state}`}
+                    x={x(span.fromMs)}
+                    y={top}
+                    width={Math.max(span.state === "down" ? 3 : 0.5, x(span.toMs) - x(span.fromMs))}
+                    height={HEIGHT - 2 * top}
+                    data-span={span.state}
+                  />
+                );
+              })}
           {width === 0
             ? null
             : spans(base).map(({ fromS, toS }) => (
@@ -160,7 +171,9 @@ function SessionRows({ sessions, caption }: { sessions: readonly Session[]; capt
             <td data-label="Resumed from">
               {session.resumed_from === null ? "its end" : `no. ${format.count(session.resumed_from)}`}
             </td>
-            <td data-label="Caught up">{session.is_caught_up ? "yes" : "no: a hole"}</td>
+            <td data-label="Caught up">
+              {session.is_caught_up ? "yes" : session.closed_at === null ? "not yet" : "no: a hole"}
+            </td>
           </tr>
         ))}
       </tbody>

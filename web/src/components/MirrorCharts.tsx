@@ -2,6 +2,7 @@ import { useMemo } from "preact/hooks";
 import * as format from "../format";
 import type { Coverage, History, MirrorDetail } from "../shapes";
 import { history } from "../state";
+import { windowText } from "../view";
 import { DivergenceStrip } from "./DivergenceStrip";
 import { LagDistribution } from "./LagDistribution";
 import { Matrix } from "./Matrix";
@@ -85,7 +86,7 @@ function Window({ name, coverage }: { name: string; coverage: Coverage }) {
   return (
     <tr data-window={name}>
       <th scope="row" data-label="The last">
-        {name}
+        {windowText(name)}
       </th>
       <td data-label="Coverage">
         <Value of={coverage} name="coverage_ratio" figure={`coverage-${name}`}>

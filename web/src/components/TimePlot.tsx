@@ -56,15 +56,21 @@ function pathsOf(shape: TimeSeries["shape"]): Pick<uPlot.Series, "paths"> {
   return {};
 }
 
-function seriesOf(series: TimeSeries, isAlone: boolean): uPlot.Series {
+function known(values: ArrayLike<number | null | undefined> | undefined): number {
+  return Array.from(values ?? []).filter((value) => typeof value === "number").length;
+}
+
+function seriesOf(series: TimeSeries): uPlot.Series {
   const paint = colour(series.colour);
   const isEdge = series.shape === "edge";
+  const isLine = series.shape === undefined || series.shape === "line" || series.shape === "steps";
   return {
     label: series.label,
     stroke: isEdge ? "transparent" : paint,
     width: isEdge ? 0 : (series.width ?? 1.75),
     dash: [...(series.dash ?? [])],
-    points: { show: !isEdge && series.shape !== "bars" && series.shape !== "hollow" && isAlone },
+    // A line needs two points; one alone is a dot.
+    points: { show: (plot, index) => isLine && known(plot.data[index]) === 1 },
     ...(series.shape === "bars" ? { fill: paint } : {}),
     ...pathsOf(series.shape),
   };
@@ -73,7 +79,6 @@ function seriesOf(series: TimeSeries, isAlone: boolean): uPlot.Series {
 function options(width: number, latest: { current: Props }): uPlot.Options {
   const { spec } = latest.current;
   const now = () => latest.current.spec;
-  const isAlone = (series: TimeSeries) => series.values.filter((value) => value !== null).length < 3;
   return {
     width,
     height: spec.heightPx ?? HEIGHT_PX,
@@ -89,7 +94,7 @@ function options(width: number, latest: { current: Props }): uPlot.Options {
     axes: [
       {
         ...axis(),
-        size: 32,
+        size: 26,
         space: 76,
         values: (_plot, splits) => {
           const [from, to] = spanOf(now());
@@ -104,7 +109,7 @@ function options(width: number, latest: { current: Props }): uPlot.Options {
         values: (_plot, splits) => splits.map(now().text),
       },
     ],
-    series: [{}, ...spec.series.map((series) => seriesOf(series, isAlone(series)))],
+    series: [{}, ...spec.series.map(seriesOf)],
     bands: (spec.bands ?? []).map(({ high, low }) => ({
       series: [high + 1, low + 1] as [number, number],
       fill: `${colour(spec.series[low]?.colour ?? "--muted")}33`,
@@ -138,7 +143,7 @@ export function TimePlot(props: Props) {
   const { spec } = props;
   const heightPx = spec.heightPx ?? HEIGHT_PX;
   // Everything that needs a new plot.
-  const identity = `${theme.value} ${zone.value} ${heightPx} ${spec.times.length < 3} ${spec.series.map(({ label }) => label).join("|")}`;
+  const identity = `${theme.value} ${zone.value} ${heightPx} ${spec.series.map(({ label }) => label).join("|")}`;
 
   useEffect(() => {
     const element = host.current;

@@ -54,7 +54,7 @@ describe("sentences of charts", () => {
     expect(plain(divergenceSummary(page))).toBe(
       "It lacks 9 operations, 2 for 1 h or more; it has none of its own",
     );
-    expect(divergenceSummary({ ...page, missing_ops: [0, 0, 0] })).toBe("Nothing is on one side only.");
+    expect(divergenceSummary({ ...page, missing_ops: [0, 0, 0] })).toBe("Nothing is on one side only");
     expect([0, 1, 9, 10, 100].map(depth)).toEqual([0, 1, 1, 2, 3]);
   });
 });
