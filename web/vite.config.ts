@@ -11,16 +11,21 @@ function precompress(): Plugin {
     name: "precompress",
     apply: "build",
     enforce: "post",
-    generateBundle(_options, bundle) {
-      for (const [name, output] of Object.entries(bundle)) {
-        if (!/\.(js|css|html|svg|json|txt)$/.test(name)) continue;
-        const body = Buffer.from(output.type === "chunk" ? output.code : output.source);
-        const gzip = gzipSync(body, { level: 9 });
-        const brotli = brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
-        if (gzip.length < body.length) this.emitFile({ type: "asset", fileName: `${name}.gz`, source: gzip });
-        if (brotli.length < body.length)
-          this.emitFile({ type: "asset", fileName: `${name}.br`, source: brotli });
-      }
+    generateBundle: {
+      // After everybody who still changes the files, as what fills in the names of lazy ones.
+      order: "post",
+      handler(_options, bundle) {
+        for (const [name, output] of Object.entries(bundle)) {
+          if (!/\.(js|css|html|svg|json|txt)$/.test(name)) continue;
+          const body = Buffer.from(output.type === "chunk" ? output.code : output.source);
+          const gzip = gzipSync(body, { level: 9 });
+          const brotli = brotliCompressSync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
+          if (gzip.length < body.length)
+            this.emitFile({ type: "asset", fileName: `${name}.gz`, source: gzip });
+          if (brotli.length < body.length)
+            this.emitFile({ type: "asset", fileName: `${name}.br`, source: brotli });
+        }
+      },
     },
   };
 }
@@ -31,11 +36,11 @@ export default defineConfig({
     target: "es2022",
     outDir: process.env.MIRRORWATCH_WEB_OUT ?? "dist",
     emptyOutDir: true,
+    // Views come as chunks of their own; what they look like is one small file.
+    cssCodeSplit: false,
     // The policy of the page allows neither inline scripts nor data: scripts and styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // Views come as chunks of their own; what they look like is one small file.
-    cssCodeSplit: false,
     reportCompressedSize: true,
   },
   server: {
