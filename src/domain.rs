@@ -27,6 +27,7 @@ pub mod numbering;
 pub mod op;
 pub mod poll;
 pub mod proof;
+pub mod propagation;
 pub mod refused;
 pub mod resolution;
 pub mod ring;

@@ -23,6 +23,7 @@ pub mod misses;
 pub mod op;
 pub mod ops;
 pub mod overview;
+pub mod propagation;
 pub mod rtt;
 pub mod sample;
 pub mod sessions;

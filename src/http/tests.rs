@@ -26,7 +26,7 @@ const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const NOW_MS: i64 = 1_700_000_000_000;
 
 /// Every address that is answered from a finished page.
-const CANONICAL: [&str; 17] = [
+const CANONICAL: [&str; 19] = [
     "/api/v1/overview",
     "/api/v1/analytics/coverage",
     "/api/v1/analytics/coverage?window=30d",
@@ -35,6 +35,8 @@ const CANONICAL: [&str; 17] = [
     "/api/v1/analytics/history",
     "/api/v1/analytics/rtt",
     "/api/v1/analytics/divergence",
+    "/api/v1/propagation",
+    "/api/v1/propagation?window=24h",
     "/api/v1/mirrors",
     "/api/v1/mirrors/m1",
     "/api/v1/primary",
@@ -165,6 +167,7 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/analytics/coverage?windw=5m", 400, "unknown_parameter"),
         ("/api/v1/analytics/coverage?window=5m&window=1h", 400, "repeated_parameter"),
         ("/api/v1/analytics/rtt?window=5m", 400, "unknown_parameter"),
+        ("/api/v1/propagation?window=7d", 400, "bad_window"),
         ("/api/v1/overview?x", 400, "unknown_parameter"),
         ("/api/v1/mirrors/nope", 404, "no_such_mirror"),
         ("/api/v1/mirrors/nope/ops", 404, "no_such_mirror"),

@@ -29,6 +29,7 @@ fn what_is_taken_apart_adds_up() {
         for id in ["faithful", "dropping"] {
             adds_up(&world, id).await;
         }
+        spreads(&world).await;
         world.stop().await;
     });
 }
@@ -61,4 +62,17 @@ async fn adds_up(world: &World, id: &str) {
     assert!(column_sum(&rtt["series"], "tcp_samples") > 0, "{rtt}");
     let apart = world.get(&format!("/api/v1/mirrors/{id}/divergence")).await;
     assert_eq!(apart["open_misses"], counts["missed"], "{apart}");
+}
+
+async fn spreads(world: &World) {
+    let page = world.get("/api/v1/propagation?window=1h").await;
+    let missed = world.counts("dropping").await.missed;
+    let of = |name: &str| page[name].as_u64().unwrap();
+    assert_eq!((of("ops_used") + of("ops_left_out"), of("sampled_every")), (of("ops_in_window"), 1), "{page}");
+    let both = &page["by_mirrors"][1];
+    let never = both["never_ops"].as_u64().unwrap();
+    // What was published while this machine was busy has no time, and is left out.
+    assert!(never == missed || of("ops_left_out") > 0 && never < missed, "{missed}: {page}");
+    let last = both["op_ratio"].as_array().unwrap().last().unwrap().as_f64().unwrap();
+    assert!((last - (1.0 - never as f64 / of("ops_used") as f64)).abs() < 1e-5, "{page}");
 }

@@ -116,6 +116,7 @@ fn addresses() -> Vec<String> {
         ("probe(\"", ""),
         ("plain(\"", "/api/v1/"),
         ("windowed(\"", "/api/v1/"),
+        ("Endpoint { key: \"", "/api/v1/"),
     ];
     let mut found = Vec::new();
     for source in sources {

@@ -6,7 +6,7 @@ use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
 use crate::domain::time::MS;
 use crate::domain::view::windows::{TooMany, WindowsQuery};
-use crate::domain::view::{Picture, coverage, divergence, freshness, lag, rtt, windows};
+use crate::domain::view::{Picture, coverage, divergence, freshness, lag, propagation, rtt, windows};
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Value, json};
 
@@ -104,4 +104,27 @@ fn now_and_just_before_are_told_with_their_steps() {
     let b = divergence::mirror(&p, 1).unwrap();
     assert_eq!((&b["extra_ops"], &b["age_ge_s"]), (&whole["mirrors"][1]["extra_ops"], &whole["age_ge_s"]));
     assert_eq!(divergence::mirror(&p, 0).unwrap()["findings"][0]["finding"], "corrupt");
+}
+
+#[test]
+fn how_operations_spread_is_told_of_those_that_are_decided() {
+    let p = measured();
+    let (page, from_ms, to_ms) = propagation::page(&p, WindowKind::H1);
+    assert_eq!((to_ms, from_ms), (UTC0 + 139_600, to_ms - 3_600_000), "a grace before now");
+    assert_eq!(
+        (&page["ops_in_window"], &page["ops_used"], &page["mirrors"]),
+        (&json!(140), &json!(140), &json!(["a", "b"]))
+    );
+    let grid = page["at_s"].as_array().unwrap();
+    let place = |s: f64| grid.iter().rposition(|at| at.as_f64().unwrap() <= s).unwrap();
+    let [one, both] = [0, 1].map(|k| page["by_mirrors"][k].clone());
+    // A comes 30 ms behind the primary and B 90 ms; A lost three.
+    assert_eq!((&one["op_ratio"][place(0.02)], &one["op_ratio"][place(0.05)]), (&json!(0.0), &json!(0.978571)));
+    assert_eq!((&one["op_ratio"][place(0.2)], &both["op_ratio"][place(0.2)]), (&json!(1.0), &json!(0.978571)));
+    assert_eq!((&one["never_ops"], &both["never_ops"], &both["mirrors"]), (&json!(0), &json!(3), &json!(2)));
+    assert_eq!((&page["mean_mirror_ratio"][place(0.2)], &page["reason"]), (&json!(0.989286), &json!(null)));
+    let unmeasured = super::picture();
+    let (page, ..) = propagation::page(&unmeasured, WindowKind::H1);
+    assert_eq!((&page["reason"], &page["left_out_mirrors"][0]["reason"]), (&json!("no_mirrors"), &json!("no_rtt")));
+    assert_eq!((&page["mean_mirror_ratio"], &page["by_mirrors"]), (&json!(null), &json!([])));
 }
