@@ -169,12 +169,11 @@ async function described(page, name) {
     all
       .filter((panel) => panel.querySelector(".plot, .cdf, .ribbon, .ages") !== null)
       .filter(
-        (panel) =>
-          panel.querySelector("table, .twin") === null || panel.querySelector("a[data-csv]") === null,
+        (panel) => panel.querySelector("table, .twin") === null || panel.querySelector("a.json") === null,
       )
       .map((panel) => panel.getAttribute("aria-labelledby")),
   );
-  check(without.length === 0, `${name}: every chart has a table and a file ${without}`);
+  check(without.length === 0, `${name}: every chart has a table and an address ${without}`);
   const dead = await page.$$eval("a[data-csv]", (links) => links.map((link) => link.href));
   for (const href of dead) {
     const response = await fetch(href);

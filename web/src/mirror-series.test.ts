@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import {
   ageText,
-  csvOf,
   freshnessSpec,
   missSpec,
   recent,
   rttSpec,
   spanOf,
+  tableOf,
   windowsUrl,
 } from "./mirror-series";
 import type { MirrorFreshness, MirrorRtt, MirrorWindows } from "./shapes";
@@ -22,10 +22,9 @@ describe("windows of a range", () => {
     expect(query(windowsUrl("a", "30d", NOW))).toEqual({ resolution: "1d", from: "2026-10-22T00:00:00Z" });
   });
   it("are there as a file", () => {
-    expect(csvOf("/api/v1/mirrors/a/windows?resolution=5m")).toBe(
-      "/api/v1/mirrors/a/windows.csv?resolution=5m",
-    );
-    expect(csvOf("/api/v1/mirrors/a/rtt")).toBe("/api/v1/mirrors/a/rtt.csv");
+    expect(tableOf("history", "24h")).toBe("/api/v1/analytics/history.csv?window=24h");
+    expect(tableOf("rtt")).toBe("/api/v1/analytics/rtt.csv");
+    expect(tableOf("overview")).toBe("/api/v1/overview.csv");
   });
 });
 

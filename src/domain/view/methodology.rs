@@ -81,6 +81,11 @@ const FORMULAS: [(&str, &str, &str); 22] = [
         "Unknown for every mirror while the observer or the primary is impaired, disconnected while its link is down; only \
          what was published while the mirror was watched is owed.",
     ),
+    (
+        "propagation",
+        "for k = 1 … N mirrors, the share of the operations whose k-th smallest lag is at most t; what was missed never comes",
+        "Only operations whose lags are known at all N are counted; the window ends a grace before now.",
+    ),
     ("divergence", "operations on one side only for at least 1 s … 6 h of proved observation", "Both directions."),
     (
         "chain",

@@ -17,7 +17,7 @@ export function IncidentsPage({ query }: { query: string }) {
   const failure = error === null ? null : { status: null, code: "network", detail: error };
   return (
     <main data-page="incidents">
-      <ViewHead title="Incidents" json={incidents.url} csv={`${incidents.url}.csv`} />
+      <ViewHead title="Incidents" json={incidents.url} />
       <section class="panel" aria-label="The list">
         <Stale failure={page === null ? null : failure} />
         {page === null ? (

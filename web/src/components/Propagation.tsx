@@ -49,7 +49,6 @@ export function Propagation() {
       <ChartHead
         id="propagation-title"
         json={feed.url}
-        csv={feed.url.replace("?", ".csv?")}
         hint={`share of the operations that so many mirrors have, last ${window}`}
       >
         Propagation <Info about="propagation" label="propagation" />

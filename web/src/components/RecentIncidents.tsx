@@ -12,7 +12,7 @@ export function RecentIncidents() {
   const shown = all.slice(0, SHOWN);
   return (
     <section class="panel" aria-labelledby="incidents-title">
-      <ChartHead id="incidents-title" json={incidents.url} csv={`${incidents.url}.csv`}>
+      <ChartHead id="incidents-title" json={incidents.url}>
         Incidents
       </ChartHead>
       {page === null ? (
