@@ -10,7 +10,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::view::ops::{OpsPage, Position};
 use crate::domain::view::{
-    Picture, compare, did, divergence, evidence, freshness, lag, op, ops, rtt, sessions, windows,
+    Picture, compare, did, divergence, evidence, freshness, incidents, lag, op, ops, rtt, sessions, windows,
 };
 use crate::domain::window_kind::WindowKind;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
@@ -62,6 +62,9 @@ fn answer(
         Question::Op(key) => found(op::page(picture, *key)).map(|data| page(&data)),
         Question::Evidence(key) => found(evidence_page(picture, *key, snapshot_id)).map(|data| page(&data)),
         Question::Sessions(id) => sessions_page(picture, id).map(|data| page(&data)),
+        Question::Incident(id) => {
+            incidents::detail(picture, id).map(|data| page(&data)).ok_or(DetailError::NoSuchIncident)
+        }
         Question::Mirror { id, part } => {
             let (data, window_ms) = mirror_page(picture, id, *part)?;
             Ok(DetailPage { window_ms, ..page(&data) })

@@ -300,7 +300,9 @@ mod tests {
         #[test]
         fn every_sample_lies_in_one_part_of_the_spread(samples in prop::collection::vec(-90_000_000_i64..90_000_000, 0..80)) {
             let mut hist = LagHistogram::default();
-            samples.iter().for_each(|&us| hist.record(us));
+            for &us in &samples {
+                hist.record(us);
+            }
             let parts = hist.spread();
             prop_assert!(parts.windows(2).all(|p| p[0].to_us <= p[1].from_us), "{parts:?}");
             for part in &parts {

@@ -25,6 +25,8 @@ pub enum Question {
     Evidence(OpKey),
     /// When the link of a mirror of this id was up.
     Sessions(String),
+    /// The incident of this id.
+    Incident(String),
     /// One mirror, looked at closely.
     Mirror {
         /// Its id; it exists.
@@ -52,6 +54,7 @@ impl Question {
             Question::Op(key) => format!("/api/v1/ops/{}/{}", key.did, key.cid),
             Question::Evidence(key) => format!("/api/v1/ops/{}/{}/evidence", key.did, key.cid),
             Question::Sessions(id) => format!("/api/v1/mirrors/{id}/sessions"),
+            Question::Incident(id) => format!("/api/v1/incidents/{id}"),
             Question::Mirror { id, part } => format!("/api/v1/mirrors/{id}/{}", part.path()),
             Question::Compare { a, b, window } => format!("/api/v1/compare?a={a}&b={b}&window={}", window.name()),
         }
@@ -72,6 +75,7 @@ impl Question {
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
             Question::Mirror { id, part: MirrorPart::Lag(window) } => format!("/mirrors/{id}?range={}", window.name()),
+            Question::Incident(_) => "/events".to_owned(),
             Question::Sessions(id) | Question::Mirror { id, .. } => format!("/mirrors/{id}"),
             Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
         }
@@ -108,6 +112,9 @@ pub enum DetailError {
     /// The cursor's revision is gone.
     #[error("the cursor has expired")]
     CursorExpired,
+    /// Nothing is known of the incident.
+    #[error("there is no such incident, or it is not kept any more; see /api/v1/incidents")]
+    NoSuchIncident,
     /// More windows than one answer has.
     #[error("{asked} windows; at most {WINDOWS_MAX} in one answer")]
     TooManyWindows {
@@ -156,6 +163,7 @@ impl From<&DetailError> for Problem {
         match error {
             DetailError::NoSuchDid => Problem::new(StatusCode::NOT_FOUND, "no_such_did", error.to_string()),
             DetailError::NoSuchOp => Problem::new(StatusCode::NOT_FOUND, "no_such_op", error.to_string()),
+            DetailError::NoSuchIncident => Problem::new(StatusCode::NOT_FOUND, "no_such_incident", error.to_string()),
             DetailError::BadCursor => bad_cursor(),
             DetailError::CursorExpired => Problem::new(StatusCode::GONE, "page_expired", "start again without it"),
             DetailError::TooManyWindows { .. } => {

@@ -31,6 +31,14 @@ pub fn sessions(state: &web::Data<HttpState>) -> Resource {
     })
 }
 
+/// `/incidents/{id}`.
+pub fn incident(state: &web::Data<HttpState>) -> Resource {
+    detail("/api/v1/incidents/{id}", state, |request, _| {
+        Params::parse(request.query_string(), &[])?;
+        Ok(Question::Incident(request.match_info().query("id").to_owned()))
+    })
+}
+
 /// `/ops`.
 pub fn ops(state: &web::Data<HttpState>) -> Resource {
     detail("/api/v1/ops", state, |request, state| {

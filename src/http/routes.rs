@@ -41,7 +41,7 @@ const fn windowed(key: &'static str, window: WindowKind) -> Endpoint {
 }
 
 /// The busiest first: the router tries them in turn.
-const ENDPOINTS: [Endpoint; 14] = [
+const ENDPOINTS: [Endpoint; 16] = [
     plain("overview", "/"),
     windowed("analytics/coverage", WindowKind::H6),
     windowed("analytics/lag", WindowKind::H1),
@@ -54,6 +54,8 @@ const ENDPOINTS: [Endpoint; 14] = [
     plain("primary", "/"),
     plain("observer", "/"),
     plain("events", "/events"),
+    plain("incidents", "/events"),
+    plain("best", "/"),
     plain("internals", "/internals"),
     plain("methodology", "/methodology"),
 ];
@@ -115,6 +117,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(mirror_parts::freshness(state))
         .service(mirror_parts::rtt(state))
         .service(mirror_parts::divergence(state))
+        .service(details::incident(state))
         .service(details::ops(state))
         .service(details::op(state))
         .service(details::evidence(state))

@@ -26,7 +26,7 @@ const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const NOW_MS: i64 = 1_700_000_000_000;
 
 /// Every address that is answered from a finished page.
-const CANONICAL: [&str; 19] = [
+const CANONICAL: [&str; 21] = [
     "/api/v1/overview",
     "/api/v1/analytics/coverage",
     "/api/v1/analytics/coverage?window=30d",
@@ -42,6 +42,8 @@ const CANONICAL: [&str; 19] = [
     "/api/v1/primary",
     "/api/v1/observer",
     "/api/v1/events",
+    "/api/v1/incidents",
+    "/api/v1/best",
     "/api/v1/internals",
     "/api/v1/methodology",
     "/api/stats",
@@ -49,7 +51,7 @@ const CANONICAL: [&str; 19] = [
 ];
 
 /// Every address whose answer is computed for the request.
-const DETAILS: [&str; 12] = [
+const DETAILS: [&str; 13] = [
     "/api/v1/mirrors/m1/ops",
     "/api/v1/mirrors/m1/sessions",
     "/api/v1/mirrors/m1/windows?resolution=1h",
@@ -57,6 +59,7 @@ const DETAILS: [&str; 12] = [
     "/api/v1/mirrors/m1/freshness",
     "/api/v1/mirrors/m1/rtt",
     "/api/v1/mirrors/m1/divergence",
+    "/api/v1/incidents/m1-20231114T000000000Z",
     "/api/v1/ops?mirror=m2&verdict=missed",
     "/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz",
     OP,
@@ -186,6 +189,9 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/mirrors/m1/freshness?window=1h", 400, "unknown_parameter"),
         ("/api/v1/mirrors/nope/rtt", 404, "no_such_mirror"),
         ("/api/v1/mirrors/m1/divergence?x", 400, "unknown_parameter"),
+        ("/api/v1/incidents/m1-20231114T000000001Z", 404, "no_such_incident"),
+        ("/api/v1/incidents/m1-20231114T000000000Z?x=1", 400, "unknown_parameter"),
+        ("/api/v1/incidents?limit=1", 400, "unknown_parameter"),
         ("/api/v1/dids/did:plc:short", 400, "bad_did"),
         ("/api/v1/dids/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", 404, "no_such_did"),
         ("/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz?x=1", 400, "unknown_parameter"),

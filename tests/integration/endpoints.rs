@@ -4,7 +4,7 @@ use crate::world::{World, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::Value;
 
-/// Operations that one mirror loses.
+/// Operations that one mirror loses; three are an incident.
 const LOST: u32 = 6;
 
 fn column_sum(page: &Value, column: &str) -> u64 {
@@ -75,4 +75,50 @@ async fn spreads(world: &World) {
     assert!(never == missed || of("ops_left_out") > 0 && never < missed, "{missed}: {page}");
     let last = both["op_ratio"].as_array().unwrap().last().unwrap().as_f64().unwrap();
     assert!((last - (1.0 - never as f64 / of("ops_used") as f64)).abs() < 1e-5, "{page}");
+}
+
+#[test]
+fn an_incident_is_told_and_goes_on_behind_a_restart() {
+    test(async {
+        let mut world =
+            World::new(["faithful", "dropping"].map(|id| (id, Behaviour::default())).into()).watched().await;
+        world.publish(20).await;
+        world.settle().await;
+        world.mirror("dropping").set(|b| b.drop_next = LOST);
+        world.publish(20).await;
+        world.settle().await;
+        let before = open_incident(&world).await;
+        let id = before["id"].as_str().unwrap();
+        assert_eq!((&before["worst_state"], &before["mirror"]), (&"losing".into(), &"dropping".into()), "{before}");
+        let one = world.get(&format!("/api/v1/incidents/{id}")).await;
+        let changes = one["changes"].as_array().unwrap();
+        assert_eq!(changes.last().unwrap()["to"], "losing", "{one}");
+        let sample = |id: &str, n: u64| format!("mirrorwatch_incidents_open{{mirror=\"{id}\"}} {n}\n");
+        let metrics = world.text("/metrics").await;
+        assert!(metrics.contains(&sample("dropping", 1)) && metrics.contains(&sample("faithful", 0)), "{metrics}");
+        let best = world.get("/api/v1/best").await;
+        assert_ne!(best["mirror"]["id"], "dropping", "{best}");
+        assert_eq!(best["candidates"].as_array().unwrap().len(), 2, "{best}");
+        assert_eq!(world.row("dropping").await["is_recommended"], false);
+
+        world.stop().await;
+        world.start().await;
+        world.synchronized().await;
+        let after = open_incident(&world).await;
+        assert_eq!((&after["id"], &after["started_at"]), (&before["id"], &before["started_at"]), "{after}");
+        let why = &after["interruptions"].as_array().unwrap().last().unwrap()["why"];
+        assert_eq!(why, "the observer was down", "{after}");
+        world.stop().await;
+    });
+}
+
+/// The one incident of the mirror that loses, once it is there.
+async fn open_incident(world: &World) -> Value {
+    let find = async || {
+        let page = world.get("/api/v1/incidents").await;
+        let rows = page["incidents"].as_array()?.clone();
+        let of_dropping = rows.iter().find(|row| row["mirror"] == "dropping" && row["is_open"] == true)?;
+        Some(of_dropping.clone())
+    };
+    world.eventually("the loss is an incident", find).await
 }

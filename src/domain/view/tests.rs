@@ -1,6 +1,7 @@
 //! Views of a small world whose every operation is known: two mirrors, one that loses and one that invents.
 
 mod closely;
+mod standing;
 
 use super::compare;
 use super::ops::{Confirmation, Link, OpsFilter, OpsPage, Outcome, Position};
@@ -14,6 +15,7 @@ use crate::domain::frame::Claim;
 use crate::domain::interval::ExtraState;
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
 use crate::domain::op::{Kind, Op, OpKey};
+use crate::domain::recommend::Recommendation;
 use crate::domain::sessions::{Ended, Session};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
@@ -174,6 +176,8 @@ fn picture_of(mut ledger: Ledger) -> Picture {
         mirrors: vec![info("a"), info("b")],
         started: at(0),
         events: Vec::new(),
+        recommended: Recommendation::default(),
+        changes: Arc::default(),
         degraded: Vec::new(),
         internals: Value::Null,
         validity: crate::domain::view::ValidityCounts::default(),

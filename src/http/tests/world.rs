@@ -61,6 +61,8 @@ impl Detail for FakeDetail {
                 }
                 Question::Op(_) | Question::Evidence(_) => Err(DetailError::NoSuchOp),
                 Question::Sessions(id) => Ok(page(json!({ "id": id }))),
+                Question::Incident(id) if id == "m1-20231114T000000000Z" => Ok(page(json!({ "id": id }))),
+                Question::Incident(_) => Err(DetailError::NoSuchIncident),
                 Question::Mirror { part: MirrorPart::Windows(query), .. } if query.from_ms.is_some_and(|ms| ms < 0) => {
                     Err(DetailError::TooManyWindows { asked: 1_001 })
                 }
