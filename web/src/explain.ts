@@ -2,7 +2,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { ask } from "./answer";
 import type { Methodology } from "./shapes";
-import { lagWindow, range, spreadWindow as spread } from "./view";
+import { lagWindow, range, spreadWindow } from "./view";
 import type { DEFINITIONS } from "./words";
 
 export type About = keyof typeof DEFINITIONS;
@@ -77,10 +77,14 @@ export function loadFormulas(): Promise<void> {
   return asking;
 }
 
-/** The command that gives the same number, of the range that is looked at. */
-export function command(about: About, origin: string): string {
-  const { api: byDefault, at } = SOURCES[about];
-  const window = about === "lag" ? lagWindow.value : about === "propagation" ? spread.value : range.value;
-  const api = byDefault.replace(/(?<=window=)\w+/, window);
-  return `curl -s '${origin}${api}' | jq '${at}'`;
+/** The window that a figure follows, unless it has one of its own. */
+function windowOf(about: About): string {
+  if (about === "lag") return lagWindow.value;
+  return about === "propagation" ? spreadWindow.value : range.value;
+}
+
+/** The command that gives the same number: of `window`, or of the range that is looked at. */
+export function command(about: About, origin: string, window: string = windowOf(about)): string {
+  const { api, at } = SOURCES[about];
+  return `curl -s '${origin}${api.replace(/(?<=window=)\w+/, window)}' | jq '${at}'`;
 }

@@ -15,15 +15,17 @@ interface FigureProps {
   about: About;
   href: string;
   inputs?: Inputs;
+  window?: string;
   children: ComponentChildren;
   detail: ComponentChildren;
 }
 
-function Figure({ label, about, href, inputs, children, detail }: FigureProps) {
+/** One large number: what it is, what it is made of, and where it stands as JSON. */
+export function Figure({ label, about, href, inputs, window, children, detail }: FigureProps) {
   return (
     <div class="figure">
       <dt>
-        {label} <Info about={about} label={label} inputs={inputs} />
+        {label} <Info about={about} label={label} inputs={inputs} window={window} />
         <a class="json" href={href} title={`${label} as JSON`}>
           JSON
         </a>
@@ -48,7 +50,7 @@ export function Figures({ data }: { data: Overview }) {
 }
 
 /** The counts that a coverage is made of. */
-function countsOf(counts: Counts | undefined): Inputs {
+export function countsOf(counts: Counts | undefined): Inputs {
   const names = ["on_time", "late", "present", "missed", "pending", "unknown"] as const;
   return counts === undefined ? [] : names.map((name) => [words(name), format.count(counts[name])] as const);
 }

@@ -7,6 +7,7 @@ import { agreement, findingWord, linkState, mirrorState, transportText, words } 
 import { Findings } from "./Findings";
 import { At, DidLink } from "./Ids";
 import { MirrorCharts } from "./MirrorCharts";
+import { MirrorFigures } from "./MirrorFigures";
 import { Recommended } from "./Recommended";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
@@ -60,6 +61,7 @@ function Body({ mirror }: { mirror: MirrorDetail }) {
           ) : null}
         </p>
       ) : null}
+      <MirrorFigures mirror={mirror} />
       <div class="pair even">
         <section class="panel" aria-labelledby="how-title">
           <div class="panel-head">
