@@ -4,7 +4,7 @@ use super::Picture;
 use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
-const FORMULAS: [(&str, &str, &str); 22] = [
+const FORMULAS: [(&str, &str, &str); 23] = [
     (
         "coverage",
         "(on_time + late + present) / (on_time + late + present + missed)",
