@@ -75,7 +75,7 @@ impl Question {
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
             Question::Mirror { id, part: MirrorPart::Lag(window) } => format!("/mirrors/{id}?range={}", window.name()),
-            Question::Incident(_) => "/events".to_owned(),
+            Question::Incident(id) => format!("/incidents/{id}"),
             Question::Sessions(id) | Question::Mirror { id, .. } => format!("/mirrors/{id}"),
             Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
         }

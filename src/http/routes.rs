@@ -54,7 +54,7 @@ const ENDPOINTS: [Endpoint; 16] = [
     plain("primary", "/"),
     plain("observer", "/"),
     plain("events", "/events"),
-    plain("incidents", "/events"),
+    plain("incidents", "/incidents"),
     plain("best", "/"),
     plain("internals", "/internals"),
     plain("methodology", "/methodology"),

@@ -2,7 +2,6 @@
 
 use super::{Picture, put, round6};
 use crate::domain::incident::{Incident, Phase, incidents};
-use crate::domain::mirror_state::State;
 use crate::domain::time::rfc3339_ms;
 use serde_json::{Map, Value, json};
 
@@ -54,6 +53,7 @@ fn row(picture: &Picture, i: &Incident) -> Map<String, Value> {
     let now_ms = picture.capture.labels.utc_ms(picture.capture.now);
     let mut map = Map::new();
     map.insert("link_json".into(), format!("/api/v1/incidents/{id}").into());
+    map.insert("link_html".into(), format!("/incidents/{id}").into());
     map.insert("id".into(), id.into());
     map.insert("mirror".into(), i.mirror.clone().into());
     map.insert("phase".into(), i.phase.name().into());
@@ -73,9 +73,7 @@ fn row(picture: &Picture, i: &Incident) -> Map<String, Value> {
     map.insert("interruptions".into(), interruptions.collect());
     map.insert("changes_not_listed".into(), i.untold.into());
     map.insert("link_mirror".into(), format!("/mirrors/{}", i.mirror).into());
-    if i.worst.0 == State::Losing {
-        map.insert("link_misses".into(), format!("/misses?mirror={}", i.mirror).into());
-    }
+    map.insert("link_misses".into(), format!("/misses?mirror={}", i.mirror).into());
     map
 }
 
