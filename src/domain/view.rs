@@ -25,6 +25,7 @@ pub mod misses;
 pub mod op;
 pub mod ops;
 pub mod overview;
+mod percent;
 pub mod propagation;
 pub mod rtt;
 pub mod sample;
@@ -228,6 +229,12 @@ pub fn round6(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
+/// The value at a place of a page; null where there is none.
+#[must_use]
+pub fn at<'a>(page: &'a Value, place: &str) -> &'a Value {
+    page.pointer(place).unwrap_or(&Value::Null)
+}
+
 /// Nanoseconds as milliseconds with microsecond digits.
 #[must_use]
 pub fn ns_as_ms(ns: i64) -> f64 {
@@ -235,4 +242,4 @@ pub fn ns_as_ms(ns: i64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! Every address from outside: what it answers, with which headers, and what it refuses.
 
 mod headers;
+mod openapi;
 mod recheck;
 mod wire;
 mod words;
@@ -77,6 +78,8 @@ const HTML: [&str; 11] = [
     "/incidents/m1-20260101T000000Z",
     "/methodology",
     "/internals",
+    "/docs",
+    "/docs/errors",
     "/mirrors/m1",
     "/did/did:plc:x",
     "/op/did:plc:x/bafy",

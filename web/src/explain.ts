@@ -46,6 +46,11 @@ export const SOURCES: Record<About, Source> = {
     api: "/api/v1/overview",
     at: ".data.mirrors[] | {id, connected: .link.connected_ratio}",
   },
+  incident: {
+    formula: "incident",
+    api: "/api/v1/incidents",
+    at: ".data.incidents[] | {mirror, phase, started_at, ended_at, worst_state}",
+  },
   propagation: { formula: "propagation", api: "/api/v1/propagation?window=6h", at: ".data.by_mirrors" },
   divergence: {
     formula: "divergence",

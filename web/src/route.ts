@@ -16,6 +16,7 @@ export type Route =
   | { page: "incident"; id: string }
   | { page: "methodology" }
   | { page: "internals" }
+  | { page: "docs"; view: "api" | "errors" }
   | { page: "nowhere"; path: string };
 
 export const DID = /^did:plc:[a-z2-7]{24}$/;
@@ -40,6 +41,8 @@ export function parse(path: string, search: string): Route {
     return { page: path.slice(1) as "misses" | "compare" | "events" | "incidents", query };
   if (path === "/methodology" || path === "/internals")
     return { page: path.slice(1) as "methodology" | "internals" };
+  if (path === "/docs" || path === "/docs/errors")
+    return { page: "docs", view: path === "/docs" ? "api" : "errors" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))
     return { page: "mirror", id: second };
   if (first === "incidents" && second && parts.length === 2 && ID.test(second))

@@ -254,6 +254,8 @@ export const DEFINITIONS = {
   head: "How far the mirror is behind right now: operations of the primary that it has not delivered yet, and the age of the oldest of them.",
   rtt: "TCP round trip from this observer to the address that the stream is connected to; the minimum of the last 10 minutes.",
   connected: "Share of the time in which this observer was able to look that the link was up.",
+  incident:
+    "A time in which a mirror was lagging, stalled, losing or diverged. While it cannot be observed the incident is interrupted, not over.",
   propagation:
     "The share of the primary's operations that one, two … all mirrors had so long after the primary, by corrected arrival. What a mirror never delivered it never had. Only operations whose times are known at all of these mirrors are counted.",
   divergence:

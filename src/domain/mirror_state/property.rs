@@ -218,8 +218,9 @@ fn facts(events: &[(u8, u8, u8, u64, i64, u64, u64)]) -> Vec<Facts> {
                 .get(usize::from(impaired))
                 .copied()
                 .flatten();
-            f.link =
-                *[LinkFact::Down, LinkFact::New, LinkFact::Unsupported].get(usize::from(link)).unwrap_or(&LinkFact::Up);
+            f.link = *[LinkFact::Down, LinkFact::New, LinkFact::Unsupported, LinkFact::Ours]
+                .get(usize::from(link))
+                .unwrap_or(&LinkFact::Up);
             f.is_primary_delayed = flags & 3 == 3;
             f.is_throttled = flags == 4;
             f.seen.is_proved = flags != 5;
@@ -235,6 +236,19 @@ fn facts(events: &[(u8, u8, u8, u64, i64, u64, u64)]) -> Vec<Facts> {
     all
 }
 
+#[test]
+fn a_stall_is_worse_than_being_behind_and_ends_where_too_much_comes() {
+    let silent = |s: i64, f: &mut Facts| {
+        f.seen.received = 5;
+        owes(f, (s + 1) as u64, s);
+        f.is_throttled = (80..90).contains(&s);
+    };
+    let (_, seen) = while_so(silent, 140);
+    assert_eq!((seen[59], seen[60], seen[79]), (State::Lagging, State::Stalled, State::Stalled));
+    assert_eq!((seen[80], seen[89], seen[90]), (State::Throttled, State::Throttled, State::Lagging));
+    assert_eq!(seen[139], State::Lagging, "its silence begins anew");
+}
+
 proptest! {
     #[test]
     fn nobody_is_blamed_while_nobody_can_know(events in prop::collection::vec(event(), 1..60)) {
@@ -246,6 +260,7 @@ proptest! {
             let is_down = f.link != LinkFact::Up;
             let late = matches!(state, State::Lagging | State::Stalled);
             prop_assert!(!late || !is_down && f.seen.is_proved && !f.is_primary_delayed, "{state:?} of {f:?}");
+            prop_assert!(f.link != LinkFact::Ours || state == State::Unknown, "{state:?} of {f:?}");
             prop_assert!(f.link != LinkFact::Down || matches!(state, State::Unknown | State::Disconnected));
         }
     }
@@ -301,7 +316,7 @@ proptest! {
             // What changes with every step by itself: the notices of others.
             f.is_throttled = false;
             f.seen.divergence = None;
-            if f.link == LinkFact::Unsupported || f.link == LinkFact::New {
+            if matches!(f.link, LinkFact::Unsupported | LinkFact::New | LinkFact::Ours) {
                 f.link = LinkFact::Up;
             }
             f

@@ -86,7 +86,7 @@ fn ledger_that(begins: impl FnOnce(&mut Ledger)) -> Ledger {
         l.tick(p);
     }
     if l.wants_chain().is_some() {
-        l.chain(at(199_500), ChainOutcome::Complete);
+        l.chain(at(199_500), ChainOutcome::Complete { since: Tau::MIN, earliest: Tau::MIN });
     }
     l.tick(at(199_600));
     l
@@ -123,7 +123,7 @@ fn probe(host: &str, at_ms: i64) -> ProbeEvidence {
 }
 
 /// The world's picture: A was asked about one miss, and every host about its DID.
-fn picture() -> Picture {
+pub(crate) fn picture() -> Picture {
     picture_of(ledger())
 }
 
@@ -334,6 +334,13 @@ fn sessions_are_told_newest_first_with_what_ended_them() {
     });
     assert_eq!(page["sessions"], json!([open, closed]));
     assert_eq!(sessions::page(&picture(), SourceIx(9)), None);
+    let one = picture().mirrors[0].sessions[0].clone();
+    for (held, shown, is_cut) in [(64, 64, false), (65, 64, true)] {
+        let mut of_many = picture();
+        of_many.mirrors[0].sessions = vec![one.clone(); held];
+        let page = sessions::page(&of_many, A).unwrap();
+        assert_eq!((page["sessions"].as_array().unwrap().len(), &page["truncated"]), (shown, &json!(is_cut)), "{held}");
+    }
 }
 
 #[test]

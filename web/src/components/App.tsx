@@ -24,6 +24,7 @@ const DidPage = lazily(() => import("./DidPage").then((m) => m.DidPage), VIEW);
 const OpPage = lazily(() => import("./OpPage").then((m) => m.OpPage), VIEW);
 const ComparePage = lazily(() => import("./ComparePage").then((m) => m.ComparePage), VIEW);
 const EventsPage = lazily(() => import("./EventsPage").then((m) => m.EventsPage), VIEW);
+const Docs = lazily(() => import("./DocsPage").then((m) => m.DocsPage), VIEW);
 const IncidentsPage = lazily(() => import("./IncidentsPage").then((m) => m.IncidentsPage), VIEW);
 const IncidentPage = lazily(() => import("./IncidentsPage").then((m) => m.IncidentPage), VIEW);
 const MethodologyPage = lazily(() => import("./MethodologyPage").then((m) => m.MethodologyPage), VIEW);
@@ -61,6 +62,8 @@ function title(at: Route): string {
     case "methodology":
     case "internals":
       return `${at.page} · mirrorwatch`;
+    case "docs":
+      return `${at.view === "api" ? "API" : "problems of the API"} · mirrorwatch`;
     case "mirror":
       return `${at.id} · mirrorwatch`;
     case "incident":
@@ -98,6 +101,8 @@ function View({ at }: { at: Route }) {
       return <MethodologyPage />;
     case "internals":
       return <InternalsPage />;
+    case "docs":
+      return <Docs view={at.view} />;
     case "nowhere":
       return <Nowhere path={at.path} />;
   }

@@ -1,6 +1,7 @@
 import * as format from "../format";
 import { incidents } from "../state";
 import { IncidentList } from "./IncidentList";
+import { Info } from "./Info";
 import { ChartHead } from "./Twin";
 
 const SHOWN = 5;
@@ -13,7 +14,7 @@ export function RecentIncidents() {
   return (
     <section class="panel" aria-labelledby="incidents-title">
       <ChartHead id="incidents-title" json={incidents.url}>
-        Incidents
+        Incidents <Info about="incident" label="an incident" />
       </ChartHead>
       {page === null ? (
         <p class="hint">{error === null ? "Asking…" : `Could not be read (${error}); trying again.`}</p>
