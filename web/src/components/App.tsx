@@ -102,7 +102,7 @@ function View({ at }: { at: Route }) {
     case "internals":
       return <InternalsPage />;
     case "docs":
-      return <Docs view={at.view} />;
+      return <Docs key={at.view} view={at.view} />;
     case "nowhere":
       return <Nowhere path={at.path} />;
   }
