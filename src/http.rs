@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod mirror_parts;
 mod negotiate;
 mod nodes;
+pub mod openapi;
 pub mod ops_query;
 mod panics;
 mod pool;

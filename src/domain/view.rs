@@ -235,4 +235,4 @@ pub fn ns_as_ms(ns: i64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

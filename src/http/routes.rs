@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, live, metrics, mirror_parts, recheck, sse, status};
+use super::{badges, details, live, metrics, mirror_parts, openapi, recheck, sse, status};
 use crate::domain::view::propagation;
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
@@ -100,6 +100,7 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
 
 /// Registers every address below `/api`, and the probes.
 pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
+    openapi::prepare();
     for endpoint in &ENDPOINTS {
         let path = format!("{API}{}", endpoint.key);
         match endpoint.windows {
@@ -127,6 +128,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(recheck::reprobe(state))
         .service(live_socket(state))
         .service(readable("/api/v1/stream", state, sse::open))
+        .service(readable("/api/v1/openapi.json", state, openapi::answer))
         .service(badges::badge(state))
         .service(readable("/status", state, status::page))
         .service(readable("/status.css", state, status::style))

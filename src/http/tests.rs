@@ -1,6 +1,7 @@
 //! Every address from outside: what it answers, with which headers, and what it refuses.
 
 mod headers;
+mod openapi;
 mod recheck;
 mod wire;
 mod words;
@@ -68,13 +69,15 @@ const DETAILS: [&str; 13] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 9] = [
+const HTML: [&str; 11] = [
     "/",
     "/misses?verdict=missed",
     "/compare?a=p&b=m1",
     "/events",
     "/methodology",
     "/internals",
+    "/docs",
+    "/docs/errors",
     "/mirrors/m1",
     "/did/did:plc:x",
     "/op/did:plc:x/bafy",

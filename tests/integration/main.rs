@@ -32,6 +32,7 @@ mod log;
 mod logux;
 mod metrics;
 mod mirrors;
+mod openapi;
 mod panics;
 mod primary;
 mod promises;

@@ -86,7 +86,7 @@ fn ledger_that(begins: impl FnOnce(&mut Ledger)) -> Ledger {
         l.tick(p);
     }
     if l.wants_chain().is_some() {
-        l.chain(at(199_500), ChainOutcome::Complete);
+        l.chain(at(199_500), ChainOutcome::Complete { since: Tau::MIN, earliest: Tau::MIN });
     }
     l.tick(at(199_600));
     l
@@ -123,7 +123,7 @@ fn probe(host: &str, at_ms: i64) -> ProbeEvidence {
 }
 
 /// The world's picture: A was asked about one miss, and every host about its DID.
-fn picture() -> Picture {
+pub(crate) fn picture() -> Picture {
     picture_of(ledger())
 }
 
