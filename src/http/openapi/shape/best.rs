@@ -13,12 +13,14 @@ pub struct BestPage {
     pub mirror: Option<RecommendedMirror>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub mirror_reason: Option<NullReason>,
     /// Since when it is recommended.
     #[schema(required)]
     pub since_at: Option<Instant>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub since_at_reason: Option<NullReason>,
     /// What speaks for it, or why there is none, in one sentence.
     pub why: String,

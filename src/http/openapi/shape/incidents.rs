@@ -37,6 +37,7 @@ pub struct Incident {
     pub ended_at: Option<Instant>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub ended_at_reason: Option<NullReason>,
     /// The bad state of now, or the last one.
     pub state: MirrorState,

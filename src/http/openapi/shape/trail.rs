@@ -48,12 +48,14 @@ pub struct MirrorRttPage {
     pub correction_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub correction_ms_reason: Option<NullReason>,
     /// Half their sum, milliseconds.
     #[schema(required)]
     pub uncertainty_ms: Option<f64>,
     /// Why it is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub uncertainty_ms_reason: Option<NullReason>,
     /// Since the start, some hours at most.
     pub series: RttSeries,
