@@ -13,6 +13,7 @@ pub mod client_address;
 pub mod detail;
 mod details;
 mod door;
+mod event_stream;
 mod guard;
 mod head;
 mod limit;
