@@ -81,7 +81,7 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
 /// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 13] = [
     "/",
     "/misses",
     "/compare",

@@ -69,7 +69,7 @@ const DETAILS: [&str; 13] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 11] = [
+const HTML: [&str; 13] = [
     "/",
     "/misses?verdict=missed",
     "/compare?a=p&b=m1",
