@@ -475,6 +475,8 @@ export interface Propagation {
   ops_in_window: number;
   ops_used: number;
   ops_left_out: number;
+  /** Every so many-th operation was looked at. */
+  sampled_every: number;
   at_s: number[];
   mean_mirror_ratio: number[] | null;
   by_mirrors: {

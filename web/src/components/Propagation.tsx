@@ -36,6 +36,13 @@ export function propagationSummary(page: Page): string {
   return `${begin}; ${never}.`;
 }
 
+/** What the curves rest on: all operations of the window, or every so many of them. */
+export function basisText({ ops_used, ops_left_out, ops_in_window, sampled_every }: Page): string {
+  const looked = ops_used + ops_left_out;
+  const sample = sampled_every === 1 ? "" : ` (every ${sampled_every}th of ${format.count(ops_in_window)})`;
+  return `Made of ${format.nOfN(ops_used, looked)} operations looked at${sample}: those whose times are known at all of these mirrors.`;
+}
+
 /** How operations spread: the share of them that one, two … all mirrors have, over the time since the primary's. */
 export function Propagation() {
   const feed = propagation.value;
@@ -95,8 +102,7 @@ export function Propagation() {
             ))}
           </ul>
           <p class="summary" data-propagation={data.ops_used}>
-            {summary} {format.nOfN(data.ops_used, data.ops_in_window)} operations of the window could be timed
-            at all of these mirrors.
+            {summary} {basisText(data)}
             {data.left_out_mirrors.length === 0
               ? ""
               : ` Left out, for too little is known of their times: ${data.left_out_mirrors.map(({ id }) => format.visible(id)).join(", ")}.`}

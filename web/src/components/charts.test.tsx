@@ -7,7 +7,7 @@ import { Cdf } from "./Cdf";
 import { depth, divergenceSummary } from "./DivergenceStrip";
 import { distributionSummary } from "./LagDistribution";
 import { lazily } from "./lazily";
-import { lineName, propagationSummary } from "./Propagation";
+import { basisText, lineName, propagationSummary } from "./Propagation";
 import { Twin } from "./Twin";
 
 const plain = (text: string) => text.replaceAll(THIN, " ");
@@ -24,6 +24,11 @@ describe("sentences of charts", () => {
     const page = { ops_used: 100, by_mirrors: [line(1, 2, 0), line(2, 30, 4)] } as unknown as Propagation;
     expect(plain(propagationSummary(page))).toBe(
       "Half of the operations are at one mirror after 2.00 ms and at all 2 after 30.0 ms; 4 of 100 never reached them all.",
+    );
+    const basis = { ...page, ops_left_out: 20, ops_in_window: 960, sampled_every: 8 };
+    expect(plain(basisText(basis))).toMatch(/^Made of 100 of 120 operations looked at \(every 8th of 960\)/);
+    expect(plain(basisText({ ...basis, sampled_every: 1 }))).toMatch(
+      /^Made of 100 of 120 operations looked at:/,
     );
     expect(propagationSummary({ ...page, by_mirrors: [] })).toMatch(/cannot be told yet/);
     expect([lineName(1, 3), lineName(2, 3), lineName(3, 3), lineName(1, 1)]).toEqual([
