@@ -39,7 +39,7 @@ export function propagationSummary(page: Page): string {
 /** What the curves rest on: all operations of the window, or every so many of them. */
 export function basisText({ ops_used, ops_left_out, ops_in_window, sampled_every }: Page): string {
   const looked = ops_used + ops_left_out;
-  const sample = sampled_every === 1 ? "" : ` (every ${sampled_every}th of ${format.count(ops_in_window)})`;
+  const sample = sampled_every === 1 ? "" : ` (one in ${sampled_every} of ${format.count(ops_in_window)})`;
   return `Made of ${format.nOfN(ops_used, looked)} operations looked at${sample}: those whose times are known at all of these mirrors.`;
 }
 

@@ -26,7 +26,7 @@ describe("sentences of charts", () => {
       "Half of the operations are at one mirror after 2.00 ms and at all 2 after 30.0 ms; 4 of 100 never reached them all.",
     );
     const basis = { ...page, ops_left_out: 20, ops_in_window: 960, sampled_every: 8 };
-    expect(plain(basisText(basis))).toMatch(/^Made of 100 of 120 operations looked at \(every 8th of 960\)/);
+    expect(plain(basisText(basis))).toMatch(/^Made of 100 of 120 operations looked at \(one in 8 of 960\)/);
     expect(plain(basisText({ ...basis, sampled_every: 1 }))).toMatch(
       /^Made of 100 of 120 operations looked at:/,
     );
