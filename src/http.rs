@@ -19,6 +19,7 @@ mod head;
 mod limit;
 mod live;
 pub mod metrics;
+pub mod mirror_parts;
 mod negotiate;
 mod node_events;
 mod nodes;

@@ -13,6 +13,7 @@ pub mod history;
 pub mod lag;
 pub mod misses;
 pub mod overview;
+pub mod propagation;
 pub mod rtt;
 pub mod stats;
 pub mod status;

@@ -149,6 +149,8 @@ impl History {
             mirrors: self.ids.iter().map(|id| info(id)).collect(),
             started: Tau(0),
             events: Vec::new(),
+            recommended: mirrorwatch::domain::recommend::Recommendation::default(),
+            changes: Arc::default(),
             degraded: Vec::new(),
             internals: Value::Null,
             validity: ValidityCounts::default(),

@@ -53,7 +53,7 @@ use audit::Audit;
 use events::EventLog;
 use invalid::InvalidLog;
 use save::Saver;
-use serde_json::Value;
+use serde_json::{Value, json};
 use standing::Standings;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -236,8 +236,10 @@ impl Collector {
             anchored: parts.anchored,
             fail: parts.fail,
         };
+        let saved_ms = parts.kept.saved_ms;
         for (kind, text) in parts.notes {
-            collector.note(&kind, None, text);
+            let since = (kind == "observer_down").then(|| json!({ "since_unix_ms": saved_ms }));
+            collector.events.add_with(collector.labels.utc_ms(now), &kind, None, text, since);
         }
         if unreadable > 0 {
             collector.note("state_damaged", None, format!("state: {unreadable} rows of evidence could not be read"));

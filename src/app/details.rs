@@ -9,9 +9,12 @@ use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::view::ops::{OpsPage, Position};
-use crate::domain::view::{Picture, compare, did, evidence, op, ops, recent, sessions};
+use crate::domain::view::{
+    Picture, compare, did, divergence, evidence, freshness, incidents, lag, op, ops, recent, rtt, sessions, windows,
+};
 use crate::domain::window_kind::WindowKind;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
+use crate::http::mirror_parts::MirrorPart;
 use crate::http::ops_query::{OpsQuery, Scope};
 use crate::recompute::CaptureSource;
 use futures_util::future::BoxFuture;
@@ -60,6 +63,13 @@ fn answer(
         Question::Evidence(key) => found(evidence_page(picture, *key, snapshot_id)).map(|data| page(&data)),
         Question::Recent => Ok(page(&recent::page(&recent::of(picture)))),
         Question::Sessions(id) => sessions_page(picture, id).map(|data| page(&data)),
+        Question::Incident(id) => {
+            incidents::detail(picture, id).map(|data| page(&data)).ok_or(DetailError::NoSuchIncident)
+        }
+        Question::Mirror { id, part } => {
+            let (data, window_ms) = mirror_page(picture, id, *part)?;
+            Ok(DetailPage { window_ms, ..page(&data) })
+        }
         Question::Compare { a, b, window } => {
             let (data, from_ms, to_ms) = compare_page(picture, a, b, *window)?;
             Ok(DetailPage { window_ms: Some((from_ms, to_ms)), ..page(&data) })
@@ -86,6 +96,28 @@ fn source(picture: &Picture, id: &str) -> Result<SourceIx, DetailError> {
 
 fn sessions_page(picture: &Picture, id: &str) -> Result<Value, DetailError> {
     found(sessions::page(picture, source(picture, id)?))
+}
+
+/// One mirror, looked at closely, with the bounds of the window where there is one.
+fn mirror_page(picture: &Picture, id: &str, part: MirrorPart) -> Result<(Value, Option<(i64, i64)>), DetailError> {
+    let gone = || DetailError::Internal("the mirror is configured and not known".to_owned());
+    let m = source(picture, id)?.mirror_index().ok_or_else(gone)?;
+    let without = |data: Option<Value>| data.map(|data| (data, None)).ok_or_else(gone);
+    match part {
+        MirrorPart::Windows(query) => {
+            let (data, from_ms, to_ms) = windows::page(picture, m, &query)
+                .map_err(|too_many| DetailError::TooManyWindows { asked: too_many.asked })?;
+            Ok((data, Some((from_ms, to_ms))))
+        }
+        MirrorPart::Lag(window) => {
+            let figures = picture.capture.window(window);
+            let data = lag::mirror(picture, m, &figures).ok_or_else(gone)?;
+            Ok((data, Some((figures.from_ms, figures.to_ms))))
+        }
+        MirrorPart::Freshness => without(freshness::page(picture, m)),
+        MirrorPart::Rtt => without(rtt::mirror(picture, m)),
+        MirrorPart::Divergence => without(divergence::mirror(picture, m)),
+    }
 }
 
 fn compare_page(picture: &Picture, a: &str, b: &str, window: WindowKind) -> Result<(Value, i64, i64), DetailError> {

@@ -13,7 +13,7 @@ use crate::ports::log_book::Horizon;
 use crate::ports::store::{LogPrune, PrunePlan};
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
-    Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, rtt, stats,
+    Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, propagation, rtt, stats,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -34,13 +34,14 @@ pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, l
         fail: lasting.outside.fail.clone(),
     };
     let mut driver = Driver::new(Arc::new(pictures.clone()), Arc::clone(pages), options);
-    let recomputers: [Arc<dyn Recompute<Picture>>; 8] = [
+    let recomputers: [Arc<dyn Recompute<Picture>>; 9] = [
         Arc::new(coverage::Coverage),
         Arc::new(lag::Lag),
         Arc::new(misses::Misses { listed: Arc::clone(&lasting.listed_misses) }),
         Arc::new(rtt::Rtt),
         Arc::new(history::History),
         Arc::new(divergence::Divergence),
+        Arc::new(propagation::Propagation),
         Arc::new(stats::Stats),
         Arc::new(overview::Overview),
     ];

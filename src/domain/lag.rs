@@ -44,7 +44,58 @@ fn middle_of(bucket: i16) -> i64 {
     if bucket < 0 { -magnitude } else { magnitude }
 }
 
+/// Buckets that [`LagHistogram::spread`] takes together.
+const TOGETHER: u64 = 8;
+
+/// The smallest magnitude in microseconds that falls into this bucket or one further from zero.
+fn edge_of(index: u64) -> i64 {
+    if index < 2 * STEPS {
+        return index as i64;
+    }
+    let shift = index / STEPS - 1;
+    ((index - shift * STEPS) << shift) as i64
+}
+
+/// A part of a distribution.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Where it begins, microseconds.
+    pub from_us: i64,
+    /// Where it ends, microseconds; of the two edges the one nearer to zero belongs to it.
+    pub to_us: i64,
+    /// Samples in it.
+    pub count: u64,
+}
+
 impl LagHistogram {
+    /// The distribution in parts that are at most 6.3 % wide (8 µs around zero), in rising order; those without a sample are
+    /// left out.
+    #[must_use]
+    pub fn spread(&self) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for &(bucket, n) in &self.buckets {
+            let first = u64::from(bucket.unsigned_abs()) / TOGETHER * TOGETHER;
+            let (near_us, far_us) = (edge_of(first), edge_of(first + TOGETHER));
+            let (from_us, to_us) = if bucket < 0 { (-far_us, -near_us) } else { (near_us, far_us) };
+            match parts.last_mut().filter(|last| last.from_us == from_us) {
+                Some(last) => last.count += u64::from(n),
+                None => parts.push(Part { from_us, to_us, count: u64::from(n) }),
+            }
+        }
+        parts
+    }
+
+    /// The quantile `q` of one step of a series in milliseconds; none where no sample lies beyond it. A step has few samples
+    /// and is read beside its neighbours, so that one is enough where a figure needs five.
+    #[must_use]
+    pub fn of_step_ms(&self, q: f64) -> Option<f64> {
+        let n = self.count();
+        if (n as f64) * q.min(1.0 - q) < 1.0 {
+            return None;
+        }
+        self.at_rank((n as f64 * q).ceil() as u64).map(|us| ms(us as f64))
+    }
+
     /// Counts one sample.
     pub fn record(&mut self, us: i64) {
         let bucket = bucket_of(us);
@@ -247,6 +298,26 @@ mod tests {
 
     proptest! {
         #[test]
+        fn every_sample_lies_in_one_part_of_the_spread(samples in prop::collection::vec(-90_000_000_i64..90_000_000, 0..80)) {
+            let mut hist = LagHistogram::default();
+            for &us in &samples {
+                hist.record(us);
+            }
+            let parts = hist.spread();
+            prop_assert!(parts.windows(2).all(|p| p[0].to_us <= p[1].from_us), "{parts:?}");
+            for part in &parts {
+                let is_in = |us: &&i64| match **us {
+                    us if us < 0 => part.from_us < us && us <= part.to_us,
+                    us => part.from_us <= us && us < part.to_us,
+                };
+                prop_assert_eq!(samples.iter().filter(is_in).count() as u64, part.count, "{:?}", part);
+                let near = part.from_us.abs().min(part.to_us.abs());
+                prop_assert!(part.to_us - part.from_us <= (near / 16).max(8) + 1, "{:?}", part);
+            }
+            prop_assert_eq!(parts.iter().map(|p| p.count).sum::<u64>(), samples.len() as u64);
+        }
+
+        #[test]
         fn a_bucket_is_at_most_half_a_percent_off(us in -90_000_000_000_i64..90_000_000_000) {
             let off = (middle_of(bucket_of(us)) - us).abs() as f64;
             prop_assert!(off <= us.abs() as f64 * 0.004 + 0.5, "{us} became {}", middle_of(bucket_of(us)));
@@ -287,6 +358,18 @@ mod tests {
         hist.record(499_000);
         assert!(percentiles(&hist, 0).0["p99_ms"].is_f64());
         assert_eq!(percentiles(&LagHistogram::default(), 0).1["p50_ms"], "no_data");
+    }
+
+    #[test]
+    fn a_step_tells_a_quantile_beyond_which_a_sample_lies() {
+        let mut hist = LagHistogram::default();
+        (1..=19).for_each(|i| hist.record(i * 10));
+        assert_eq!((hist.of_step_ms(0.05), hist.of_step_ms(0.5), hist.of_step_ms(0.95)), (None, Some(0.1), None));
+        hist.record(200);
+        assert_eq!(
+            (hist.of_step_ms(0.05), hist.of_step_ms(0.95), hist.of_step_ms(0.99)),
+            (Some(0.01), Some(0.19), None)
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod saved;
 pub mod series;
 mod standing;
 mod state;
+mod trails;
 
 pub use capture::{Capture, MirrorCapture, SourceCapture};
 pub use chains::ChainCounts;
@@ -137,6 +138,8 @@ pub struct Ledger {
     rollups: Arc<Rollups>,
     dirty_hours: BTreeSet<u32>,
     rollups_at: Tau,
+    /// When it was last noted how far behind mirrors are.
+    trailed_at: Tau,
     persist: Persist,
     journal: Journal,
     #[cfg(test)]
@@ -176,6 +179,7 @@ impl Ledger {
             rollups: Arc::new(Rollups::new(mirrors.len(), params.interval_ms)),
             dirty_hours: BTreeSet::new(),
             rollups_at: Tau::MIN,
+            trailed_at: Tau::MIN,
             persist: Persist::default(),
             journal: Journal::default(),
             #[cfg(test)]
@@ -322,16 +326,20 @@ impl Ledger {
     /// A round trip of `rtt_ns` nanoseconds by TCP connect to the address that the source's stream is connected to.
     pub fn rtt(&mut self, source: SourceIx, at: Tau, peer: Peer, rtt_ns: i64) {
         let keep = self.is_mutant(Mutant::NoPeerReset);
+        let at_ms = self.labels.utc_ms(at);
         let Some(s) = self.source_mut(source) else { return };
         let peer = if keep { s.rtt.peer().unwrap_or(peer) } else { peer };
         s.rtt.add(at, peer, rtt_ns);
         s.rtts.set(at, s.rtt.min_ns());
+        Arc::make_mut(&mut s.trail).tcp(at_ms, rtt_ns);
     }
 
     /// A round trip as the kernel measured it on the live socket.
     pub fn tcp_info_rtt(&mut self, source: SourceIx, at: Tau, peer: Peer, rtt_ns: i64) {
+        let at_ms = self.labels.utc_ms(at);
         if let Some(s) = self.source_mut(source) {
             s.tcp_info_rtt.add(at, peer, rtt_ns);
+            Arc::make_mut(&mut s.trail).tcp_info(at_ms, rtt_ns);
         }
     }
 
@@ -350,6 +358,7 @@ impl Ledger {
         self.judge_extras();
         self.evict_old();
         self.advance_intervals();
+        self.note_heads();
     }
 
     /// Whether the primary's operations come later after their `createdAt` than usual.

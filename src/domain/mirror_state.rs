@@ -99,6 +99,12 @@ impl State {
         }
     }
 
+    /// The state of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<State> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// Whether the state is held against the mirror, and so needs an observer and a primary that can be believed.
     #[must_use]
     pub const fn is_bad(self) -> bool {

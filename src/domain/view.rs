@@ -3,6 +3,7 @@
 //! Field names are those of the API; a value that cannot be told is `null` beside its reason, and 0 means zero.
 
 pub mod badge;
+pub mod best;
 pub mod chain;
 pub mod compare;
 pub mod content;
@@ -12,7 +13,9 @@ pub mod divergence;
 pub mod event;
 pub mod evidence;
 pub mod extras;
+pub mod freshness;
 pub mod history;
+pub mod incidents;
 pub mod internals;
 pub mod lag;
 pub mod link;
@@ -23,6 +26,7 @@ pub mod op;
 pub mod ops;
 pub mod overview;
 mod percent;
+pub mod propagation;
 pub mod recent;
 pub mod rtt;
 pub mod sample;
@@ -30,13 +34,16 @@ pub mod sessions;
 pub mod stats;
 pub mod status;
 pub mod tallies;
+pub mod windows;
 
 use super::confirm::Load;
 use super::evidence::Evidence;
 use super::impair::Watching;
+use super::incident::Told;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
 use super::mirror_state::Standing;
+use super::recommend::Recommendation;
 use super::refused::{LastReject, Refused};
 use super::sample::Samples;
 use super::sessions::Session;
@@ -46,7 +53,7 @@ use super::time::{Labels, Tau, rfc3339_ms};
 use super::transport::Taken;
 use event::Event;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A source beside its figures: who it is and how its link stands.
@@ -125,6 +132,10 @@ pub struct Picture {
     pub started: Tau,
     /// Latest events, newest first.
     pub events: Vec<Event>,
+    /// Which mirror to use.
+    pub recommended: Recommendation,
+    /// The latest changes of mirrors' states, newest first.
+    pub changes: Arc<VecDeque<Told>>,
     /// What is wrong with keeping data, for people; empty when nothing is.
     pub degraded: Vec<String>,
     /// Recomputers, queues and limits, as their owners tell them.

@@ -83,11 +83,13 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
 /// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 13] = [
     "/",
     "/misses",
     "/compare",
     "/events",
+    "/incidents",
+    "/incidents/{id}",
     "/methodology",
     "/internals",
     "/docs",
@@ -305,6 +307,8 @@ mod tests {
             "/misses?verdict=missed",
             "/compare?a=primary&b=m",
             "/events",
+            "/incidents",
+            "/incidents/m-1",
             "/methodology",
             "/internals",
             "/live?kind=update",

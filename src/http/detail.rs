@@ -4,11 +4,13 @@
 use actix_web::http::StatusCode;
 use futures_util::future::BoxFuture;
 
+use super::mirror_parts::MirrorPart;
 use super::ops_query::{OpsQuery, bad_cursor};
 use super::problem::Problem;
 use crate::domain::did::Did;
 use crate::domain::op::OpKey;
 use crate::domain::view::recent::Recent;
+use crate::domain::view::windows::WINDOWS_MAX;
 use crate::domain::window_kind::WindowKind;
 
 /// A question; checked.
@@ -26,6 +28,15 @@ pub enum Question {
     Recent,
     /// When the link of a mirror of this id was up.
     Sessions(String),
+    /// The incident of this id.
+    Incident(String),
+    /// One mirror, looked at closely.
+    Mirror {
+        /// Its id; it exists.
+        id: String,
+        /// What of it.
+        part: MirrorPart,
+    },
     /// Two hosts beside each other; both exist and differ.
     Compare {
         /// Id of the first.
@@ -47,6 +58,8 @@ impl Question {
             Question::Evidence(key) => format!("/api/v1/ops/{}/{}/evidence", key.did, key.cid),
             Question::Recent => "/api/v1/ops/recent".to_owned(),
             Question::Sessions(id) => format!("/api/v1/mirrors/{id}/sessions"),
+            Question::Incident(id) => format!("/api/v1/incidents/{id}"),
+            Question::Mirror { id, part } => format!("/api/v1/mirrors/{id}/{}", part.path()),
             Question::Compare { a, b, window } => format!("/api/v1/compare?a={a}&b={b}&window={}", window.name()),
         }
     }
@@ -66,7 +79,9 @@ impl Question {
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
             Question::Recent => "/live".to_owned(),
-            Question::Sessions(id) => format!("/mirrors/{id}"),
+            Question::Mirror { id, part: MirrorPart::Lag(window) } => format!("/mirrors/{id}?range={}", window.name()),
+            Question::Incident(id) => format!("/incidents/{id}"),
+            Question::Sessions(id) | Question::Mirror { id, .. } => format!("/mirrors/{id}"),
             Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
         }
     }
@@ -102,6 +117,15 @@ pub enum DetailError {
     /// The cursor's revision is gone.
     #[error("the cursor has expired")]
     CursorExpired,
+    /// Nothing is known of the incident.
+    #[error("there is no such incident, or it is not kept any more; see /api/v1/incidents")]
+    NoSuchIncident,
+    /// More windows than one answer has.
+    #[error("{asked} windows; at most {WINDOWS_MAX} in one answer")]
+    TooManyWindows {
+        /// How many were asked for.
+        asked: i64,
+    },
     /// Too much to do.
     #[error("overloaded")]
     Overloaded,
@@ -150,8 +174,12 @@ impl From<&DetailError> for Problem {
         match error {
             DetailError::NoSuchDid => Problem::new(StatusCode::NOT_FOUND, "no_such_did", error.to_string()),
             DetailError::NoSuchOp => Problem::new(StatusCode::NOT_FOUND, "no_such_op", error.to_string()),
+            DetailError::NoSuchIncident => Problem::new(StatusCode::NOT_FOUND, "no_such_incident", error.to_string()),
             DetailError::BadCursor => bad_cursor(),
             DetailError::CursorExpired => Problem::new(StatusCode::GONE, "page_expired", "start again without it"),
+            DetailError::TooManyWindows { .. } => {
+                Problem::bad_query("too_many_windows", "from", error.to_string()).limit(WINDOWS_MAX.unsigned_abs())
+            }
             DetailError::Overloaded => {
                 Problem::unavailable("overloaded", "too many questions at once; retry in 1 s", 1)
             }

@@ -31,6 +31,14 @@ pub fn sessions(state: &web::Data<HttpState>) -> Resource {
     })
 }
 
+/// `/incidents/{id}`.
+pub fn incident(state: &web::Data<HttpState>) -> Resource {
+    detail("/api/v1/incidents/{id}", state, |request, _| {
+        Params::parse(request.query_string(), &[])?;
+        Ok(Question::Incident(request.match_info().query("id").to_owned()))
+    })
+}
+
 /// `/ops`.
 pub fn ops(state: &web::Data<HttpState>) -> Resource {
     detail("/api/v1/ops", state, |request, state| {
@@ -96,7 +104,7 @@ fn key(request: &HttpRequest) -> Result<OpKey, Problem> {
 
 /// A resource that is read, whose answers are waited for: GET and HEAD by what `read` makes of the request, OPTIONS, 405
 /// for the rest.
-fn detail(
+pub(super) fn detail(
     path: &str,
     state: &web::Data<HttpState>,
     read: fn(&HttpRequest, &HttpState) -> Result<Question, Problem>,

@@ -27,7 +27,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 47] = [
+pub const METRICS: [(&str, &str, &str); 48] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -63,6 +63,7 @@ pub const METRICS: [(&str, &str, &str); 47] = [
     ("mirrorwatch_confirmations_total", "counter", "Misses and extras that were explained, by what was found"),
     ("mirrorwatch_audit_samples_total", "counter", "Samples of whole logs, by how they compared"),
     ("mirrorwatch_verdict", "gauge", "1 for the state that a mirror is in"),
+    ("mirrorwatch_incidents_open", "gauge", "Incidents of a mirror that go on"),
     ("mirrorwatch_observer_impaired", "gauge", "1 for each reason why the observer cannot be believed now"),
     ("mirrorwatch_observer_impaired_seconds_total", "counter", "For how long each such reason held"),
     ("mirrorwatch_clock_offset_seconds", "gauge", "By how much the system's clock has moved away from the labels"),
@@ -108,6 +109,7 @@ pub fn answer(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, 
         overview: data("overview"),
         internals: data("internals"),
         divergence: data("analytics/divergence"),
+        incidents: data("incidents"),
         coverage: WindowKind::ALL.map(coverage).into(),
         now_ms: state.now_ms(),
     };
@@ -123,6 +125,7 @@ struct Scrape {
     overview: Value,
     internals: Value,
     divergence: Value,
+    incidents: Value,
     coverage: Vec<(&'static str, CoveragePage)>,
     now_ms: i64,
 }
@@ -254,6 +257,7 @@ mod tests {
                 "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3 },
                 "log": { "received": 4, "too_old": 1, "refused": 0 } }),
             divergence: json!({ "age_ge_s": [1, 60], "mirrors": [{ "id": "a", "missing_ops": [4, 2], "extra_ops": [1, 0] }] }),
+            incidents: json!({ "open_by_mirror": { "a": 2 } }),
             coverage: vec![(
                 "5m",
                 serde_json::from_value(json!({ "data": { "mirrors": [
@@ -284,6 +288,7 @@ mod tests {
             "mirrorwatch_op_outcomes_total{mirror=\"a\",outcome=\"on_time\",kind=\"genesis\"} 0",
             "mirrorwatch_outcome_revisions_total{mirror=\"a\",from=\"missed\",to=\"late\"} 1",
             "mirrorwatch_missing_ops{mirror=\"a\",age_ge_seconds=\"60\"} 2",
+            "mirrorwatch_incidents_open{mirror=\"a\"} 2",
             "mirrorwatch_extra_ops{mirror=\"a\",age_ge_seconds=\"1\"} 1",
             "mirrorwatch_coverage_ratio{mirror=\"a\",window=\"5m\"} 0.5",
             "mirrorwatch_lag_seconds_bucket{mirror=\"a\",le=\"0.01\"} 3",

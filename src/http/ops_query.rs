@@ -187,7 +187,11 @@ fn kind(text: &str) -> Result<Kind, Problem> {
     found.ok_or_else(|| one_of("bad_kind", "kind", text, Kind::ALL.map(Kind::name)))
 }
 
-fn instant_ms(parameter: &str, text: &str) -> Result<i64, Problem> {
+/// An instant as UTC milliseconds.
+///
+/// # Errors
+/// `bad_time`.
+pub fn instant_ms(parameter: &str, text: &str) -> Result<i64, Problem> {
     let read = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond).ok();
     // Earlier ones have no year of four digits, and would be another instant in our own links.
     read.filter(|ms| *ms >= INSTANT_MIN_MS).ok_or_else(|| {

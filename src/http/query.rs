@@ -50,11 +50,19 @@ impl<'a> Params<'a> {
     /// # Errors
     /// `bad_window` with the closed list.
     pub fn window(&self, default: WindowKind) -> Result<WindowKind, Problem> {
+        self.window_of(&WindowKind::ALL, default)
+    }
+
+    /// The window out of those that this address knows, or `default`.
+    ///
+    /// # Errors
+    /// `bad_window` with the closed list.
+    pub fn window_of(&self, known: &[WindowKind], default: WindowKind) -> Result<WindowKind, Problem> {
         let Some(name) = self.get("window") else {
             return Ok(default);
         };
-        WindowKind::parse(name)
-            .ok_or_else(|| one_of("bad_window", "window", name, WindowKind::ALL.map(WindowKind::name)))
+        let found = known.iter().copied().find(|window| window.name() == name);
+        found.ok_or_else(|| one_of("bad_window", "window", name, known.iter().map(|window| window.name())))
     }
 }
 

@@ -13,7 +13,8 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, live, metrics, openapi, recheck, sse, status};
+use super::{badges, details, live, metrics, mirror_parts, openapi, recheck, sse, status};
+use crate::domain::view::propagation;
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{PageSpec, Published};
 
@@ -27,20 +28,20 @@ struct Endpoint {
     key: &'static str,
     /// The same view for people.
     html: &'static str,
-    /// The window unless asked otherwise, where there are windows.
-    window: Option<WindowKind>,
+    /// The windows, and the one unless asked otherwise, where there are windows.
+    windows: Option<(&'static [WindowKind], WindowKind)>,
 }
 
 const fn plain(key: &'static str, html: &'static str) -> Endpoint {
-    Endpoint { key, html, window: None }
+    Endpoint { key, html, windows: None }
 }
 
 const fn windowed(key: &'static str, window: WindowKind) -> Endpoint {
-    Endpoint { key, html: "/", window: Some(window) }
+    Endpoint { key, html: "/", windows: Some((&WindowKind::ALL, window)) }
 }
 
 /// The busiest first: the router tries them in turn.
-const ENDPOINTS: [Endpoint; 13] = [
+const ENDPOINTS: [Endpoint; 16] = [
     plain("overview", "/"),
     windowed("analytics/coverage", WindowKind::H6),
     windowed("analytics/lag", WindowKind::H1),
@@ -48,10 +49,13 @@ const ENDPOINTS: [Endpoint; 13] = [
     windowed("analytics/history", WindowKind::H6),
     plain("analytics/rtt", "/"),
     plain("analytics/divergence", "/"),
+    Endpoint { key: "propagation", html: "/", windows: Some((&propagation::WINDOWS, WindowKind::H1)) },
     plain("mirrors", "/"),
     plain("primary", "/"),
     plain("observer", "/"),
     plain("events", "/events"),
+    plain("incidents", "/incidents"),
+    plain("best", "/"),
     plain("internals", "/internals"),
     plain("methodology", "/methodology"),
 ];
@@ -72,11 +76,11 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
         specs.push(PageSpec { self_path: format!("{API}{key}"), key, html_path, is_bare: false });
     };
     for endpoint in &ENDPOINTS {
-        if endpoint.window.is_none() {
+        let Some((windows, _)) = endpoint.windows else {
             push(endpoint.key.to_owned(), endpoint.html.to_owned());
             continue;
-        }
-        for window in WindowKind::ALL {
+        };
+        for &window in windows {
             push(window_key(endpoint.key, window), format!("{}?range={}", endpoint.html, window.name()));
         }
     }
@@ -99,8 +103,8 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
     openapi::prepare();
     for endpoint in &ENDPOINTS {
         let path = format!("{API}{}", endpoint.key);
-        match endpoint.window {
-            Some(default) => config.service(windowed_page(&path, endpoint.key, default, state)),
+        match endpoint.windows {
+            Some(windows) => config.service(windowed_page(&path, endpoint.key, windows, state)),
             None => config.service(page(&path, endpoint.key, state)),
         };
     }
@@ -109,6 +113,12 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(mirror(state))
         .service(details::mirror_ops(state))
         .service(details::sessions(state))
+        .service(mirror_parts::windows(state))
+        .service(mirror_parts::lag(state))
+        .service(mirror_parts::freshness(state))
+        .service(mirror_parts::rtt(state))
+        .service(mirror_parts::divergence(state))
+        .service(details::incident(state))
         .service(details::ops(state))
         .service(details::recent(state))
         .service(details::op(state))
@@ -181,13 +191,16 @@ fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource
     })
 }
 
-fn windowed_page(path: &str, key: &'static str, default: WindowKind, state: &web::Data<HttpState>) -> Resource {
-    let pages: Vec<(WindowKind, Arc<Published>)> = WindowKind::ALL
-        .into_iter()
-        .filter_map(|window| Some((window, state.pages.get(&window_key(key, window))?)))
-        .collect();
+fn windowed_page(
+    path: &str,
+    key: &'static str,
+    (known, default): (&'static [WindowKind], WindowKind),
+    state: &web::Data<HttpState>,
+) -> Resource {
+    let pages: Vec<(WindowKind, Arc<Published>)> =
+        known.iter().filter_map(|&window| Some((window, state.pages.get(&window_key(key, window))?))).collect();
     readable(path, state, move |request, state| {
-        let window = Params::parse(request.query_string(), &["window"])?.window(default)?;
+        let window = Params::parse(request.query_string(), &["window"])?.window_of(known, default)?;
         let page = pages.iter().find(|(held, _)| *held == window).map(|(_, page)| page);
         canonical::answer(page.ok_or_else(|| missing(key))?, request, state)
     })

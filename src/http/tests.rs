@@ -28,7 +28,7 @@ const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const NOW_MS: i64 = 1_700_000_000_000;
 
 /// Every address that is answered from a finished page.
-const CANONICAL: [&str; 17] = [
+const CANONICAL: [&str; 21] = [
     "/api/v1/overview",
     "/api/v1/analytics/coverage",
     "/api/v1/analytics/coverage?window=30d",
@@ -37,11 +37,15 @@ const CANONICAL: [&str; 17] = [
     "/api/v1/analytics/history",
     "/api/v1/analytics/rtt",
     "/api/v1/analytics/divergence",
+    "/api/v1/propagation",
+    "/api/v1/propagation?window=24h",
     "/api/v1/mirrors",
     "/api/v1/mirrors/m1",
     "/api/v1/primary",
     "/api/v1/observer",
     "/api/v1/events",
+    "/api/v1/incidents",
+    "/api/v1/best",
     "/api/v1/internals",
     "/api/v1/methodology",
     "/api/stats",
@@ -49,10 +53,16 @@ const CANONICAL: [&str; 17] = [
 ];
 
 /// Every address whose answer is computed for the request.
-const DETAILS: [&str; 8] = [
+const DETAILS: [&str; 14] = [
     "/api/v1/ops/recent",
     "/api/v1/mirrors/m1/ops",
     "/api/v1/mirrors/m1/sessions",
+    "/api/v1/mirrors/m1/windows?resolution=1h",
+    "/api/v1/mirrors/m1/lag?window=6h",
+    "/api/v1/mirrors/m1/freshness",
+    "/api/v1/mirrors/m1/rtt",
+    "/api/v1/mirrors/m1/divergence",
+    "/api/v1/incidents/m1-20231114T000000000Z",
     "/api/v1/ops?mirror=m2&verdict=missed",
     "/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz",
     OP,
@@ -61,12 +71,14 @@ const DETAILS: [&str; 8] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 12] = [
+const HTML: [&str; 14] = [
     "/live?kind=update",
     "/",
     "/misses?verdict=missed",
     "/compare?a=p&b=m1",
     "/events",
+    "/incidents",
+    "/incidents/m1-20260101T000000Z",
     "/methodology",
     "/internals",
     "/docs",
@@ -164,6 +176,7 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/analytics/coverage?windw=5m", 400, "unknown_parameter"),
         ("/api/v1/analytics/coverage?window=5m&window=1h", 400, "repeated_parameter"),
         ("/api/v1/analytics/rtt?window=5m", 400, "unknown_parameter"),
+        ("/api/v1/propagation?window=7d", 400, "bad_window"),
         ("/api/v1/overview?x", 400, "unknown_parameter"),
         ("/api/v1/mirrors/nope", 404, "no_such_mirror"),
         ("/api/v1/mirrors/nope/ops", 404, "no_such_mirror"),
@@ -173,6 +186,18 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/mirrors/m1/ops?cursor=damaged", 400, "bad_page"),
         ("/api/v1/mirrors/m1/ops?cursor=expired", 410, "page_expired"),
         ("/api/v1/mirrors/m1/ops?cursor=broken", 500, "internal"),
+        ("/api/v1/mirrors/m1/windows?resolution=2h", 400, "bad_resolution"),
+        ("/api/v1/mirrors/m1/windows?from=yesterday", 400, "bad_time"),
+        ("/api/v1/mirrors/m1/windows?from=2023-11-14T00:00:00Z&to=2023-11-14T00:00:00Z", 400, "bad_time"),
+        ("/api/v1/mirrors/m1/windows?resolution=1d&from=0001-01-01T00:00:00Z", 400, "too_many_windows"),
+        ("/api/v1/mirrors/nope/windows", 404, "no_such_mirror"),
+        ("/api/v1/mirrors/m1/lag?window=2h", 400, "bad_window"),
+        ("/api/v1/mirrors/m1/freshness?window=1h", 400, "unknown_parameter"),
+        ("/api/v1/mirrors/nope/rtt", 404, "no_such_mirror"),
+        ("/api/v1/mirrors/m1/divergence?x", 400, "unknown_parameter"),
+        ("/api/v1/incidents/m1-20231114T000000001Z", 404, "no_such_incident"),
+        ("/api/v1/incidents/m1-20231114T000000000Z?x=1", 400, "unknown_parameter"),
+        ("/api/v1/incidents?limit=1", 400, "unknown_parameter"),
         ("/api/v1/dids/did:plc:short", 400, "bad_did"),
         ("/api/v1/dids/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", 404, "no_such_did"),
         ("/api/v1/dids/did:plc:ewvi7nxzyoun6zhxrhs64oiz?x=1", 400, "unknown_parameter"),
@@ -205,6 +230,8 @@ async fn every_wrong_question_has_its_answer() {
         assert_problem(&got, status, code, uri);
         assert!(!String::from_utf8_lossy(&got.body).contains("secret"), "{uri}");
     }
+    let many = get(&world, "/api/v1/mirrors/m1/windows?resolution=1d&from=0001-01-01T00:00:00Z").await.json();
+    assert_eq!((&many["limit"], &many["detail"]), (&1_000.into(), &"1001 windows; at most 1000 in one answer".into()));
     let bad_window = get(&world, "/api/v1/analytics/lag?window=5y").await.json();
     assert_eq!(bad_window["detail"], "\"5y\"; allowed: 5m, 15m, 1h, 6h, 24h, 7d, 30d");
     assert_eq!(bad_window["allowed"].as_array().unwrap().len(), 7);

@@ -2,7 +2,7 @@
 
 use super::{ComputeError, Draft, Recompute, draft, windowed};
 use crate::domain::view::badge::{Badge, BadgeKind};
-use crate::domain::view::{Picture, event, internals, methodology, mirror, overview, status};
+use crate::domain::view::{Picture, best, event, incidents, internals, methodology, mirror, overview, status};
 use serde_json::Value;
 
 /// Recomputes the first page that a person sees.
@@ -24,6 +24,8 @@ impl Recompute<Picture> for Overview {
             draft("primary".to_owned(), &mirror::primary(picture))?,
             draft("observer".to_owned(), &overview::observer(picture))?,
             draft("events".to_owned(), &event::events(picture))?,
+            draft("incidents".to_owned(), &incidents::page(picture))?,
+            draft("best".to_owned(), &best::page(picture))?,
             draft("internals".to_owned(), &internals::page(picture))?,
             draft("methodology".to_owned(), &methodology::page(picture))?,
         ]);

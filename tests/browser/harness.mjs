@@ -24,9 +24,17 @@ export function check(holds, text) {
 /** A page whose console errors, exceptions and policy breaches are failures of the test, but for those `expected`. */
 export async function open(
   browser,
-  { width, height, colorScheme = "light", path = "", ready = "main[data-revision] h1", expected = /^$/ },
+  {
+    width,
+    height,
+    colorScheme = "light",
+    path = "",
+    ready = "main[data-revision] h1",
+    expected = /^$/,
+    ...more
+  },
 ) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, ...more });
   const page = await context.newPage();
   page.on("console", (message) => {
     if ((message.type() === "error" || message.type() === "warning") && !expected.test(message.text()))

@@ -174,9 +174,10 @@ async function everywhere(browser) {
     ["events", "[data-event]"],
     ["methodology", "[data-formula]"],
     ["internals", "[data-recomputer]"],
+    ["incidents", "main[data-page=incidents] .hint"],
     ["docs", "[data-endpoint]"],
     ["docs/errors", "[data-code]"],
-    [`mirrors/${op.mirror}`, "[data-figure=transport]"],
+    [`mirrors/${op.mirror}`, "[data-session]"],
     [`did/${op.did}`, ".side-by-side tbody tr"],
     [`op/${op.did}/${op.cid}`, ".strip tbody tr"],
   ];

@@ -87,7 +87,7 @@ fn the_page_shows_the_numbers_of_the_api() {
             })
             .await;
         let base_url = format!("{}/", world.base_url());
-        for script in ["overview", "details", "views", "injection"] {
+        for script in ["overview", "details", "views", "charts", "injection"] {
             checked(script, &chromium, &base_url).await;
         }
         demo.stop().await;

@@ -23,6 +23,7 @@ mod delivery;
 mod demo;
 mod diff;
 mod disk;
+mod endpoints;
 mod feeds;
 mod fuzz;
 mod half_open;

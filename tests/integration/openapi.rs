@@ -3,6 +3,7 @@
 
 use crate::world::{World, skip, test};
 use mirrorwatch::config::{Nodes, SourceConfig};
+use mirrorwatch::domain::view::propagation;
 use mirrorwatch::domain::window_kind::WindowKind;
 use mirrorwatch::http::openapi::agreement::check;
 use mirrorwatch::http::openapi::endpoints;
@@ -73,6 +74,12 @@ fn addresses(path: &str, ids: &[String]) -> Vec<String> {
         {
             windowed(path)
         }
+        "/api/v1/propagation" => propagation::WINDOWS.map(|w| format!("{path}?window={}", w.name())).to_vec(),
+        "/api/v1/mirrors/{id}/windows" => {
+            ["5m", "1h", "1d"].map(|r| format!("/api/v1/mirrors/{}/windows?resolution={r}", ids[0])).to_vec()
+        }
+        // Asked for by what is listed.
+        "/api/v1/incidents/{id}" => Vec::new(),
         "/api/v1/log" => vec![path.to_owned(), format!("{path}?limit=1")],
         _ if path.contains("{id}") => {
             ids.iter().map(|id| path.replace("{id}", id).replace("{file}", "coverage.json")).collect()
@@ -96,6 +103,10 @@ fn every_address_answers_what_the_document_says() {
             for uri in addresses(endpoint.path, &ids) {
                 agree(&world, &uri).await;
             }
+        }
+        let incidents = agree(&world, "/api/v1/incidents").await;
+        for incident in incidents["data"]["incidents"].as_array().unwrap() {
+            agree(&world, incident["link_json"].as_str().unwrap()).await;
         }
         let mut listed = Vec::new();
         for verdict in ["missed", "extra", "late", "unknown", "on_time", "pending"] {
@@ -128,15 +139,18 @@ fn every_address_answers_what_the_document_says() {
 fn settings(overview: &Value, ops: &Value) -> String {
     let ids: Vec<&str> = overview["mirrors"].as_array().unwrap().iter().filter_map(|row| row["id"].as_str()).collect();
     let op = &ops["ops"][0];
-    let excluding =
-        ["/api/v1/ops", "/api/v1/mirrors/{id}/ops", "/api/v1/compare"].map(|path| format!("\"{path}\"")).join(", ");
+    let excluding = ["/api/v1/ops", "/api/v1/mirrors/{id}/ops", "/api/v1/mirrors/{id}/windows", "/api/v1/compare"]
+        .map(|path| format!("\"{path}\""))
+        .join(", ");
     let readers = json!(["/api/v1/ops/{did}/{cid}", "/api/v1/ops/{did}/{cid}/evidence", "/api/v1/dids/{did}"]);
     format!(
         "[[operations]]\ninclude-path = [{excluding}]\n[operations.checks]\n\
          positive_data_acceptance.expected-statuses = [\"2xx\", \"3xx\", 400, 404, 410]\n\
          [operations.parameters]\nid = {}\na = \"primary\"\n\
          [[operations]]\ninclude-path = {readers}\n[operations.parameters]\ndid = {}\ncid = {}\n\
-         [[operations]]\ninclude-path-regex = \"\\\\{{id\\\\}}(/sessions|/reprobe|/.file.)?$\"\n\
+         [[operations]]\ninclude-path = [\"/api/v1/incidents/{{id}}\"]\n[operations.checks]\n\
+         positive_data_acceptance.expected-statuses = [\"2xx\", \"3xx\", 404]\n\
+         [[operations]]\ninclude-path-regex = \"(mirrors|badge)/\\\\{{id\\\\}}(/sessions|/reprobe|/lag|/freshness|/rtt|/divergence|/.file.)?$\"\n\
          [operations.parameters]\nid = {}\n",
         json!(ids[0]),
         op["did"],

@@ -172,7 +172,7 @@ fn a_recomputer_or_a_transaction_that_panics_keeps_what_was_there() {
         let mut world = quiet(&["one"]).watched().await;
         world.publish(10).await;
         let fail = world.fail();
-        for name in ["overview", "coverage", "lag", "misses", "rtt", "history", "divergence", "stats"] {
+        for name in ["overview", "coverage", "lag", "misses", "rtt", "history", "divergence", "propagation", "stats"] {
             fail.panic_at("recompute", name);
         }
         fail.panic_at("commit", "");

@@ -1,4 +1,5 @@
 /** The history page as cells of the matrix: what one interval of one mirror means, as a step, a flag and a sentence. */
+import type { Coarse } from "./coarse";
 import * as format from "./format";
 import type { History, HistoryMirror, Num } from "./shapes";
 import { words } from "./words";
@@ -45,25 +46,43 @@ export function cellAt(history: History, mirror: HistoryMirror, index: number): 
   };
 }
 
-/** "14:05–14:10 UTC". */
+/** Histories longer than this say the day too. */
+const DAY_S = 86_400;
+
+/** "14:05–14:10 UTC", with its day where the history is longer than one. */
 export function spanText(history: History, index: number): string {
   const from = history.t_unix_ms[index];
   if (from === undefined) return format.DASH;
-  return `${format.shortClock(from)}–${format.shortClock(from + history.resolution_s * 1000)} UTC`;
+  const to = from + history.resolution_s * 1000;
+  const isLong = history.t_unix_ms.length * history.resolution_s > DAY_S / 2;
+  const begin = isLong ? format.stamp(from) : format.shortClock(from);
+  return `${begin}–${format.shortClock(to)} ${format.zoneWord()}`;
+}
+
+/** What is said of the coverage of a cell: of one window, or of the worst of several. */
+function coverageLines(history: History & Partial<Coarse>, mirror: HistoryMirror, index: number): string[] {
+  const decided = mirror.decided[index] ?? 0;
+  const missed = format.nOfN(mirror.missed[index], decided);
+  const parts = history.parts ?? 1;
+  const share = format.percent(mirror.coverage_ratio[index], decided / parts);
+  if (parts === 1) return [`${share} complete, missed ${missed}`];
+  const each = format.duration((history.part_s ?? 0) * 1000);
+  return [`worst of ${parts} windows of ${each}: ${share} complete`, `missed ${missed} in all`];
 }
 
 /** What the tooltip and the accessible name of a cell say, a line each. */
-export function cellLines(history: History, mirror: HistoryMirror, index: number): string[] {
+export function cellLines(
+  history: History & Partial<Coarse>,
+  mirror: HistoryMirror,
+  index: number,
+): string[] {
   const decided = mirror.decided[index] ?? null;
   const status = mirror.status[index] ?? null;
   const lines: string[] = [];
   if (decided === null || decided === 0) {
     lines.push((mirror.eligible[index] ?? 0) > 0 ? "nothing decided yet" : "no data");
   } else {
-    const ratio = mirror.coverage_ratio[index];
-    lines.push(
-      `${format.percent(ratio, decided)} complete, missed ${format.nOfN(mirror.missed[index], decided)}`,
-    );
+    lines.push(...coverageLines(history, mirror, index));
   }
   const parts: [string, Num | undefined][] = [
     ["late", mirror.late[index]],
@@ -83,17 +102,25 @@ export function cellLines(history: History, mirror: HistoryMirror, index: number
   return lines;
 }
 
+/** Cells from which on they are narrower than a label. */
+const MANY = 24;
+
 /** The indices whose labels stand under the matrix: about `wanted` of them, on round times. */
 export function axisLabels(history: History, wanted: number): Map<number, string> {
   const labels = new Map<number, string>();
   const total = history.t_unix_ms.length;
   if (total === 0) return labels;
   const spanS = total * history.resolution_s;
-  const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+  const steps = [
+    10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200,
+  ];
   const step =
-    steps.find((candidate) => candidate >= history.resolution_s && spanS / candidate <= wanted) ?? 86400;
+    steps.find((candidate) => candidate >= history.resolution_s && spanS / candidate <= wanted) ?? 604800;
   history.t_unix_ms.forEach((t, index) => {
-    if (Math.round(t / 1000) % step === 0) labels.set(index, format.shortClock(t));
+    // At the very end there is no room for a label.
+    if (total > MANY && index > total - 3) return;
+    if (Math.round(t / 1000) % step === 0)
+      labels.set(index, step >= DAY_S ? format.shortDay(t) : format.shortClock(t));
   });
   return labels;
 }

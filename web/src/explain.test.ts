@@ -17,6 +17,12 @@ describe("explanations", () => {
     );
   });
 
+  it("are of the range that is looked at, or of the figure's own window", () => {
+    expect(command("coverage", "")).toContain("coverage?window=6h");
+    expect(command("lag", "")).toContain("lag?window=1h");
+    expect(command("lag", "", "24h")).toContain("lag?window=24h");
+  });
+
   it("fetch the formulas once, and again after a failure", async () => {
     const fetcher = vi.fn(async () => new Response("{}", { status: 503 }));
     vi.stubGlobal("fetch", fetcher);

@@ -2,6 +2,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { ask } from "./answer";
 import type { Methodology } from "./shapes";
+import { lagWindow, range, spreadWindow } from "./view";
 import type { DEFINITIONS } from "./words";
 
 export type About = keyof typeof DEFINITIONS;
@@ -45,6 +46,17 @@ export const SOURCES: Record<About, Source> = {
     api: "/api/v1/overview",
     at: ".data.mirrors[] | {id, connected: .link.connected_ratio}",
   },
+  incident: {
+    formula: "incident",
+    api: "/api/v1/incidents",
+    at: ".data.incidents[] | {mirror, phase, started_at, ended_at, worst_state}",
+  },
+  propagation: { formula: "propagation", api: "/api/v1/propagation?window=6h", at: ".data.by_mirrors" },
+  divergence: {
+    formula: "divergence",
+    api: "/api/v1/analytics/divergence",
+    at: ".data.mirrors[] | {id, missing_ops, extra_ops}",
+  },
   matrix: {
     formula: "coverage",
     api: "/api/v1/analytics/history?window=6h",
@@ -70,8 +82,14 @@ export function loadFormulas(): Promise<void> {
   return asking;
 }
 
-/** The command that gives the same number. */
-export function command(about: About, origin: string): string {
+/** The window that a figure follows, unless it has one of its own. */
+function windowOf(about: About): string {
+  if (about === "lag") return lagWindow.value;
+  return about === "propagation" ? spreadWindow.value : range.value;
+}
+
+/** The command that gives the same number: of `window`, or of the range that is looked at. */
+export function command(about: About, origin: string, window: string = windowOf(about)): string {
   const { api, at } = SOURCES[about];
-  return `curl -s '${origin}${api}' | jq '${at}'`;
+  return `curl -s '${origin}${api.replace(/(?<=window=)\w+/, window)}' | jq '${at}'`;
 }

@@ -3,6 +3,7 @@
  * counted; a share below one never rounds up to 100 %.
  */
 import type { Num } from "./shapes";
+import { zone } from "./view";
 
 export const DASH = "—";
 /** Narrow no-break space: between groups of digits, and between a number and its unit. */
@@ -133,16 +134,58 @@ function pad(value: number): string {
   return value.toString().padStart(2, "0");
 }
 
-/** HH:mm:ss of an instant, UTC (the page writes "UTC" beside it). */
-export function clock(unixMs: number): string {
+/** The parts of an instant in the reader's choice of time: UTC, or the browser's own. */
+function parts(unixMs: number): { year: number; month: number; day: number; clock: string } {
   const at = new Date(unixMs);
-  return `${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())}`;
+  // An instant whose UTC parts are the local ones.
+  const shown = zone.value === "UTC" ? at : new Date(unixMs - at.getTimezoneOffset() * 60_000);
+  return {
+    year: shown.getUTCFullYear(),
+    month: shown.getUTCMonth() + 1,
+    day: shown.getUTCDate(),
+    clock: `${pad(shown.getUTCHours())}:${pad(shown.getUTCMinutes())}:${pad(shown.getUTCSeconds())}`,
+  };
+}
+
+/** HH:mm:ss of an instant; the page writes `zoneWord()` beside it. */
+export function clock(unixMs: number): string {
+  return parts(unixMs).clock;
+}
+
+/** Whose time of day is shown: "UTC" or "local". */
+export function zoneWord(): string {
+  return zone.value;
+}
+
+/** "2026-11-21 14:05:00" of an instant of the API. */
+export function dateTime(iso: string): string {
+  const { year, month, day, clock: time } = parts(Date.parse(iso));
+  return `${year}-${pad(month)}-${pad(day)} ${time}`;
+}
+
+/** "14:05:00.123" of an instant of the API. */
+export function fineClock(iso: string): string {
+  const ms = Date.parse(iso);
+  return `${clock(ms)}.${(((ms % 1000) + 1000) % 1000).toString().padStart(3, "0")}`;
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** "21 Nov". */
+export function shortDay(unixMs: number): string {
+  const { month, day } = parts(unixMs);
+  return `${day} ${MONTHS[month - 1] ?? ""}`;
 }
 
 /** HH:mm where the second says nothing, as for whole five-minute intervals; HH:mm:ss otherwise. */
 export function shortClock(unixMs: number): string {
   const text = clock(unixMs);
   return text.endsWith(":00") ? text.slice(0, 5) : text;
+}
+
+/** "21 Nov 14:05": an instant with its day, for spans longer than one. */
+export function stamp(unixMs: number): string {
+  return `${shortDay(unixMs)} ${shortClock(unixMs)}`;
 }
 
 /** Text of foreign origin with invisible and direction-changing characters made visible. */

@@ -1,15 +1,46 @@
 import { expect, it } from "vitest";
 import { THIN } from "./format";
-import { type LagLine, lagRange, lagSummary, lagTicks, newest, tickText } from "./lag-series";
+import { type LagLine, lagRange, lagSpec, lagSummary, lagTicks, newest, tickText } from "./lag-series";
 import type { Num } from "./shapes";
 
-const line = (name: string, p50: Num[]): LagLine => ({ id: name, name, slot: 0, p50 });
+const line = (name: string, p50: Num[]): LagLine => ({
+  id: name,
+  name,
+  slot: 0,
+  p50,
+  low: null,
+  p95: p50.map((value) => (value === null ? null : 2 * value)),
+  status: p50.map(() => "final"),
+});
 
-it("grows by whole decades and shows the negative side only where there is one", () => {
-  expect(lagRange([])).toEqual([0, 1_000]);
-  expect(lagRange([line("a", [3, null, 412])])).toEqual([0, 1_000]);
-  expect(lagRange([line("a", [12_000])])).toEqual([0, 100_000]);
-  expect(lagRange([line("a", [-3, 5])])).toEqual([-10, 1_000]);
+it("is one scale for all, and grows by whole decades where it must", () => {
+  expect(lagRange([])).toEqual([-10, 100_000]);
+  expect(lagRange([line("a", [3, null, 412])])).toEqual([-10, 100_000]);
+  expect(lagRange([line("a", [120_000])])).toEqual([-10, 1_000_000]);
+  expect(lagRange([line("a", [-30, 5])])).toEqual([-100, 100_000]);
+});
+
+it("makes a band and a line of each mirror, dashed where it can still change", () => {
+  const of = { times: [0, 1, 2], resolutionS: 10, impaired: [] };
+  const slow: LagLine = { ...line("a", [1, 2, 3]), status: ["final", "settling", "open"] };
+  const spec = lagSpec(of, [line("b", [1, 2, 3]), slow], 0.5);
+  expect(spec.series.map(({ shape }) => shape === "edge")).toEqual([
+    true,
+    true,
+    false,
+    false,
+    true,
+    true,
+    false,
+    false,
+  ]);
+  expect(spec.bands).toEqual([
+    { high: 0, low: 1 },
+    { high: 4, low: 5 },
+  ]);
+  expect(spec.series[6]?.values).toEqual([1, null, null]);
+  expect(spec.series[7]?.values).toEqual([1, 2, 3]);
+  expect(spec.series[7]?.dash).toEqual([3, 3]);
 });
 
 it("marks zero and the decades", () => {

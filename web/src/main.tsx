@@ -1,8 +1,9 @@
 import { render } from "preact";
 import { App } from "./components/App";
 import { startRouting } from "./route";
+import { startShortcuts } from "./shortcuts";
 import { start } from "./state";
-import { startTheme, toggleTheme } from "./theme";
+import { startTheme } from "./theme";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/page.css";
@@ -12,10 +13,9 @@ import "./styles/lag.css";
 import "./styles/detail.css";
 import "./styles/pages.css";
 import "./styles/live.css";
-
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
-}
+import "./styles/controls.css";
+import "./styles/charts.css";
+import "./styles/print.css";
 
 const root = document.getElementById("app");
 if (root !== null) {
@@ -24,8 +24,5 @@ if (root !== null) {
   start();
   root.replaceChildren();
   render(<App />, root);
-  addEventListener("keydown", (event) => {
-    if (event.key === "t" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target))
-      toggleTheme();
-  });
+  startShortcuts();
 }

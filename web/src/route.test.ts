@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { go, parse, paths, route, startRouting } from "./route";
+import { go, here, parse, paths, route, startRouting } from "./route";
+import { lagWindow, range, setRange, spreadWindow, stepRange, toggleZone, zone } from "./view";
 
 const DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const CID = "bafyreibfvkh3n6odvdpwj54j4xxdsgnn4zo5utbyf7z7nfbyikhtygzjcq";
@@ -76,5 +77,37 @@ describe("links", () => {
     go("/misses?kind=update", true);
     expect(history.length).toBe(before);
     expect(route.value).toEqual({ page: "misses", query: "kind=update" });
+  });
+});
+
+describe("what all views have in common", () => {
+  beforeEach(() => {
+    history.replaceState(null, "", "/?range=24h&tz=local&theme=dark");
+    here();
+  });
+
+  it("goes along from view to view, but not over what the address says", () => {
+    go("/misses?kind=update");
+    expect(location.pathname + location.search).toBe("/misses?kind=update&range=24h&tz=local");
+    go("/mirrors/m?range=1h");
+    expect([range.value, zone.value]).toEqual(["1h", "local"]);
+  });
+
+  it("is the default where the address says nothing, or nonsense", () => {
+    history.replaceState(null, "", "/?range=2h&tz=mars");
+    here();
+    expect([range.value, zone.value, lagWindow.value]).toEqual(["6h", "UTC", "1h"]);
+  });
+
+  it("is chosen with a step back of its own, and the default leaves the address", () => {
+    const before = history.length;
+    stepRange(1);
+    expect([range.value, lagWindow.value, spreadWindow.value]).toEqual(["7d", "7d", "24h"]);
+    expect(history.length).toBe(before + 1);
+    setRange("6h");
+    toggleZone();
+    expect(location.search).toBe("?theme=dark");
+    for (let step = 0; step < 9; step += 1) stepRange(-1);
+    expect(range.value).toBe("1h");
   });
 });

@@ -13,13 +13,15 @@ export type Route =
   | { page: "compare"; query: string }
   | { page: "events"; query: string }
   | { page: "live"; query: string }
+  | { page: "incidents"; query: string }
+  | { page: "incident"; id: string }
   | { page: "methodology" }
   | { page: "internals" }
   | { page: "docs"; view: "api" | "errors" }
   | { page: "nowhere"; path: string };
 
-const DID = /^did:plc:[a-z2-7]{24}$/;
-const CID = /^bafyrei[a-z2-7]{52}$/;
+export const DID = /^did:plc:[a-z2-7]{24}$/;
+export const CID = /^bafyrei[a-z2-7]{52}$/;
 const ID = /^[a-z0-9][a-z0-9._-]*$/i;
 
 function decoded(part: string): string | null {
@@ -36,14 +38,16 @@ export function parse(path: string, search: string): Route {
   const [first, second, third] = parts;
   if (path === "/") return { page: "overview" };
   const query = search.replace(/^\?/, "");
-  if (path === "/misses" || path === "/compare" || path === "/events" || path === "/live")
-    return { page: path.slice(1) as "misses" | "compare" | "events" | "live", query };
+  if (path === "/misses" || path === "/compare" || path === "/events" || path === "/incidents" || path === "/live")
+    return { page: path.slice(1) as "misses" | "compare" | "events" | "incidents" | "live", query };
   if (path === "/methodology" || path === "/internals")
     return { page: path.slice(1) as "methodology" | "internals" };
   if (path === "/docs" || path === "/docs/errors")
     return { page: "docs", view: path === "/docs" ? "api" : "errors" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))
     return { page: "mirror", id: second };
+  if (first === "incidents" && second && parts.length === 2 && ID.test(second))
+    return { page: "incident", id: second };
   if (first === "did" && second && parts.length === 2 && DID.test(second))
     return { page: "did", did: second };
   if (first === "op" && second && third && parts.length === 3 && DID.test(second) && CID.test(third))
@@ -52,9 +56,29 @@ export function parse(path: string, search: string): Route {
 }
 
 export const route: Signal<Route> = signal(parse("/", ""));
+/** The question of the address, for what all views have in common. */
+export const search: Signal<string> = signal("");
 
-function here(): Route {
-  return parse(location.pathname, location.search);
+/** Takes the address as it is now. */
+export function here(): Route {
+  const next = parse(location.pathname, location.search);
+  search.value = location.search;
+  route.value = next;
+  return next;
+}
+
+/** What goes along from view to view. */
+const KEPT = ["range", "tz"] as const;
+
+/** An address with what goes along, as far as it does not say so itself. */
+export function kept(href: string): string {
+  const now = new URLSearchParams(location.search);
+  const next = new URL(href, location.origin);
+  for (const name of KEPT) {
+    const value = now.get(name);
+    if (value !== null && !next.searchParams.has(name)) next.searchParams.set(name, value);
+  }
+  return next.pathname + next.search + next.hash;
 }
 
 /**
@@ -69,14 +93,15 @@ function isOfOtherDocument(to: Route): boolean {
 export function go(href: string, replace = false): void {
   const to = new URL(href, location.href);
   if (isOfOtherDocument(parse(to.pathname, to.search))) {
-    location.assign(to);
+    location.assign(kept(href));
     return;
   }
-  if (replace) history.replaceState(null, "", href);
-  else history.pushState(null, "", href);
+  const before = route.value.page;
+  if (replace) history.replaceState(history.state, "", kept(href));
+  // The state only tells that somebody has gone here, and has not opened the document here.
+  else history.pushState({}, "", kept(href));
   const next = here();
-  const moved = next.page !== route.value.page || !("query" in next);
-  route.value = next;
+  const moved = next.page !== before || !("query" in next);
   if (moved) {
     scrollTo(0, 0);
     // Whoever reads by ear or key begins at the new page's heading.
@@ -96,10 +121,8 @@ function follows(event: MouseEvent): string | null {
 }
 
 export function startRouting(): void {
-  route.value = here();
-  addEventListener("popstate", () => {
-    route.value = here();
-  });
+  here();
+  addEventListener("popstate", here);
   document.addEventListener("click", (event) => {
     const href = follows(event);
     if (href === null) return;

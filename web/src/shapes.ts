@@ -132,6 +132,8 @@ export interface Mirror {
   misses?: MissSplit;
   content?: Record<string, number>;
   samples?: Samples;
+  /** Whether it is the mirror to use now, where one can be told. */
+  is_recommended?: boolean;
   /** How fast it is read: no faster than its share of what the primary does not know. */
   throttle?: {
     is_throttled: boolean;
@@ -394,6 +396,16 @@ export interface Events {
   kept_in_memory: number;
 }
 
+/** Shares and counts of every mirror over one window. */
+export interface CoveragePage {
+  mirrors: { id: string; coverage: Coverage }[];
+}
+
+/** Percentiles of every mirror over one window. */
+export interface LagPage {
+  mirrors: { id: string; lag: Lag }[];
+}
+
 /** Columns of one mirror: one entry per interval of the page, oldest first. */
 export interface HistoryMirror {
   id: string;
@@ -429,4 +441,138 @@ export function reasonOf(holder: object, key: string): string {
     if (typeof reason === "string") return reason;
   }
   return "no_data";
+}
+
+/** A time in which a mirror was not well. */
+export interface Incident {
+  id: string;
+  mirror: string;
+  phase: string;
+  is_open: boolean;
+  started_at: string;
+  ended_at: string | null;
+  worst_state: string;
+  state: string;
+  headline: string;
+  bad_s: number;
+  interruptions: { from_at: string; to_at: string | null; state: string; why: string }[];
+  changes_not_listed?: number;
+  link_html?: string;
+  link_misses?: string;
+  changes?: { at: string; from: string; to: string; why: string; event_id: Num }[];
+}
+
+export interface Incidents {
+  open: number;
+  incidents: Incident[];
+  truncated: boolean;
+}
+
+/** How operations spread over the mirrors. */
+export interface Propagation {
+  mirrors: string[];
+  left_out_mirrors: { id: string; known_ratio: Num; reason: string }[];
+  ops_in_window: number;
+  ops_used: number;
+  ops_left_out: number;
+  /** Every so many-th operation was looked at. */
+  sampled_every: number;
+  at_s: number[];
+  mean_mirror_ratio: number[] | null;
+  by_mirrors: {
+    mirrors: number;
+    op_ratio: number[];
+    never_ops: number;
+    p50_ms: Num;
+    p95_ms: Num;
+    reasons?: Record<string, string>;
+  }[];
+  reason: string | null;
+}
+
+/** One mirror by windows of one length, in columns, oldest first. */
+export interface MirrorWindows {
+  id: string;
+  resolution: string;
+  resolution_s: number;
+  t_unix_ms: number[];
+  status: (string | null)[];
+  is_impaired: boolean[];
+  decided: Num[];
+  late: Num[];
+  missed: Num[];
+  unknown: Num[];
+  pending: Num[];
+  healed: Num[];
+  lag_n: Num[];
+  lag_p5_ms: Num[];
+  lag_p50_ms: Num[];
+  lag_p95_ms: Num[];
+  lag_uncertainty_ms: Num[];
+}
+
+/** The distribution of one mirror's lags over one window. */
+export interface MirrorLag {
+  id: string;
+  lag: Lag;
+  histogram: { from_ms: number[]; to_ms: number[]; count: number[] };
+  lost_ops: number;
+}
+
+/** How far one mirror was behind, every half a minute. */
+export interface MirrorFreshness {
+  id: string;
+  freshness: Freshness;
+  series: {
+    resolution_s: number;
+    kept_s: number;
+    t_unix_ms: number[];
+    head_age_s: Num[];
+    head_lag_ops: Num[];
+    reason: (string | null)[];
+  };
+}
+
+/** Round trips to one mirror and to the primary, every half a minute. */
+export interface MirrorRtt {
+  id: string;
+  rtt: Rtt;
+  primary_rtt: Rtt;
+  correction_ms: Num;
+  uncertainty_ms: Num;
+  series: {
+    resolution_s: number;
+    kept_s: number;
+    t_unix_ms: number[];
+    tcp_min_ms: Num[];
+    tcp_max_ms: Num[];
+    tcp_info_min_ms: Num[];
+    primary_tcp_min_ms: Num[];
+  };
+}
+
+/** What one mirror lacks and what only it has, by age. */
+export interface MirrorDivergence {
+  id: string;
+  age_ge_s: number[];
+  missing_ops: number[];
+  extra_ops: number[];
+  altered_ops: number;
+}
+
+export interface Session {
+  opened_at: string;
+  closed_at: string | null;
+  ended_by: string | null;
+  code: Num;
+  reason: string | null;
+  resumed_from: Num;
+  is_caught_up: boolean;
+}
+
+export interface Sessions {
+  id: string;
+  connected_ratio: Num;
+  sessions: Session[];
+  truncated: boolean;
 }

@@ -1,18 +1,48 @@
 /** What the page knows: its feeds, its live socket, and how old what it shows is. Wiring only. */
-import { computed } from "@preact/signals";
+import { computed, effect } from "@preact/signals";
 import { now, startTicking } from "./clock";
 import { Feed } from "./feed";
 import { Live, liveUrl, type Socket } from "./live";
-import type { Envelope, History, Meta, Overview } from "./shapes";
+import { Ranged } from "./ranged";
+import { route } from "./route";
+import type {
+  CoveragePage,
+  Envelope,
+  History,
+  Incidents,
+  LagPage,
+  Meta,
+  Overview,
+  Propagation,
+} from "./shapes";
+import { isDefaultRange, lagWindow, range, spreadWindow } from "./view";
 
 export const overview = new Feed<Overview>("overview");
-export const history = new Feed<History>("analytics/history?window=6h");
+const histories = new Ranged<History>("analytics/history");
+const coverages = new Ranged<CoveragePage>("analytics/coverage");
+const lags = new Ranged<LagPage>("analytics/lag");
 
-const feeds = [overview, history];
-const byTopic = new Map(feeds.map((feed) => [feed.topic, feed]));
+/** One entry an interval over the range that is looked at. */
+export const history = computed(() => histories.at(range.value));
+/** The figures of that range; the overview itself has those of the default one. */
+export const coverage = computed(() => coverages.at(range.value));
+export const lag = computed(() => lags.at(lagWindow.value));
+
+const propagations = new Ranged<Propagation>("propagation");
+export const propagation = computed(() => propagations.at(spreadWindow.value));
+export const incidents = new Feed<Incidents>("incidents");
+
+/** What the page shows now, and is fetched anew when it changes. */
+const shown = computed(() => [
+  overview,
+  history.value,
+  ...(isDefaultRange.value ? [] : [coverage.value, lag.value]),
+  ...(route.value.page === "overview" ? [propagation.value] : []),
+  ...(route.value.page === "overview" || route.value.page === "incidents" ? [incidents] : []),
+]);
 
 function refreshAll(): void {
-  for (const feed of feeds) void feed.refresh();
+  for (const feed of shown.peek()) void feed.refresh();
 }
 
 /** Notices come at least once per recompute of the overview; three of them missing and a margin means a dead socket. */
@@ -23,7 +53,11 @@ function silenceMs(): number {
 
 export const live = new Live({
   open: () => new WebSocket(liveUrl(location)) as Socket,
-  onRevision: (topic, revision) => byTopic.get(topic)?.notice(revision),
+  onRevision: (topic, revision) =>
+    shown
+      .peek()
+      .find((feed) => feed.topic === topic)
+      ?.notice(revision),
   onCatchUp: refreshAll,
   silenceMs,
 });
@@ -63,7 +97,10 @@ export function start(): void {
   const page = initialOverview(document);
   if (page !== null) overview.seed(page);
   startTicking();
-  refreshAll();
+  // Once now, and again whenever another range is looked at.
+  effect(() => {
+    for (const feed of shown.value) void feed.refresh();
+  });
   live.start();
   addEventListener("online", () => live.hurry());
   document.addEventListener("visibilitychange", () => {

@@ -205,6 +205,7 @@ export const FINDING_WORDS = [
 const REASONS = new Map<string, string>([
   ["no_data", "no data yet"],
   ["warming_up", "warming up"],
+  ["loading", "being fetched"],
   ["observer_impaired", "the observer was impaired"],
   ["low_n", "too few operations for this percentile"],
   ["loss", "so many operations are missing that this percentile has no end"],
@@ -253,6 +254,12 @@ export const DEFINITIONS = {
   head: "How far the mirror is behind right now: operations of the primary that it has not delivered yet, and the age of the oldest of them.",
   rtt: "TCP round trip from this observer to the address that the stream is connected to; the minimum of the last 10 minutes.",
   connected: "Share of the time in which this observer was able to look that the link was up.",
+  incident:
+    "A time in which a mirror was lagging, stalled, losing or diverged. While it cannot be observed the incident is interrupted, not over.",
+  propagation:
+    "The share of the primary's operations that one, two … all mirrors had so long after the primary, by corrected arrival. What a mirror never delivered it never had. Only operations whose times are known at all of these mirrors are counted.",
+  divergence:
+    "Operations that the primary has and the mirror has not, or the other way round, each counted once it has been so for at least that long of proved observation.",
   matrix:
     "One cell for each mirror and interval. The colour is the coverage of the operations that the primary published in that interval, in five fixed steps.",
 } as const;

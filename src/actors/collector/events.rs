@@ -3,6 +3,7 @@
 use super::session_rows::ended;
 use super::{Collector, Known};
 use crate::actors::message::{Beat, Happened};
+use crate::domain::incident::Told;
 use crate::domain::link::{Link, LinkState};
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
@@ -10,21 +11,28 @@ use crate::ports::store::EventRow;
 use actix::Handler;
 use serde_json::Value;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Events that wait to be kept; more than these between two transactions are shown but not kept.
 const WAITING_MAX: usize = 1_000;
+
+/// Changes of states that are held.
+const CHANGES_MAX: usize = 1_000;
 
 /// The latest events, and those that wait to be kept.
 #[derive(Debug)]
 pub(super) struct EventLog {
     next_id: u64,
     latest: VecDeque<Event>,
+    /// What incidents follow from, newest first: the latest of all kinds may tell of other things.
+    changes: Arc<VecDeque<Told>>,
     waiting: Vec<EventRow>,
 }
 
 impl EventLog {
     /// A log that goes on behind the events of a run before, which come oldest first.
     pub(super) fn new(kept: Vec<EventRow>) -> EventLog {
+        let changes = kept.iter().rev().filter_map(change).take(CHANGES_MAX).collect();
         let next_id = kept.iter().map(|e| e.id).max().unwrap_or(0).max(0) as u64 + 1;
         let latest = kept.into_iter().rev().take(EVENTS_MAX).map(|e| Event {
             id: e.id.max(0) as u64,
@@ -34,7 +42,7 @@ impl EventLog {
             text: e.text,
             detail: e.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
         });
-        EventLog { next_id, latest: latest.collect(), waiting: Vec::new() }
+        EventLog { next_id, latest: latest.collect(), changes: Arc::new(changes), waiting: Vec::new() }
     }
 
     pub(super) fn add(&mut self, at_ms: i64, kind: &str, source: Option<String>, text: String) {
@@ -62,6 +70,12 @@ impl EventLog {
                 detail: event.detail.as_ref().map(Value::to_string),
             });
         }
+        let told = Told::of(event.id, at_ms, kind, event.source.as_deref(), event.detail.as_ref());
+        if let Some(told) = told {
+            let changes = Arc::make_mut(&mut self.changes);
+            changes.push_front(told);
+            changes.truncate(CHANGES_MAX);
+        }
         self.latest.push_front(event);
         self.latest.truncate(EVENTS_MAX);
     }
@@ -70,9 +84,19 @@ impl EventLog {
         self.latest.iter().cloned().collect()
     }
 
+    /// The latest changes of states, newest first.
+    pub(super) fn changes(&self) -> Arc<VecDeque<Told>> {
+        Arc::clone(&self.changes)
+    }
+
     pub(super) fn take_waiting(&mut self) -> Vec<EventRow> {
         std::mem::take(&mut self.waiting)
     }
+}
+
+fn change(e: &EventRow) -> Option<Told> {
+    let detail: Option<Value> = e.detail.as_deref().and_then(|detail| serde_json::from_str(detail).ok());
+    Told::of(e.id.max(0) as u64, e.at_ms, &e.kind, e.source.as_deref(), detail.as_ref())
 }
 
 impl Collector {

@@ -42,6 +42,8 @@ fn picture(c: &Collector) -> Picture {
         capture,
         started: c.started,
         events: c.events.latest(),
+        recommended: c.standings.recommended().clone(),
+        changes: c.events.changes(),
         degraded: c.saver.degraded(),
         internals: (c.internals)(),
         validity: c.invalid.counts(),

@@ -5,6 +5,7 @@ use crate::domain::audit_log::LogAgreement;
 use crate::domain::impair::Watching;
 use crate::domain::link::{Link, LinkState};
 use crate::domain::mirror_state::{Change, Divergence, Facts, Impaired, LinkFact, Machine, Resumed, Standing, State};
+use crate::domain::recommend::{Candidate, Recommendation, Recommender, Record};
 use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND, Tau};
@@ -17,6 +18,8 @@ const STEP_NS: i64 = 95 * SECOND / 100;
 /// A reader that is late for less leaves operations without timing and says nothing about a mirror's state, which takes
 /// seconds to change.
 const LATE_NS: i64 = 2 * SECOND;
+/// Between two looks at what mirrors did.
+const RECORD_EVERY_NS: i64 = 10 * SECOND;
 /// Changes of one mirror that are told at once; one more may be told after each [`TOLD_EVERY_NS`].
 const TOLD_MAX: u32 = 10;
 /// See [`TOLD_MAX`].
@@ -62,6 +65,10 @@ impl Budget {
 pub(super) struct Standings {
     mirrors: Vec<(Machine, Budget)>,
     stepped: Option<Tau>,
+    recommender: Recommender,
+    /// What mirrors did, as it was last looked up.
+    records: Vec<Record>,
+    recorded: Option<Tau>,
     /// For how long each flag of the observer was up.
     impaired_ns: BTreeMap<&'static str, i64>,
 }
@@ -79,7 +86,29 @@ impl Standings {
             (machine, Budget { left: TOLD_MAX, since: now, untold: 0 })
         };
         let impaired_ns = Watching::FLAGS.map(|flag| (flag, 0)).into();
-        Standings { mirrors: ids.map(machine).collect(), stepped: None, impaired_ns }
+        Standings {
+            mirrors: ids.map(machine).collect(),
+            stepped: None,
+            recommender: Recommender::default(),
+            records: Vec::new(),
+            recorded: None,
+            impaired_ns,
+        }
+    }
+
+    /// Which mirror to use.
+    pub(super) fn recommended(&self) -> &Recommendation {
+        self.recommender.shown()
+    }
+
+    /// Decides anew which mirror to use.
+    fn recommend(&mut self, now: Tau, is_impaired: bool) {
+        let candidate = |((machine, _), record): (&(Machine, Budget), &Record)| {
+            let standing = machine.standing();
+            Candidate { state: standing.state, since: standing.since, record: *record }
+        };
+        let candidates: Vec<Candidate> = self.mirrors.iter().zip(&self.records).map(candidate).collect();
+        self.recommender.step(now, is_impaired, &candidates);
     }
 
     /// For how long each flag of the observer was up since the start, nanoseconds.
@@ -145,6 +174,11 @@ impl Collector {
                 self.tell_change(SourceIx::mirror(m), &change, untold);
             }
         }
+        if self.standings.recorded.is_none_or(|at| now.since(at) >= RECORD_EVERY_NS) {
+            self.standings.recorded = Some(now);
+            self.standings.records = (0..self.standings.mirrors.len()).map(|m| self.ledger.record(m)).collect();
+        }
+        self.standings.recommend(now, impaired.is_some());
     }
 
     fn tell_change(&mut self, source: SourceIx, change: &Change, untold: u64) {

@@ -22,6 +22,7 @@ use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
 use crate::domain::tally::Tally;
 use crate::domain::time::{Labels, SECOND, Span, Tau};
+use crate::domain::trail::Trail;
 use crate::domain::window::{Gap, GapState};
 use crate::domain::window_kind::WindowKind;
 use std::sync::{Arc, OnceLock};
@@ -81,6 +82,8 @@ pub struct SourceCapture {
     pub tcp_info_rtt: RttCapture,
     /// What was wrong with content and order.
     pub content: Arc<Content>,
+    /// How it did in the last hours, in short steps.
+    pub trail: Arc<Trail>,
 }
 
 /// A mirror in a capture.
@@ -320,8 +323,7 @@ impl Ledger {
 
     fn capture_mirror(&self, i: usize, m: &MirrorState, with_ops: bool) -> MirrorCapture {
         let rtts = self.primary.rtts.now().zip(m.source.rtts.now());
-        let first_newer = m.head.map_or(self.ring.base(), |h| h + 1);
-        let (head_lag_ops, head_since) = self.lacking(i, first_newer);
+        let (head_lag_ops, head_since) = self.behind(i, m);
         MirrorCapture {
             source: capture_source(&m.source, self.now),
             params: m.params,
@@ -378,6 +380,7 @@ fn capture_source(s: &SourceState, now: Tau) -> SourceCapture {
         rtt: rtt(&s.rtt),
         tcp_info_rtt: rtt(&s.tcp_info_rtt),
         content: Arc::clone(&s.content),
+        trail: Arc::clone(&s.trail),
     }
 }
 

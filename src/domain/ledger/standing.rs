@@ -4,7 +4,9 @@ use super::capture::FRESH_NS;
 use super::content::Noticed;
 use super::{Ledger, MirrorState, SLOT_S};
 use crate::domain::finding::Finding;
+use crate::domain::lag::LagSum;
 use crate::domain::mirror_state::{Divergence, Seen};
+use crate::domain::recommend::Record;
 use crate::domain::ring::Row;
 use crate::domain::time::{MS, Tau};
 use crate::domain::verdict::Verdict;
@@ -14,6 +16,9 @@ use crate::domain::window::Cover;
 const LOOK_MAX: u64 = 10_000;
 /// The span of recent verdicts, seconds.
 const RECENT_S: i64 = 900;
+/// Hours that a mirror's record is about.
+const RECORD_HOURS: i64 = 6;
+const HOUR_MS: i64 = 3_600_000;
 /// What was wrong with content that makes a mirror diverged.
 const CONTENT: [Finding; 3] = [Finding::Corrupt, Finding::Altered, Finding::Equivocation];
 
@@ -40,6 +45,31 @@ impl Ledger {
             is_judged: decided > 0 || self.is_judged(mirror),
             divergence: self.newest_divergence(m),
         })
+    }
+
+    /// What a mirror did in the last six hours, and its lag in the last hour.
+    #[must_use]
+    pub fn record(&self, mirror: usize) -> Record {
+        let last = self.labels.utc_ms(self.now).div_euclid(self.params.interval_ms).max(0) as u32;
+        let since = |hours: i64| last.saturating_sub((hours * HOUR_MS / self.params.interval_ms) as u32);
+        let accs = |from| self.intervals.between(from, last).filter_map(|(_, i)| i.mirrors.get(mirror));
+        let mut record = Record::default();
+        for acc in accs(since(RECORD_HOURS)) {
+            record.decided += acc.decided();
+            record.missed += acc.verdict(Verdict::Missed);
+            record.late += acc.verdict(Verdict::Late);
+        }
+        let (mut sum, mut uncertainty_us) = (LagSum::default(), 0.0);
+        for acc in accs(since(1)) {
+            sum.add(&acc.lag);
+            uncertainty_us = acc.correction_us().map_or(uncertainty_us, |c| c.1.max(uncertainty_us));
+        }
+        let lag = sum.histogram();
+        let n = lag.count();
+        // Five samples must lie beyond it.
+        record.p95_us = (n >= 100).then(|| lag.at_rank((n * 95).div_ceil(100))).flatten();
+        record.uncertainty_us = uncertainty_us as i64;
+        record
     }
 
     /// The newest finding about the content of what a mirror sent. One of the primary's own about the same operation says
@@ -152,6 +182,31 @@ mod tests {
         let seen = l.seen(0).unwrap();
         assert_eq!((seen.owed_ops, seen.owed_since), (2, Some(at(60_000))));
         assert!(!seen.is_proved, "30 s without a proof");
+    }
+
+    #[test]
+    fn the_record_is_what_was_decided_and_how_late_it_was() {
+        let mut l = ledger(1);
+        let peer = crate::domain::address::Peer::from(([127, 0, 0, 1], 1));
+        l.rtt(SourceIx::PRIMARY, at(0), peer, 10 * MS);
+        l.rtt(M, at(0), peer, 30 * MS);
+        for n in 0..200 {
+            let p = at(1_000 * n as i64);
+            l.arrive(SourceIx::PRIMARY, &op(n, p), p, Mode::Live);
+            if n != 7 {
+                l.arrive(M, &op(n, p), p.plus(if n < 100 { 50 * MS } else { 11_000 * MS }), Mode::Live);
+            }
+        }
+        for s in [SourceIx::PRIMARY, M] {
+            l.prove(s, at(300_000));
+        }
+        assert_eq!(l.record(0).p95_us, None, "nothing is decided yet");
+        ticks(&mut l, 300_000);
+        let record = l.record(0);
+        assert_eq!((record.decided, record.missed, record.late, record.uncertainty_us), (200, 1, 100, 20_000));
+        let p95_us = record.p95_us.unwrap();
+        assert!((10_940_000..11_040_000).contains(&p95_us), "{p95_us}");
+        assert_eq!(l.record(1), Record::default());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::domain::rtt::{Estimator, HORIZON_NS, History};
 use crate::domain::sampling::Sampling;
 use crate::domain::tally::Tally;
 use crate::domain::time::Tau;
+use crate::domain::trail::Trail;
 use crate::domain::verdict::{Mode, Verdict};
 use crate::domain::window::Windows;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -52,6 +53,8 @@ pub struct SourceState {
     pub(super) replay: Option<Replay>,
     /// Round trip of the live socket.
     pub tcp_info_rtt: Estimator,
+    /// How it did in the last hours, in short steps.
+    pub trail: Arc<Trail>,
     /// Instants of its latest arrivals, for the rate; bounded.
     pub recent: VecDeque<(Tau, u32)>,
 }

@@ -1,10 +1,11 @@
 //! Divergence by age: operations on one side only for at least so long of proved observation, in both directions.
 
-use super::Picture;
+use super::{Picture, content, sample};
 use crate::domain::interval::ExtraState;
+use crate::domain::source::SourceIx;
 use crate::domain::time::SECOND;
 use crate::domain::verdict::Verdict;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The ages in seconds.
 pub const AGES_S: [i64; 8] = [1, 5, 15, 60, 300, 900, 3_600, 21_600];
@@ -32,27 +33,39 @@ fn missing_ages(picture: &Picture, m: usize) -> impl Iterator<Item = i64> {
     })
 }
 
+fn row(picture: &Picture, m: usize, id: &str) -> Map<String, Value> {
+    let c = &picture.capture;
+    let proved = c.primary.proved;
+    let is_extra = |s: ExtraState| matches!(s, ExtraState::Pending | ExtraState::Extra);
+    let extras = c.extras.iter().filter(|s| usize::from(s.mirror) == m && is_extra(s.state));
+    let mut map = Map::new();
+    map.insert("id".into(), id.into());
+    map.insert("missing_ops".into(), by_age(missing_ages(picture, m)).into());
+    map.insert("extra_ops".into(), by_age(extras.map(|s| proved.since(s.q))).into());
+    map.insert("altered_ops".into(), c.mirrors.get(m).map_or(0, |x| x.source.altered).into());
+    map.insert("extra_truncated".into(), c.is_extras_cut.into());
+    map
+}
+
 /// The page.
 #[must_use]
 pub fn page(picture: &Picture) -> Value {
-    let c = &picture.capture;
-    let proved = c.primary.proved;
-    let mirrors: Vec<Value> = picture
-        .mirrors
-        .iter()
-        .enumerate()
-        .map(|(m, info)| {
-            let is_extra = |s: ExtraState| matches!(s, ExtraState::Pending | ExtraState::Extra);
-            let extras = c.extras.iter().filter(|s| usize::from(s.mirror) == m && is_extra(s.state));
-            let altered = c.mirrors.get(m).map_or(0, |x| x.source.altered);
-            json!({
-                "id": info.id,
-                "missing_ops": by_age(missing_ages(picture, m)),
-                "extra_ops": by_age(extras.map(|s| proved.since(s.q))),
-                "altered_ops": altered,
-                "extra_truncated": c.is_extras_cut,
-            })
-        })
-        .collect();
+    let mirrors: Vec<Value> =
+        picture.mirrors.iter().enumerate().map(|(m, info)| Value::Object(row(picture, m, &info.id))).collect();
     json!({ "age_ge_s": AGES_S, "mirrors": mirrors })
+}
+
+/// The page of mirror `m`, with what else was found about its content; none where there is no such mirror.
+#[must_use]
+pub fn mirror(picture: &Picture, m: usize) -> Option<Value> {
+    let (info, capture) = (picture.mirrors.get(m)?, picture.capture.mirrors.get(m)?);
+    let mut map = row(picture, m, &info.id);
+    map.insert("age_ge_s".into(), AGES_S.to_vec().into());
+    map.insert("open_misses".into(), capture.open_misses.into());
+    map.insert("dids_affected".into(), capture.dids_affected.into());
+    map.insert("content".into(), content::counts(&capture.source.content));
+    map.insert("samples".into(), sample::figures(picture, m));
+    map.insert("sample_differences".into(), sample::differences(picture, m));
+    map.insert("findings".into(), content::latest(picture, SourceIx::mirror(m)).into());
+    Some(Value::Object(map))
 }

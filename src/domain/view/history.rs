@@ -3,7 +3,6 @@
 use super::{Picture, round6};
 use crate::domain::coverage::ratio;
 use crate::domain::interval::{Acc, ExtraState, Interval};
-use crate::domain::lag::{LagHistogram, ms};
 use crate::domain::verdict::Verdict;
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Map, Value, json};
@@ -59,16 +58,6 @@ fn entries(picture: &Picture, window: WindowKind) -> (i64, Vec<Entry>) {
     (step, (first..=last).map(|n| (n * step, merged.get(&n).cloned())).collect())
 }
 
-fn quantile_ms(hist: &LagHistogram, q: f64) -> Value {
-    let n = hist.count();
-    // A series needs a value for each step: five samples on the far side of the median are enough for p50, and p95 of a
-    // step with fewer than twenty samples is left out.
-    if (n as f64) * (1.0 - q) < 1.0 {
-        return Value::Null;
-    }
-    hist.at_rank((n as f64 * q).ceil() as u64).map_or(Value::Null, |us| ms(us as f64).into())
-}
-
 fn column(cells: &[Option<&Acc>], value: impl Fn(&Acc) -> Value) -> Value {
     cells.iter().map(|c| c.map_or(Value::Null, &value)).collect()
 }
@@ -84,8 +73,8 @@ fn mirror_columns(id: &str, cells: &[Option<&Acc>], status: &[Value]) -> Value {
     map.insert("extra".into(), column(cells, |a| a.extra(ExtraState::Extra).into()));
     let share = |a: &Acc| ratio(super::coverage::delivered(a), a.decided()).map_or(Value::Null, |r| round6(r).into());
     map.insert("coverage_ratio".into(), column(cells, share));
-    map.insert("lag_p50_ms".into(), column(cells, |a| quantile_ms(&a.lag, 0.5)));
-    map.insert("lag_p95_ms".into(), column(cells, |a| quantile_ms(&a.lag, 0.95)));
+    map.insert("lag_p50_ms".into(), column(cells, |a| a.lag.of_step_ms(0.5).into()));
+    map.insert("lag_p95_ms".into(), column(cells, |a| a.lag.of_step_ms(0.95).into()));
     map.insert("status".into(), status.to_vec().into());
     Value::Object(map)
 }

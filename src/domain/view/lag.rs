@@ -52,6 +52,24 @@ pub fn lag(acc: &Acc) -> Value {
     Value::Object(out)
 }
 
+/// The page of mirror `m` in one window: its figures, and the distribution that they are drawn from; none where there is no
+/// such mirror.
+#[must_use]
+pub fn mirror(picture: &Picture, m: usize, figures: &WindowFigures) -> Option<Value> {
+    let (info, acc) = (picture.mirrors.get(m)?, figures.interval.mirrors.get(m)?);
+    let parts = acc.lag.spread();
+    Some(json!({
+        "id": info.id,
+        "lag": lag(acc),
+        "histogram": {
+            "from_ms": parts.iter().map(|p| ms(p.from_us as f64)).collect::<Vec<_>>(),
+            "to_ms": parts.iter().map(|p| ms(p.to_us as f64)).collect::<Vec<_>>(),
+            "count": parts.iter().map(|p| p.count).collect::<Vec<_>>(),
+        },
+        "lost_ops": acc.verdict(Verdict::Missed),
+    }))
+}
+
 /// The page of one window.
 #[must_use]
 pub fn page(picture: &Picture, figures: &WindowFigures) -> (Value, i64, i64) {

@@ -4,7 +4,7 @@ use super::Picture;
 use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
-const FORMULAS: [(&str, &str, &str); 22] = [
+const FORMULAS: [(&str, &str, &str); 25] = [
     (
         "coverage",
         "(on_time + late + present) / (on_time + late + present + missed)",
@@ -81,6 +81,11 @@ const FORMULAS: [(&str, &str, &str); 22] = [
         "Link and observer come first, because without them nothing can be seen; in lists a disconnected mirror stands between \
          stalled and throttled. Only what was published while the mirror was watched is owed; who is throttled is not stalled.",
     ),
+    (
+        "propagation",
+        "for k = 1 … N mirrors, the share of the operations whose k-th smallest lag is at most t; what was missed never comes",
+        "Only operations whose lags are known at all N are counted; the window ends a grace before now.",
+    ),
     ("divergence", "operations on one side only for at least 1 s … 6 h of proved observation", "Both directions."),
     (
         "chain",
@@ -101,6 +106,18 @@ const FORMULAS: [(&str, &str, &str); 22] = [
         "sample_agreement",
         "logs that are the primary's / logs that were compared, last 24 h",
         "Whole logs of DIDs drawn at random: coverage may be perfect and a history another. With its Wilson interval.",
+    ),
+    (
+        "incident",
+        "from a mirror being found lagging, stalled, losing or diverged until it is found well; bad_s without interruptions",
+        "While the observer or the primary is impaired or the link is down nothing can be said: that interrupts an incident, \
+         and begins none.",
+    ),
+    (
+        "recommended",
+        "of the mirrors that are well for a minute and judged by 100 operations in 6 h: the fewest misses and late ones by \
+         nines, then the lowest p95; another takes its place when it is clearly better for 10 min, or it is not well",
+        "Clearly better: a step of nines, or half the p95 by more than both uncertainties.",
     ),
 ];
 

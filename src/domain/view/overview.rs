@@ -1,6 +1,6 @@
 //! The overview: one sentence, the observer, the primary, and every mirror worst first.
 
-use super::{Picture, SourceInfo, chain, content, coverage, lag, link, put, round6, rtt, sample};
+use super::{Picture, SourceInfo, best, chain, content, coverage, lag, link, put, round6, rtt, sample};
 use crate::domain::coverage::{ratio, wilson95};
 use crate::domain::interval::{Acc, Interval};
 use crate::domain::ledger::capture::FRESH_NS;
@@ -103,6 +103,7 @@ fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value
     map.insert("content".into(), content::counts(&m.source.content));
     map.insert("samples".into(), sample::figures(picture, i));
     map.insert("throttle".into(), throttle(picture, info.throttle));
+    map.insert("is_recommended".into(), best::is_recommended(picture, i).into());
     map.insert("state".into(), state.name().into());
     map.insert("since_at".into(), picture.at(info.standing.since).into());
     map.insert("headline".into(), mirror_headline(picture, info, m, six).into());

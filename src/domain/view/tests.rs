@@ -1,5 +1,8 @@
 //! Views of a small world whose every operation is known: two mirrors, one that loses and one that invents.
 
+mod closely;
+mod standing;
+
 use super::compare;
 use super::ops::{Confirmation, Link, OpsFilter, OpsPage, Outcome, Position};
 use super::{Picture, SourceInfo, did, divergence, evidence, op, ops, overview, sessions};
@@ -12,6 +15,7 @@ use crate::domain::frame::Claim;
 use crate::domain::interval::ExtraState;
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
 use crate::domain::op::{Kind, Op, OpKey};
+use crate::domain::recommend::Recommendation;
 use crate::domain::sessions::{Ended, Session};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
@@ -50,6 +54,11 @@ fn key(i: u64) -> OpKey {
 }
 
 fn ledger() -> Ledger {
+    ledger_that(|_| {})
+}
+
+/// The world's ledger, with what was done to it before the first operation.
+fn ledger_that(begins: impl FnOnce(&mut Ledger)) -> Ledger {
     let params = Params { look_back_ns: 0, horizon_ns: 86_400 * SECOND, settle_ns: 0, interval_ms: 300_000 };
     let limits = Limits { held_ops: 10_000, unknown_keys_per_mirror: 100, listed_per_mirror: 100 };
     let mirror = MirrorParams { on_time_ns: 10 * SECOND, grace_ns: 60 * SECOND };
@@ -57,6 +66,7 @@ fn ledger() -> Ledger {
     for s in [SourceIx::PRIMARY, A, B] {
         l.open(s, at(0));
     }
+    begins(&mut l);
     for i in 0..OPS {
         let p = at(1_000 * i as i64);
         let op = op_at(i, p);
@@ -114,7 +124,10 @@ fn probe(host: &str, at_ms: i64) -> ProbeEvidence {
 
 /// The world's picture: A was asked about one miss, and every host about its DID.
 pub(crate) fn picture() -> Picture {
-    let mut ledger = ledger();
+    picture_of(ledger())
+}
+
+fn picture_of(mut ledger: Ledger) -> Picture {
     let claim = Claim { key: key(47), seq: None, computed: Cid([9; 32]) };
     ledger.lied(A, &claim, at(150_000));
     ledger.found(A, &key(40), Finding::DataLoss);
@@ -163,6 +176,8 @@ pub(crate) fn picture() -> Picture {
         mirrors: vec![info("a"), info("b")],
         started: at(0),
         events: Vec::new(),
+        recommended: Recommendation::default(),
+        changes: Arc::default(),
         degraded: Vec::new(),
         internals: Value::Null,
         validity: crate::domain::view::ValidityCounts::default(),

@@ -41,6 +41,9 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
         }
     }
     by_age(samples, &scrape.divergence);
+    for (id, open) in at(&scrape.incidents, "/open_by_mirror").as_object().into_iter().flatten() {
+        samples.add("mirrorwatch_incidents_open", &[("mirror", id)], open.as_f64());
+    }
 }
 
 fn mirror(samples: &mut Samples, row: &Value) {

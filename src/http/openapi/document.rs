@@ -23,7 +23,7 @@ otherwise. Unknown and repeated parameters are refused.";
 /// Groups of addresses, in the order in which they are shown.
 pub const TAGS: [(&str, &str); 7] = [
     ("now", "How things stand: finished pages."),
-    ("analytics", "Figures by window: finished pages."),
+    ("analytics", "Figures by window: finished pages, and one mirror looked at closely."),
     ("operations", "Single operations and DIDs: computed for the request."),
     ("live", "What changes, as it changes."),
     ("nodes", "The log that nodes share; there where the operator has configured nodes."),

@@ -209,7 +209,13 @@ impl Endpoint {
     /// Takes `window`.
     #[must_use]
     pub fn windowed(self, default: WindowKind) -> Self {
-        self.with(parameter::window(default)).problem(400, &["bad_window"])
+        self.windowed_of(&WindowKind::ALL, default)
+    }
+
+    /// Takes `window`, out of these.
+    #[must_use]
+    pub fn windowed_of(self, known: &[WindowKind], default: WindowKind) -> Self {
+        self.with(parameter::window(known, default)).problem(400, &["bad_window"])
     }
 
     /// Takes the id of a mirror in its path.
@@ -251,7 +257,11 @@ impl Endpoint {
             put(&mut told, "description", about);
         }
         if !self.parameters.is_empty() {
-            put(&mut told, "parameters", self.parameters.iter().map(|parameter| parameter.told().clone()).collect::<Vec<_>>());
+            put(
+                &mut told,
+                "parameters",
+                self.parameters.iter().map(|parameter| parameter.told().clone()).collect::<Vec<_>>(),
+            );
         }
         if self.is_operators {
             put(&mut told, "security", json!([{ "operator": [] }, {}]));

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod live;
+mod mirror;
 mod now;
 mod operations;
 mod operator;
@@ -11,7 +12,8 @@ use super::endpoint::Endpoint;
 use std::sync::LazyLock;
 
 static ALL: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
-    let groups = [now::all(), analytics::all(), operations::all(), live::all(), operator::all(), outside::all()];
+    let groups =
+        [now::all(), analytics::all(), mirror::all(), operations::all(), live::all(), operator::all(), outside::all()];
     groups.into_iter().flatten().collect()
 });
 

@@ -65,9 +65,9 @@ pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Value {
     json!({ "type": "string", "enum": words.into_iter().collect::<Vec<_>>() })
 }
 
-/// `window`.
-pub fn window(default: WindowKind) -> Parameter {
-    let mut schema = one_of(WindowKind::ALL.map(WindowKind::name));
+/// `window`, out of these.
+pub fn window(known: &[WindowKind], default: WindowKind) -> Parameter {
+    let mut schema = one_of(known.iter().map(|window| window.name()));
     put(&mut schema, "default", default.name());
     Parameter::query("window", "How far back from now.", &schema)
 }

@@ -5,6 +5,7 @@
 //! skipped when it is none.
 
 pub mod badge;
+pub mod best;
 pub mod compare;
 pub mod counts;
 pub mod coverage;
@@ -14,6 +15,7 @@ pub mod envelope;
 pub mod events;
 pub mod evidence;
 pub mod history;
+pub mod incidents;
 pub mod internals;
 pub mod lag;
 pub mod link;
@@ -25,12 +27,15 @@ pub mod op;
 pub mod ops;
 pub mod overview;
 pub mod problem;
+pub mod propagation;
 pub mod recent;
 pub mod rtt;
 pub mod sessions;
 pub mod source;
 pub mod stats;
 pub mod text;
+pub mod trail;
+pub mod windows;
 pub mod words;
 
 use serde::{Deserialize, Deserializer};

@@ -129,6 +129,7 @@ pub(super) fn addresses() -> Vec<String> {
         include_str!("../badges.rs"),
         include_str!("../routes.rs"),
         include_str!("../details.rs"),
+        include_str!("../mirror_parts.rs"),
         include_str!("../recheck.rs"),
         include_str!("../assets.rs"),
         include_str!("../nodes.rs"),
@@ -141,6 +142,7 @@ pub(super) fn addresses() -> Vec<String> {
         ("probe(\"", ""),
         ("plain(\"", "/api/v1/"),
         ("windowed(\"", "/api/v1/"),
+        ("Endpoint { key: \"", "/api/v1/"),
     ];
     let mut found = Vec::new();
     for source in sources {

@@ -10,12 +10,13 @@ use serde_json::Value;
 use super::headers::{addresses, table};
 use super::world::{Got, ask, get, world};
 use super::{DID, HTML, OP};
+use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
 use crate::domain::view::ops::{OpsFilter, Position};
 use crate::domain::view::tests::picture;
 use crate::domain::view::{
-    compare, coverage, did, divergence, event, evidence, history, lag, methodology, mirror, misses, op, ops, overview,
-    recent, rtt, sessions, stats,
+    best, compare, coverage, did, divergence, event, evidence, freshness, history, incidents, lag, methodology, mirror,
+    misses, op, ops, overview, propagation, recent, rtt, sessions, stats, windows,
 };
 use crate::domain::window_kind::WindowKind;
 use crate::http::openapi::agreement::check;
@@ -179,22 +180,31 @@ fn agree(path: &str, data: &Value, is_bare: bool) {
 fn every_view_is_what_the_document_says() {
     let p = picture();
     let all = overview::page(&p).0;
-    let windows = WindowKind::ALL.map(|window| (window, coverage::page(&p, &p.capture.counts(window)).0));
+    let by_window = WindowKind::ALL.map(|window| (window, coverage::page(&p, &p.capture.counts(window)).0));
     let six = p.capture.window(WindowKind::H6);
+    let asked = windows::WindowsQuery { resolution: Resolution::Interval, from_ms: None, to_ms: None };
     for (path, data) in [
         ("/api/v1/overview", all.clone()),
         ("/api/v1/mirrors", mirror::list(&all)),
-        ("/api/v1/mirrors/a", mirror::detail(&p, 0, &all, &windows).unwrap()),
+        ("/api/v1/mirrors/a", mirror::detail(&p, 0, &all, &by_window).unwrap()),
         ("/api/v1/primary", mirror::primary(&p)),
         ("/api/v1/observer", overview::observer(&p)),
         ("/api/v1/events", event::events(&p)),
         ("/api/v1/methodology", methodology::page(&p)),
-        ("/api/v1/analytics/coverage", windows[3].1.clone()),
+        ("/api/v1/analytics/coverage", by_window[3].1.clone()),
         ("/api/v1/analytics/lag", lag::page(&p, &six).0),
         ("/api/v1/analytics/misses", misses::page(&p, &six, 10).0),
         ("/api/v1/analytics/history", history::page(&p, WindowKind::H6).0),
         ("/api/v1/analytics/rtt", rtt::page(&p)),
         ("/api/v1/analytics/divergence", divergence::page(&p)),
+        ("/api/v1/propagation", propagation::page(&p, WindowKind::H1).0),
+        ("/api/v1/incidents", incidents::page(&p)),
+        ("/api/v1/best", best::page(&p)),
+        ("/api/v1/mirrors/a/windows", windows::page(&p, 0, &asked).unwrap().0),
+        ("/api/v1/mirrors/a/lag", lag::mirror(&p, 0, &six).unwrap()),
+        ("/api/v1/mirrors/a/freshness", freshness::page(&p, 0).unwrap()),
+        ("/api/v1/mirrors/a/rtt", rtt::mirror(&p, 0).unwrap()),
+        ("/api/v1/mirrors/a/divergence", divergence::mirror(&p, 0).unwrap()),
         ("/api/v1/mirrors/a/sessions", sessions::page(&p, SourceIx::mirror(0)).unwrap()),
         ("/api/v1/ops/recent", recent::page(&recent::of(&p))),
         ("/api/v1/compare", compare::page(&p, [SourceIx::mirror(0), SourceIx::mirror(1)], WindowKind::H6).0),

@@ -16,6 +16,7 @@ use super::{DID, NOW_MS};
 use crate::domain::did::Did;
 use crate::domain::view::recent::Recent;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecentSource, RecheckError};
+use crate::http::mirror_parts::MirrorPart;
 use crate::http::{
     Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, SourceOrigins, Tallies, app, page_specs,
 };
@@ -65,6 +66,12 @@ impl Detail for FakeDetail {
                 Question::Op(_) | Question::Evidence(_) => Err(DetailError::NoSuchOp),
                 Question::Recent => Ok(page(json!({ "ops": [] }))),
                 Question::Sessions(id) => Ok(page(json!({ "id": id }))),
+                Question::Incident(id) if id == "m1-20231114T000000000Z" => Ok(page(json!({ "id": id }))),
+                Question::Incident(_) => Err(DetailError::NoSuchIncident),
+                Question::Mirror { part: MirrorPart::Windows(query), .. } if query.from_ms.is_some_and(|ms| ms < 0) => {
+                    Err(DetailError::TooManyWindows { asked: 1_001 })
+                }
+                Question::Mirror { id, part } => Ok(page(json!({ "id": id, "part": part.path() }))),
                 Question::Compare { a, b, .. } => {
                     Ok(DetailPage { window_ms: Some((0, 1_000)), ..page(json!({ "a": a, "b": b })) })
                 }

@@ -115,6 +115,17 @@ impl MemoryDisk {
     }
 }
 
+/// The newest of all kinds, behind the newest of those before them that tell of states.
+fn events(kept: &Kept, limits: &LoadLimits) -> Vec<EventRow> {
+    let mut latest = newest(kept.events.values().cloned().collect(), limits.events);
+    let first = latest.first().map_or(i64::MAX, |e| e.id);
+    let tells = |e: &&EventRow| matches!(e.kind.as_str(), "state_changed" | "observer_down");
+    let older = kept.events.range(..first).map(|e| e.1).filter(tells).cloned();
+    let mut events = newest(older.collect(), limits.changes);
+    events.append(&mut latest);
+    events
+}
+
 /// A store on a [`MemoryDisk`].
 pub struct MemoryStore {
     disk: MemoryDisk,
@@ -214,7 +225,7 @@ impl Store for MemoryStore {
             sources: kept.sources.values().cloned().collect(),
             sessions,
             evidence,
-            events: newest(kept.events.values().cloned().collect(), limits.events),
+            events: events(&kept, &limits),
             misses: misses.collect(),
             miss_counts: counts
                 .into_iter()

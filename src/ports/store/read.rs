@@ -44,7 +44,7 @@ pub(super) fn all(db: &Connection, limits: &LoadLimits) -> rusqlite::Result<Load
         intervals: intervals(db, limits, &mut notes)?,
         sources: Select::of(&SOURCES, "ORDER BY id").all(db, [], &mut notes, source)?,
         sessions: sessions(db, limits, &mut notes)?,
-        events: newest_last(db, &EVENTS, "ORDER BY id DESC", limits.events, &mut notes, event)?,
+        events: events(db, limits, &mut notes)?,
         misses,
         miss_counts,
         evidence: evidence(db, limits, &mut notes)?,
@@ -266,6 +266,16 @@ fn intervals(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlit
         found.append(&mut select.some(db, [tier.code()], limits.intervals_per_tier, notes, read)?);
     }
     Ok(reversed(found))
+}
+
+/// The newest of all kinds, behind the newest of those before them that tell of states.
+fn events(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlite::Result<Vec<EventRow>> {
+    let mut newest = newest_last(db, &EVENTS, "ORDER BY id DESC", limits.events, notes, event)?;
+    let first = newest.first().map_or(i64::MAX, |e| e.id);
+    let older = "WHERE kind IN ('state_changed', 'observer_down') AND id < ?1 ORDER BY id DESC";
+    let mut events = reversed(Select::of(&EVENTS, older).some(db, [first], limits.changes, notes, event)?);
+    events.append(&mut newest);
+    Ok(events)
 }
 
 /// The newest of each source, so that one which is connected anew all the time hides no other's.

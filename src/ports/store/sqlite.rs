@@ -26,6 +26,8 @@ pub struct LoadLimits {
     pub sessions_per_source: usize,
     /// Events.
     pub events: usize,
+    /// Older events that tell of states of mirrors and of times in which nobody looked.
+    pub changes: usize,
     /// Misses and extras of each source.
     pub misses_per_source: usize,
     /// Evidence of all sources together, fairly shared.
@@ -40,6 +42,7 @@ impl Default for LoadLimits {
             intervals_per_tier: 600_000,
             sessions_per_source: 2_048,
             events: 2_000,
+            changes: 1_000,
             misses_per_source: 1_000,
             evidence: 16_384,
             imported: 20_000,

@@ -1,29 +1,39 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { visible } from "../format";
+import { inRange } from "../in-range";
 import { worstFirst } from "../rank";
 import { type Route, route } from "../route";
-import type { Envelope, History, Overview } from "../shapes";
-import { history, overview, stale } from "../state";
+import type { Envelope, History, Num, Overview } from "../shapes";
+import { told } from "../shortcuts";
+import { coverage, history, lag, overview, stale } from "../state";
+import { isDefaultRange, zone } from "../view";
 import { Banners } from "./Banners";
-import { ComparePage } from "./ComparePage";
-import { DidPage } from "./DidPage";
-import { Docs } from "./Docs";
-import { EventsPage } from "./EventsPage";
 import { Figures } from "./Figures";
 import { Footer } from "./Footer";
-import { InternalsPage } from "./InternalsPage";
-import { LagChart } from "./LagChart";
+import { KeyHelp } from "./KeyHelp";
 import { lazily } from "./lazily";
 import { Matrix } from "./Matrix";
-import { MethodologyPage } from "./MethodologyPage";
-import { MirrorPage } from "./MirrorPage";
 import { MirrorTable } from "./MirrorTable";
-import { MissesPage } from "./MissesPage";
-import { OpPage } from "./OpPage";
 import { TopBar } from "./TopBar";
 import { Verdict } from "./Verdict";
 
-const LivePage = lazily(() => import("./LivePage").then((m) => m.LivePage), { isView: true });
+const VIEW = { isView: true };
+const LivePage = lazily(() => import("./LivePage").then((m) => m.LivePage), VIEW);
+const MissesPage = lazily(() => import("./MissesPage").then((m) => m.MissesPage), VIEW);
+const MirrorPage = lazily(() => import("./MirrorPage").then((m) => m.MirrorPage), VIEW);
+const DidPage = lazily(() => import("./DidPage").then((m) => m.DidPage), VIEW);
+const OpPage = lazily(() => import("./OpPage").then((m) => m.OpPage), VIEW);
+const ComparePage = lazily(() => import("./ComparePage").then((m) => m.ComparePage), VIEW);
+const EventsPage = lazily(() => import("./EventsPage").then((m) => m.EventsPage), VIEW);
+const Docs = lazily(() => import("./DocsPage").then((m) => m.DocsPage), VIEW);
+const IncidentsPage = lazily(() => import("./IncidentsPage").then((m) => m.IncidentsPage), VIEW);
+const IncidentPage = lazily(() => import("./IncidentsPage").then((m) => m.IncidentPage), VIEW);
+const MethodologyPage = lazily(() => import("./MethodologyPage").then((m) => m.MethodologyPage), VIEW);
+const InternalsPage = lazily(() => import("./InternalsPage").then((m) => m.InternalsPage), VIEW);
+const PLACE = { class: "panel chart-place" };
+const OverviewLag = lazily(() => import("./OverviewLag").then((m) => m.OverviewLag), PLACE);
+const Propagation = lazily(() => import("./Propagation").then((m) => m.Propagation), PLACE);
+const RecentIncidents = lazily(() => import("./RecentIncidents").then((m) => m.RecentIncidents), PLACE);
 
 export function App() {
   const { page } = overview.state.value;
@@ -36,6 +46,10 @@ export function App() {
       <TopBar />
       <View at={at} />
       <Footer meta={page?.meta ?? null} />
+      <KeyHelp />
+      <p class={told.value === "" ? "visually-hidden" : "toast"} role="status">
+        {told.value}
+      </p>
     </>
   );
 }
@@ -46,6 +60,7 @@ function title(at: Route): string {
     case "compare":
     case "events":
     case "live":
+    case "incidents":
     case "methodology":
     case "internals":
       return `${at.page} · mirrorwatch`;
@@ -53,6 +68,8 @@ function title(at: Route): string {
       return `${at.view === "api" ? "API" : "problems of the API"} · mirrorwatch`;
     case "mirror":
       return `${at.id} · mirrorwatch`;
+    case "incident":
+      return `incident ${at.id} · mirrorwatch`;
     case "did":
       return `${at.did} · mirrorwatch`;
     case "op":
@@ -80,12 +97,16 @@ function View({ at }: { at: Route }) {
       return <EventsPage query={at.query} />;
     case "live":
       return <LivePage query={at.query} />;
+    case "incidents":
+      return <IncidentsPage query={at.query} />;
+    case "incident":
+      return <IncidentPage key={at.id} id={at.id} />;
     case "methodology":
       return <MethodologyPage />;
     case "internals":
       return <InternalsPage />;
     case "docs":
-      return <Docs view={at.view} />;
+      return <Docs key={at.view} view={at.view} />;
     case "nowhere":
       return <Nowhere path={at.path} />;
   }
@@ -122,8 +143,19 @@ function Waiting({ error }: { error: string | null }) {
   );
 }
 
+/** The overview as the range has it. */
+function ranged(data: Overview): Overview {
+  if (isDefaultRange.value) return data;
+  return inRange(
+    data,
+    coverage.value.state.value.page?.data ?? null,
+    lag.value.state.value.page?.data ?? null,
+  );
+}
+
 function Page({ page }: { page: Envelope<Overview> }) {
-  const { data, meta } = page;
+  const { meta } = page;
+  const data = ranged(page.data);
   // One string stands for order and names, so that a new revision with the same mirrors redraws neither chart nor matrix.
   const key = JSON.stringify(worstFirst(data.mirrors).map((mirror) => [mirror.id, mirror.name]));
   const names = useMemo(() => new Map(JSON.parse(key) as [string, string][]), [key]);
@@ -137,13 +169,25 @@ function Page({ page }: { page: Envelope<Overview> }) {
       <Banners data={data} />
       <Figures data={data} />
       <MirrorTable data={data} />
-      <HistoryPanels names={names} />
+      <HistoryPanels names={names} noiseMs={noiseOf(data)} />
+      <RecentIncidents />
     </main>
   );
 }
 
-function HistoryPanels({ names }: { names: ReadonlyMap<string, string> }) {
-  const { page, error } = history.state.value;
+/** Two digits of the largest uncertainty: it moves with every round trip, and the chart need not. */
+function noiseOf({ mirrors }: Overview): Num {
+  const known = mirrors.flatMap(({ lag: { uncertainty_ms } }) => uncertainty_ms ?? []);
+  return known.length === 0 ? null : Number(Math.max(...known).toPrecision(2));
+}
+
+interface HistoryProps {
+  names: ReadonlyMap<string, string>;
+  noiseMs: Num;
+}
+
+function HistoryPanels({ names, noiseMs }: HistoryProps) {
+  const { page, error } = history.value.state.value;
   if (names.size === 0) return null;
   if (page === null || page.data.t_unix_ms.length === 0) {
     return (
@@ -157,18 +201,21 @@ function HistoryPanels({ names }: { names: ReadonlyMap<string, string> }) {
       </section>
     );
   }
-  return <Panels page={page} names={names} />;
+  return <Panels page={page} names={names} noiseMs={noiseMs} />;
 }
 
 /** The overview moves every second, these only with their own page: the same inputs give the same, untouched tree. */
-function Panels({ page, names }: { page: Envelope<History>; names: ReadonlyMap<string, string> }) {
+function Panels({ page, names, noiseMs }: HistoryProps & { page: Envelope<History> }) {
   return useMemo(
     () => (
       <div data-history-revision={page.meta.revision} class="history">
         <Matrix history={page.data} names={names} />
-        <LagChart history={page.data} names={names} />
+        <div class="pair">
+          <OverviewLag history={page.data} names={names} noiseMs={noiseMs} />
+          <Propagation />
+        </div>
       </div>
     ),
-    [page, names],
+    [page, names, noiseMs, zone.value],
   );
 }

@@ -20,7 +20,9 @@ function Impaired({ data: { observer } }: { data: Overview }) {
   const flags =
     observer.flags.length > 0 ? observer.flags.map(flagText).join(". ") : "This observer is impaired";
   const since =
-    observer.since_at === null ? "" : ` (since ${format.clock(Date.parse(observer.since_at))} UTC)`;
+    observer.since_at === null
+      ? ""
+      : ` (since ${format.clock(Date.parse(observer.since_at))} ${format.zoneWord()})`;
   return (
     <p class="banner amber" role="status">
       <span aria-hidden="true">▲ </span>
@@ -64,12 +66,12 @@ function Awaited({ data }: { data: Overview }) {
       </p>
     );
   }
-  const resolutionS = history.state.value.page?.data.resolution_s;
+  const resolutionS = history.value.state.value.page?.data.resolution_s;
   if (resolutionS === undefined) return null;
   const end = intervalEnd(now.value, resolutionS);
   return (
     <p class="banner" data-awaited>
-      <span aria-hidden="true">○ </span>First window closes at {format.clock(end)} UTC (in{" "}
+      <span aria-hidden="true">○ </span>First window closes at {format.clock(end)} {format.zoneWord()} (in{" "}
       {format.ticking(end - now.value)}). {format.count(seen)} operations seen so far.
     </p>
   );

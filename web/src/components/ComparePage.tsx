@@ -118,7 +118,7 @@ function Body({ page, window, url }: { page: Compare; window: string; url: strin
           <h2 id="sets-title">Operations of the last {window}</h2>
           {page.is_window_held || page.held_from_at === null ? null : (
             <span class="hint">
-              only those since {page.held_from_at.slice(0, 16).replace("T", " ")} UTC are held
+              only those since {format.dateTime(page.held_from_at)} {format.zoneWord()} are held
             </span>
           )}
         </div>
@@ -253,7 +253,7 @@ function Only({
               <th scope="col">Operation</th>
               <th scope="col">DID</th>
               <th scope="col">Kind</th>
-              <th scope="col">Arrived, UTC</th>
+              <th scope="col">Arrived, {format.zoneWord()}</th>
             </tr>
           </thead>
           <tbody>
@@ -266,7 +266,7 @@ function Only({
                   <DidLink did={op.did} />
                 </td>
                 <td data-label="Kind">{words(op.kind)}</td>
-                <td data-label="Arrived, UTC">
+                <td data-label="Arrived">
                   <At at={op.at} />
                 </td>
               </tr>

@@ -9,7 +9,7 @@ export function DataAge({ meta }: { meta: Meta }) {
   const { status, attempt } = live.connection.value;
   const { error } = overview.state.value;
   const old = isStale(meta, now.value);
-  const title = `Computed ${format.clock(Date.parse(meta.generated_at))} UTC, every ${format.duration(meta.recompute_interval_s * 1000)}; revision ${meta.revision}`;
+  const title = `Computed ${format.clock(Date.parse(meta.generated_at))} ${format.zoneWord()}, every ${format.duration(meta.recompute_interval_s * 1000)}; revision ${meta.revision}`;
   if (status === "reconnecting") {
     return (
       <span class="age tone-late" title={error ?? title} data-age>

@@ -64,7 +64,7 @@ function Agreement({ survey }: { survey: Survey | null }) {
       </p>
     );
   }
-  const when = `${survey.at.slice(0, 19).replace("T", " ")} UTC, ${survey.asked_as === "sample" ? "as a sample" : "on request"}`;
+  const when = `${format.dateTime(survey.at)} ${format.zoneWord()}, ${survey.asked_as === "sample" ? "as a sample" : "on request"}`;
   if (survey.is_identical === null) {
     return (
       <p class="banner amber" data-identical="null">
@@ -235,7 +235,7 @@ function Probes({ hosts }: { hosts: readonly DidHost[] }) {
             <li key={id}>
               <b>{format.visible(name)}</b> {agrees === null ? null : <Shape state={agreement(agrees)} />}{" "}
               {probe.status === null ? format.visible(probe.error ?? "no answer") : `HTTP ${probe.status}`} at{" "}
-              <At at={probe.at} /> UTC
+              <At at={probe.at} /> {format.zoneWord()}
               <code>curl -s {format.visible(probe.url)} | sha256sum</code>
               {probe.body_sha256 === null ? null : <code>{probe.body_sha256}</code>}
             </li>

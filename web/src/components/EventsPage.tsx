@@ -84,7 +84,7 @@ function List({ events, source, kind }: { events: Events; source: string; kind: 
           {shown.map((event) => (
             <li key={event.id} data-event={event.id}>
               <time dateTime={event.at} title={event.at}>
-                {event.at.slice(0, 10)} {event.at.slice(11, 19)}
+                {format.dateTime(event.at)}
               </time>
               <span class="who">
                 {event.source === null ? (

@@ -4,6 +4,7 @@ import * as format from "../format";
 import { missTotals, slowest, worstCoverage } from "../rank";
 import type { Counts, Overview } from "../shapes";
 import { history } from "../state";
+import { lagWindow, range, windowText } from "../view";
 import { words } from "../words";
 import { Info, type Inputs } from "./Info";
 import { Sparkline } from "./Sparkline";
@@ -14,15 +15,17 @@ interface FigureProps {
   about: About;
   href: string;
   inputs?: Inputs;
+  window?: string;
   children: ComponentChildren;
   detail: ComponentChildren;
 }
 
-function Figure({ label, about, href, inputs, children, detail }: FigureProps) {
+/** One large number: what it is, what it is made of, and where it stands as JSON. */
+export function Figure({ label, about, href, inputs, window, children, detail }: FigureProps) {
   return (
     <div class="figure">
       <dt>
-        {label} <Info about={about} label={label} inputs={inputs} />
+        {label} <Info about={about} label={label} inputs={inputs} window={window} />
         <a class="json" href={href} title={`${label} as JSON`}>
           JSON
         </a>
@@ -47,7 +50,7 @@ export function Figures({ data }: { data: Overview }) {
 }
 
 /** The counts that a coverage is made of. */
-function countsOf(counts: Counts | undefined): Inputs {
+export function countsOf(counts: Counts | undefined): Inputs {
   const names = ["on_time", "late", "present", "missed", "pending", "unknown"] as const;
   return counts === undefined ? [] : names.map((name) => [words(name), format.count(counts[name])] as const);
 }
@@ -58,9 +61,9 @@ function WorstCoverage({ data }: { data: Overview }) {
   const decided = counts?.decided ?? 0;
   return (
     <Figure
-      label="Worst coverage, 6 h"
+      label={`Worst coverage, ${windowText(range.value)}`}
       about="coverage"
-      href="/api/v1/analytics/coverage?window=6h"
+      href={`/api/v1/analytics/coverage?window=${range.value}`}
       inputs={countsOf(counts)}
       detail={
         worst === null ? (
@@ -93,9 +96,9 @@ function Missed({ data }: { data: Overview }) {
       : `of ${format.count(totals.decided)} judged at ${format.count(data.mirrors.length)} mirrors · ${format.count(totals.healed)} healed`;
   return (
     <Figure
-      label="Operations missed, 6 h"
+      label={`Operations missed, ${windowText(range.value)}`}
       about="missed"
-      href="/api/v1/analytics/misses?window=6h"
+      href={`/api/v1/analytics/misses?window=${range.value}`}
       inputs={
         totals === null
           ? []
@@ -124,9 +127,9 @@ function SlowestLag({ data }: { data: Overview }) {
   const slow = slowest(data.mirrors);
   return (
     <Figure
-      label="Slowest p95 lag, 1 h"
+      label={`Slowest p95 lag, ${windowText(lagWindow.value)}`}
       about="lag"
-      href="/api/v1/analytics/lag?window=1h"
+      href={`/api/v1/analytics/lag?window=${lagWindow.value}`}
       inputs={
         slow === null
           ? []
@@ -165,7 +168,7 @@ function SlowestLag({ data }: { data: Overview }) {
 }
 
 function PrimaryRate({ data: { primary } }: { data: Overview }) {
-  const series = history.state.value.page?.data;
+  const series = history.value.state.value.page?.data;
   // The last interval is still filling: its rate would look like a fall.
   const rates =
     series?.primary.ops.slice(0, -1).map((ops) => (ops === null ? null : ops / series.resolution_s)) ?? [];
@@ -191,7 +194,7 @@ function PrimaryRate({ data: { primary } }: { data: Overview }) {
           </Value>
           <small> ops/s</small>
         </span>
-        <Sparkline values={rates} label="Primary rate in the last 6 h" />
+        <Sparkline values={rates} label={`Primary rate in the last ${windowText(range.value)}`} />
       </span>
     </Figure>
   );

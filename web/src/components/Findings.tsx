@@ -26,7 +26,7 @@ export function Findings({ findings }: { findings: readonly Noticed[] }) {
                   <li key={`${found.host} ${found.cid} ${found.at}`}>
                     <OpLink did={found.did} cid={found.cid} />{" "}
                     <span class="sub-inline">
-                      <bdi>{format.visible(found.host)}</bdi> at <At at={found.at} /> UTC
+                      <bdi>{format.visible(found.host)}</bdi> at <At at={found.at} /> {format.zoneWord()}
                     </span>
                   </li>
                 ))}

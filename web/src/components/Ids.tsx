@@ -38,7 +38,7 @@ export function MirrorLink({ id }: { id: string }) {
 export function At({ at }: { at: string }) {
   return (
     <time dateTime={at} title={at}>
-      {at.slice(11, 23)}
+      {format.fineClock(at)}
     </time>
   );
 }

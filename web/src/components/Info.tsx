@@ -9,16 +9,18 @@ interface Props {
   about: About;
   label: string;
   inputs?: Inputs | undefined;
+  /** The window of the figure, where it does not follow the range. */
+  window?: string | undefined;
 }
 
 /** The ⓘ of a figure: what it means, its formula and inputs, and how to get the same number; opens in place. */
-export function Info({ about, label, inputs }: Props) {
+export function Info({ about, label, inputs, window }: Props) {
   return (
     <details class="info" onToggle={load}>
       <summary aria-label={`What is ${label}?`} title={DEFINITIONS[about]}>
         <span aria-hidden="true">i</span>
       </summary>
-      <Explanation about={about} inputs={inputs} />
+      <Explanation about={about} inputs={inputs} window={window} />
     </details>
   );
 }
@@ -37,7 +39,7 @@ function load(event: Event): void {
   if ((event.currentTarget as HTMLDetailsElement).open) void loadFormulas();
 }
 
-function Explanation({ about, inputs = [] }: { about: About; inputs?: Inputs | undefined }) {
+function Explanation({ about, inputs = [], window }: Omit<Props, "label">) {
   const { formula } = SOURCES[about];
   const text = formulas.value.get(formula);
   return (
@@ -59,7 +61,7 @@ function Explanation({ about, inputs = [] }: { about: About; inputs?: Inputs | u
       )}
       <p>
         <a href={`/methodology#${formula}`}>How it is made</a>; the same number:
-        <code class="command">{command(about, location.origin)}</code>
+        <code class="command">{command(about, location.origin, window)}</code>
       </p>
     </div>
   );

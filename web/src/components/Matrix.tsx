@@ -1,7 +1,10 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { axisLabels, type Cell, cellAt, cellLines, spanText } from "../cells";
+import { coarsened } from "../coarse";
 import * as format from "../format";
+import { go, paths } from "../route";
 import type { History, HistoryMirror } from "../shapes";
+import { range } from "../view";
 import { Info } from "./Info";
 import { MatrixLegend } from "./MatrixLegend";
 import { MatrixTip, type Tip } from "./MatrixTip";
@@ -46,7 +49,8 @@ function ordered(history: History, names: ReadonlyMap<string, string>): HistoryM
 }
 
 /** Mirrors × intervals, a cell each: the page's main picture. A real grid for keyboard and screen reader. */
-export function Matrix({ history, names }: Props) {
+export function Matrix({ history: whole, names }: Props) {
+  const history = useMemo(() => coarsened(whole), [whole]);
   const mirrors = ordered(history, names);
   const columns = history.t_unix_ms.length;
   const [active, setActive] = useState<Position>({ row: 0, column: Math.max(0, columns - 1) });
@@ -71,6 +75,12 @@ export function Matrix({ history, names }: Props) {
 
   const onKeyDown = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
     if (event.key === "Escape") setTip(null);
+    const mirror = mirrors[at.row];
+    if (event.key === "Enter" && found(event.target) !== null && mirror !== undefined) {
+      event.preventDefault();
+      go(paths.mirror(mirror.id));
+      return;
+    }
     const next =
       event.ctrlKey || event.metaKey || event.altKey ? null : move(at, event.key, mirrors.length, columns);
     if (next === null) return;
@@ -93,11 +103,18 @@ export function Matrix({ history, names }: Props) {
           Coverage by interval <Info about="matrix" label="this matrix" />
         </h2>
         <span class="hint">
-          {columns} × {format.duration(history.resolution_s * 1000)}, newest right; arrow keys move
+          {columns} × {format.duration(history.resolution_s * 1000)}, newest right
+          {history.parts === 1 ? "" : `, each the worst of ${history.parts}`}; arrow keys move, Enter opens
+          the mirror
         </span>
-        <a class="json" href="/api/v1/analytics/history?window=6h">
-          JSON
-        </a>
+        <span class="formats">
+          <a class="json" href={`/api/v1/analytics/history.csv?window=${range.value}`} data-csv download>
+            CSV
+          </a>
+          <a class="json" href={`/api/v1/analytics/history?window=${range.value}`}>
+            JSON
+          </a>
+        </span>
       </div>
       <div class="scroller" ref={scroller}>
         {/* biome-ignore lint/a11y/useSemanticElements: a grid that is moved through by keys, not a table */}
@@ -191,7 +208,7 @@ function Axis({ history }: { history: History }) {
   const labels = axisLabels(history, 12);
   return (
     <div class="matrix-row matrix-axis" aria-hidden="true">
-      <div class="matrix-name">UTC</div>
+      <div class="matrix-name">{format.zoneWord()}</div>
       {history.t_unix_ms.map((t, column) => (
         <div key={t} class="tick">
           {labels.has(column) ? <span>{labels.get(column)}</span> : null}

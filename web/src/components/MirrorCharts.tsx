@@ -2,8 +2,11 @@ import { useMemo } from "preact/hooks";
 import * as format from "../format";
 import type { Coverage, History, MirrorDetail } from "../shapes";
 import { history } from "../state";
-import { LagChart } from "./LagChart";
+import { windowText } from "../view";
+import { DivergenceStrip } from "./DivergenceStrip";
+import { LagDistribution } from "./LagDistribution";
 import { Matrix } from "./Matrix";
+import { MirrorTime } from "./MirrorTime";
 import { Value } from "./Value";
 
 /** Windows from the shortest to the longest, as the API names them. */
@@ -15,6 +18,11 @@ export function MirrorCharts({ mirror }: { mirror: MirrorDetail }) {
     <>
       <Windows windows={mirror.windows} />
       <ByInterval id={mirror.id} name={mirror.name} />
+      <MirrorTime id={mirror.id} name={mirror.name} />
+      <div class="pair even">
+        <LagDistribution id={mirror.id} />
+        <DivergenceStrip id={mirror.id} />
+      </div>
     </>
   );
 }
@@ -26,14 +34,13 @@ export function only(page: History, id: string): History | null {
 }
 
 function ByInterval({ id, name }: { id: string; name: string }) {
-  const page = history.state.value.page?.data;
+  const page = history.value.state.value.page?.data;
   const own = useMemo(() => (page === undefined ? null : only(page, id)), [page, id]);
   const names = useMemo(() => new Map([[id, name]]), [id, name]);
   if (own === null) return null;
   return (
     <div class="history">
       <Matrix history={own} names={names} />
-      <LagChart history={own} names={names} />
     </div>
   );
 }
@@ -79,7 +86,7 @@ function Window({ name, coverage }: { name: string; coverage: Coverage }) {
   return (
     <tr data-window={name}>
       <th scope="row" data-label="The last">
-        {name}
+        {windowText(name)}
       </th>
       <td data-label="Coverage">
         <Value of={coverage} name="coverage_ratio" figure={`coverage-${name}`}>

@@ -2,10 +2,13 @@ import { useAnswer } from "../answer";
 import * as format from "../format";
 import { paths } from "../route";
 import type { MirrorDetail, Samples } from "../shapes";
+import { overview } from "../state";
 import { agreement, findingWord, linkState, mirrorState, transportText, words } from "../words";
 import { Findings } from "./Findings";
 import { At, DidLink } from "./Ids";
 import { MirrorCharts } from "./MirrorCharts";
+import { MirrorFigures } from "./MirrorFigures";
+import { Recommended } from "./Recommended";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
 import { Value } from "./Value";
@@ -26,6 +29,7 @@ export function MirrorPage({ id }: { id: string }) {
         </h1>
         <p class="chips">
           {mirror === null ? null : <Shape state={mirrorState(mirror.state)} />}
+          {isRecommended(id) ? <Recommended /> : null}
           <a href={paths.events({ source: id })}>what happened to it</a>
           <a class="json" href={url}>
             JSON
@@ -38,6 +42,11 @@ export function MirrorPage({ id }: { id: string }) {
   );
 }
 
+function isRecommended(id: string): boolean {
+  const rows = overview.state.value.page?.data.mirrors ?? [];
+  return rows.some((row) => row.id === id && row.is_recommended === true);
+}
+
 function Body({ mirror }: { mirror: MirrorDetail }) {
   return (
     <>
@@ -47,27 +56,30 @@ function Body({ mirror }: { mirror: MirrorDetail }) {
           {mirror.since_at ? (
             <span class="sub-inline">
               {" "}
-              since <At at={mirror.since_at} /> UTC
+              since <At at={mirror.since_at} /> {format.zoneWord()}
             </span>
           ) : null}
         </p>
       ) : null}
-      <section class="panel" aria-labelledby="how-title">
-        <div class="panel-head">
-          <h2 id="how-title">How it is looked at</h2>
-        </div>
-        <dl class="facts">
-          <How mirror={mirror} />
-        </dl>
-      </section>
-      <section class="panel" aria-labelledby="operations-title">
-        <div class="panel-head">
-          <h2 id="operations-title">Its operations</h2>
-        </div>
-        <dl class="facts">
-          <Operations mirror={mirror} />
-        </dl>
-      </section>
+      <MirrorFigures mirror={mirror} />
+      <div class="pair even">
+        <section class="panel" aria-labelledby="how-title">
+          <div class="panel-head">
+            <h2 id="how-title">How it is looked at</h2>
+          </div>
+          <dl class="facts">
+            <How mirror={mirror} />
+          </dl>
+        </section>
+        <section class="panel" aria-labelledby="operations-title">
+          <div class="panel-head">
+            <h2 id="operations-title">Its operations</h2>
+          </div>
+          <dl class="facts">
+            <Operations mirror={mirror} />
+          </dl>
+        </section>
+      </div>
       <MirrorCharts mirror={mirror} />
       <Findings findings={mirror.findings ?? []} />
       {mirror.samples === undefined ? null : (
@@ -120,7 +132,7 @@ function How({ mirror }: { mirror: MirrorDetail }) {
       <dd>
         {mirror.observed_since_at === null
           ? "not observed yet"
-          : `${mirror.observed_since_at.slice(0, 19).replace("T", " ")} UTC`}
+          : `${format.dateTime(mirror.observed_since_at)} ${format.zoneWord()}`}
       </dd>
     </>
   );
@@ -176,7 +188,7 @@ function Operations({ mirror }: { mirror: MirrorDetail }) {
         {mirror.rejects.last === null ? null : (
           <span class="sub">
             last refused frame: {format.visible(mirror.rejects.last.text)} (<At at={mirror.rejects.last.at} />{" "}
-            UTC)
+            {format.zoneWord()})
           </span>
         )}
       </dd>
@@ -228,7 +240,7 @@ function History({ samples, differences }: HistoryProps) {
           {differences.map((difference) => (
             <li key={`${difference.did} ${difference.at}`}>
               <Shape state={agreement(difference.agreement)} /> <DidLink did={difference.did} /> at{" "}
-              <At at={difference.at} /> UTC
+              <At at={difference.at} /> {format.zoneWord()}
             </li>
           ))}
         </ul>

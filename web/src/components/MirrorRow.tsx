@@ -3,6 +3,7 @@ import { paths } from "../route";
 import type { Lag, Mirror, Num } from "../shapes";
 import { linkState, mirrorState, SHAPES, type Tone, words } from "../words";
 import { CoverageBar } from "./CoverageBar";
+import { Recommended } from "./Recommended";
 import { Shape } from "./Shape";
 import { Value } from "./Value";
 
@@ -21,7 +22,8 @@ export function MirrorRow({ mirror }: { mirror: Mirror }) {
         <a href={paths.mirror(mirror.id)}>
           <bdi title={mirror.url}>{format.visible(mirror.name)}</bdi>
         </a>{" "}
-        <span class="tag">{words(mirror.transport)}</span>
+        <span class="tag">{words(mirror.transport)}</span>{" "}
+        {mirror.is_recommended === true ? <Recommended /> : null}
         <Sub mirror={mirror} />
       </th>
       <td class="coverage" data-label="Coverage">

@@ -1,25 +1,27 @@
 import { holdMarks } from "../marks";
 import { worstFirst } from "../rank";
 import type { Overview } from "../shapes";
+import { lagWindow, range, windowText } from "../view";
 import type { DEFINITIONS } from "../words";
 import { Term } from "./Info";
 import { MirrorRow } from "./MirrorRow";
 import { PrimaryRow } from "./PrimaryRow";
 
-const COLUMNS: { label: string; unit?: string; about?: keyof typeof DEFINITIONS; number?: boolean }[] = [
-  { label: "State" },
-  { label: "Source" },
-  { label: "Coverage", unit: "6 h", about: "coverage" },
-  { label: "Missed", about: "missed", number: true },
-  { label: "Late", about: "late", number: true },
-  { label: "Extra", about: "extra", number: true },
-  { label: "Behind", about: "head", number: true },
-  { label: "Lag p50", unit: "1 h", about: "lag", number: true },
-  { label: "p95", number: true },
-  { label: "p99", number: true },
-  { label: "RTT", about: "rtt", number: true },
-  { label: "Link up", about: "connected", number: true },
-];
+const COLUMNS: { label: string; unit?: () => string; about?: keyof typeof DEFINITIONS; number?: boolean }[] =
+  [
+    { label: "State" },
+    { label: "Source" },
+    { label: "Coverage", unit: () => windowText(range.value), about: "coverage" },
+    { label: "Missed", about: "missed", number: true },
+    { label: "Late", about: "late", number: true },
+    { label: "Extra", about: "extra", number: true },
+    { label: "Behind", about: "head", number: true },
+    { label: "Lag p50", unit: () => windowText(lagWindow.value), about: "lag", number: true },
+    { label: "p95", number: true },
+    { label: "p99", number: true },
+    { label: "RTT", about: "rtt", number: true },
+    { label: "Link up", about: "connected", number: true },
+  ];
 
 /** Every source and its figures, the primary pinned on top, then the worst mirror first. Becomes cards where narrow. */
 export function MirrorTable({ data }: { data: Overview }) {
@@ -28,9 +30,14 @@ export function MirrorTable({ data }: { data: Overview }) {
       <div class="panel-head">
         <h2 id="mirrors-title">Mirrors</h2>
         <span class="hint">worst first</span>
-        <a class="json" href="/api/v1/overview">
-          JSON
-        </a>
+        <span class="formats">
+          <a class="json" href={`/api/v1/analytics/coverage.csv?window=${range.value}`} data-csv download>
+            CSV
+          </a>
+          <a class="json" href="/api/v1/overview">
+            JSON
+          </a>
+        </span>
       </div>
       <div class="scroller">
         <table class="mirrors" onPointerEnter={() => holdMarks(true)} onPointerLeave={() => holdMarks(false)}>
@@ -39,7 +46,7 @@ export function MirrorTable({ data }: { data: Overview }) {
               {COLUMNS.map((column) => (
                 <th key={column.label} scope="col" class={column.number ? "num" : undefined}>
                   {column.about ? <Term about={column.about} label={column.label} /> : column.label}
-                  {column.unit ? <span class="unit"> {column.unit}</span> : null}
+                  {column.unit ? <span class="unit"> {column.unit()}</span> : null}
                 </th>
               ))}
             </tr>

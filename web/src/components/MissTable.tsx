@@ -21,7 +21,7 @@ export function MissTable({ rows, filters }: { rows: readonly OpRow[]; filters: 
             {COLUMNS.map((column) => (
               <th key={column} scope="col">
                 {column}
-                {column === "Came" ? <span class="unit"> UTC</span> : null}
+                {column === "Came" ? <span class="unit"> {format.zoneWord()}</span> : null}
               </th>
             ))}
           </tr>

@@ -48,7 +48,7 @@ function List({ list, next, filters }: { list: OpsList; next: string | null; fil
         {next === null ? "" : ", and there are more"}
         {isFolded(filters) && count > 0 ? "; what follows from a miss stands folded under it" : ""}.{" "}
         {list.held_from_at
-          ? `Operations are held since ${list.held_from_at.slice(0, 16).replace("T", " ")} UTC. `
+          ? `Operations are held since ${format.dateTime(list.held_from_at)} ${format.zoneWord()}. `
           : ""}
         {list.extra_truncated ? "There are more extras than are listed. " : ""}
         <a class="json" href={apiOf(filters)}>

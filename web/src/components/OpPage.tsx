@@ -75,7 +75,7 @@ function Facts({ op }: { op: Page }) {
   return (
     <>
       {" "}
-      · created {op.created_at.slice(0, 10)} <At at={op.created_at} /> UTC
+      · created {op.created_at.slice(0, 10)} <At at={op.created_at} /> {format.zoneWord()}
       {op.seq === null ? "" : ` · seq ${format.count(op.seq)} of the primary`}
     </>
   );
@@ -112,7 +112,7 @@ function Judged({ op, host }: { op: Page; host: OpHost }) {
         {host.at === null ? null : (
           <>
             {" "}
-            at <At at={host.at} /> UTC
+            at <At at={host.at} /> {format.zoneWord()}
           </>
         )}
       </p>
@@ -120,7 +120,7 @@ function Judged({ op, host }: { op: Page; host: OpHost }) {
       {host.unknown_reason ? <p class="hint">Because {reasonText(host.unknown_reason)}.</p> : null}
       {host.verdict === "pending" && host.deadline_at ? (
         <p class="hint">
-          Its deadline is <At at={host.deadline_at} /> UTC.
+          Its deadline is <At at={host.deadline_at} /> {format.zoneWord()}.
         </p>
       ) : null}
       {host.follows ? (
@@ -162,14 +162,15 @@ function Check({ host: { check } }: { host: OpHost }) {
     <details class="check">
       <summary>
         Asked {check.looks === 1 ? "once" : `${format.count(check.looks)} times`}, last at{" "}
-        <At at={check.at} /> UTC{check.is_final ? "" : "; will be asked again"}
+        <At at={check.at} /> {format.zoneWord()}
+        {check.is_final ? "" : "; will be asked again"}
       </summary>
       <ul class="probes">
         {check.probes.map((probe) => (
           <li key={`${probe.host} ${probe.url} ${probe.at}`}>
             <b>{format.visible(probe.host)}</b>{" "}
             {probe.status === null ? format.visible(probe.error ?? "no answer") : `HTTP ${probe.status}`} at{" "}
-            <At at={probe.at} /> UTC
+            <At at={probe.at} /> {format.zoneWord()}
             <code>curl -s {format.visible(probe.url)} | sha256sum</code>
             {probe.body_sha256 === null ? null : <code>{probe.body_sha256}</code>}
           </li>

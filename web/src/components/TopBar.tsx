@@ -1,14 +1,21 @@
 import { route } from "../route";
+import { helpIsOpen } from "../shortcuts";
 import { live } from "../state";
 import { theme, toggleTheme } from "../theme";
+import { toggleZone, zone } from "../view";
+import { RangePicker } from "./RangePicker";
+import { SearchBox } from "./SearchBox";
 
 const VIEWS = [
   ["overview", "/", "Overview"],
   ["misses", "/misses", "Misses"],
   ["compare", "/compare", "Compare"],
+  ["incidents", "/incidents", "Incidents"],
   ["events", "/events", "Events"],
   ["live", "/live", "Live"],
 ] as const;
+/** Views whose figures follow the range. */
+const RANGED: ReadonlySet<string> = new Set(["overview", "mirror"]);
 const LIVE_WORDS = { live: "live", connecting: "connecting", reconnecting: "polling" } as const;
 
 export function TopBar() {
@@ -33,10 +40,21 @@ export function TopBar() {
           </a>
         ))}
       </nav>
-      <span class="scope">did:plc mirrors · last 6 h · times in UTC</span>
+      {RANGED.has(route.value.page) ? <RangePicker /> : null}
+      <SearchBox />
       <span class={`livechip ${status}`} data-live={status}>
         <span aria-hidden="true">{status === "live" ? "▶" : "○"}</span> {LIVE_WORDS[status]}
       </span>
+      <button
+        type="button"
+        class="theme"
+        onClick={toggleZone}
+        title="Times in UTC or in this browser's own zone (u)"
+        aria-keyshortcuts="u"
+        data-zone={zone.value}
+      >
+        {zone.value === "UTC" ? "UTC" : "Local"}
+      </button>
       <button
         type="button"
         class="theme"
@@ -45,6 +63,18 @@ export function TopBar() {
         aria-keyshortcuts="t"
       >
         {theme.value === "dark" ? "Light" : "Dark"}
+      </button>
+      <button
+        type="button"
+        class="theme key-help"
+        onClick={() => {
+          helpIsOpen.value = true;
+        }}
+        title="Keys (?)"
+        aria-label="Keys"
+        aria-keyshortcuts="?"
+      >
+        ?
       </button>
     </header>
   );

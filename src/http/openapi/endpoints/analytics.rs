@@ -6,7 +6,9 @@ use super::super::shape::divergence::DivergencePage;
 use super::super::shape::history::HistoryPage;
 use super::super::shape::lag::LagPage;
 use super::super::shape::misses::MissesPage;
+use super::super::shape::propagation::PropagationPage;
 use super::super::shape::rtt::RttPage;
+use crate::domain::view::propagation;
 use crate::domain::window_kind::WindowKind;
 
 /// The addresses.
@@ -37,5 +39,11 @@ pub(super) fn all() -> Vec<Endpoint> {
             "Operations on one side only, by age, in both directions",
         ),
     ];
-    of_window.into_iter().chain(of_now).map(|endpoint| endpoint.tag("analytics")).collect()
+    let spread = Endpoint::page::<PropagationPage>(
+        "/api/v1/propagation",
+        "propagation",
+        "The share of the operations that one, two, … all mirrors had within so many seconds",
+    )
+    .windowed_of(&propagation::WINDOWS, WindowKind::H1);
+    of_window.into_iter().chain(of_now).chain([spread]).map(|endpoint| endpoint.tag("analytics")).collect()
 }

@@ -1,7 +1,10 @@
 //! How things stand.
 
 use super::super::endpoint::Endpoint;
+use super::super::parameter::Parameter;
+use super::super::shape::best::BestPage;
 use super::super::shape::events::EventsPage;
+use super::super::shape::incidents::{IncidentPage, IncidentsPage};
 use super::super::shape::internals::InternalsPage;
 use super::super::shape::methodology::MethodologyPage;
 use super::super::shape::mirrors::{MirrorList, MirrorPage};
@@ -22,6 +25,15 @@ pub(super) fn all() -> Vec<Endpoint> {
         Endpoint::page::<PrimaryPage>("/api/v1/primary", "primary", "The source of truth"),
         Endpoint::page::<Observer>("/api/v1/observer", "observer", "Whether the observer can be believed now"),
         Endpoint::page::<EventsPage>("/api/v1/events", "events", "What happened, newest first"),
+        Endpoint::page::<IncidentsPage>(
+            "/api/v1/incidents",
+            "incidents",
+            "The spans in which a mirror was lagging, stalled, losing or diverged, newest first",
+        ),
+        Endpoint::detail::<IncidentPage>("/api/v1/incidents/{id}", "incident", "One of them with its changes")
+            .with(Parameter::path("id", "Id of an incident.", &json!({ "type": "string", "minLength": 1 })))
+            .problem(404, &["no_such_incident"]),
+        Endpoint::page::<BestPage>("/api/v1/best", "best", "Which mirror to use and why, or why none"),
         Endpoint::page::<InternalsPage>(
             "/api/v1/internals",
             "internals",

@@ -1,5 +1,7 @@
 //! Operations on one side only, by age.
 
+use super::mirrors::{Noticed, SampleDifference};
+use super::overview::{ContentCounts, Samples};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +12,28 @@ pub struct DivergencePage {
     pub age_ge_s: Vec<i64>,
     /// One entry a mirror, in the order of the configuration.
     pub mirrors: Vec<MirrorDivergence>,
+}
+
+/// One mirror's, with what else was found about its content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MirrorDivergencePage {
+    /// What is on one side only.
+    #[serde(flatten)]
+    pub row: MirrorDivergence,
+    /// The ages in seconds; the n-th count of each list is of those at least so old.
+    pub age_ge_s: Vec<i64>,
+    /// Operations that it misses now.
+    pub open_misses: u64,
+    /// DIDs with an open miss.
+    pub dids_affected: u64,
+    /// What was wrong with the content and the order of what it sent.
+    pub content: ContentCounts,
+    /// Samples of whole logs, last 24 h.
+    pub samples: Samples,
+    /// The latest samples in which its log was not the primary's, newest first.
+    pub sample_differences: Vec<SampleDifference>,
+    /// What was wrong with what it sent, newest first.
+    pub findings: Vec<Noticed>,
 }
 
 /// One mirror's.

@@ -100,6 +100,31 @@ pub struct MirrorLag {
     pub lag: Lag,
 }
 
+/// Lag of one mirror in one window, with the distribution that it is drawn from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MirrorLagPage {
+    /// Stable id.
+    pub id: String,
+    /// Its lag.
+    pub lag: Lag,
+    /// How its corrected samples are spread.
+    pub histogram: LagHistogram,
+    /// Operations that it misses: those that never came.
+    pub lost_ops: u64,
+}
+
+/// Parts of a distribution in rising order, at most 6.3 % wide; the n-th value of each column belongs to the n-th part. The
+/// edge nearer to zero belongs to a part. Those without a sample are left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LagHistogram {
+    /// Where each begins, milliseconds.
+    pub from_ms: Vec<f64>,
+    /// Where each ends, milliseconds.
+    pub to_ms: Vec<f64>,
+    /// Samples in each; their sum is the `n` of the lag.
+    pub count: Vec<u64>,
+}
+
 /// Lag of every mirror in one window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LagPage {

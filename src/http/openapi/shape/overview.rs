@@ -94,6 +94,8 @@ pub struct MirrorRow {
     pub samples: Samples,
     /// How fast it is read.
     pub throttle: Throttle,
+    /// Whether it is the one that is recommended.
+    pub is_recommended: bool,
     /// How it does.
     pub state: MirrorState,
     /// Since when it does so.

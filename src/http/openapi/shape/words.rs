@@ -151,6 +151,30 @@ words! {
         NotWatchedYet,
         /// It goes on.
         StillOpen,
+        /// Nothing could be said of it at the end.
+        Interrupted,
+        /// Nothing was decided.
+        NoDecidedOps,
+        /// There are no mirrors, or none whose figures could be told.
+        NoMirrors,
+        /// The observer cannot be believed now.
+        ObserverImpaired,
+        /// Too little was seen yet.
+        WarmingUp,
+        /// No mirror is well.
+        NoMirrorIsWell,
+    }
+}
+
+words! {
+    /// How an incident stands. New words may be added.
+    IncidentPhase {
+        /// The mirror is in a bad state.
+        Open,
+        /// It was when it could last be told.
+        Interrupted,
+        /// It is over.
+        Ended,
     }
 }
 

@@ -1,0 +1,62 @@
+//! What is said of mirrors as a whole: what went wrong when, and which to use.
+
+use super::{UTC0, at, picture};
+use crate::domain::incident::{Told, What};
+use crate::domain::mirror_state::State;
+use crate::domain::recommend::{Nobody, Recommendation, Said};
+use crate::domain::view::{best, incidents, overview};
+use serde_json::json;
+use std::sync::Arc;
+
+fn told(event_id: u64, at_ms: i64, mirror: &str, from: State, to: State) -> Told {
+    let what = What::Changed { mirror: mirror.to_owned(), from, to, why: format!("is {}", to.name()), untold: 0 };
+    Told { event_id, at_ms: UTC0 + at_ms, what }
+}
+
+#[test]
+fn incidents_are_listed_newest_first_and_each_has_its_page() {
+    let mut p = picture();
+    let mut changes = vec![
+        told(1, 10_000, "a", State::Ok, State::Losing),
+        told(2, 20_000, "b", State::Ok, State::Lagging),
+        told(3, 50_000, "b", State::Lagging, State::Ok),
+        told(4, 60_000, "gone", State::Ok, State::Stalled),
+    ];
+    changes.reverse();
+    p.changes = Arc::new(changes.into());
+    let page = incidents::page(&p);
+    assert_eq!((&page["open"], &page["open_by_mirror"]), (&json!(1), &json!({ "a": 1, "b": 0 })));
+    let rows = page["incidents"].as_array().unwrap();
+    let told: Vec<_> = rows.iter().map(|r| (r["mirror"].as_str().unwrap(), r["phase"].as_str().unwrap())).collect();
+    assert_eq!(told, [("gone", "interrupted"), ("b", "ended"), ("a", "open")], "who is not watched is not blamed");
+    assert_eq!((&rows[2]["ended_at"], &rows[2]["ended_at_reason"]), (&json!(null), &json!("still_open")));
+    assert_eq!((&rows[1]["bad_s"], &rows[2]["bad_s"]), (&json!(30.0), &json!(180.0)), "whole minutes while it goes on");
+    assert_eq!(rows[2]["headline"], "a is losing since 2023-11-14T22:15:10.000Z; at worst losing: is losing");
+    assert_eq!((&rows[2]["link_misses"], &rows[2]["link_mirror"]), (&json!("/misses?mirror=a"), &json!("/mirrors/a")));
+    let id = rows[1]["id"].as_str().unwrap();
+    assert_eq!(id, "b-20231114T221520000Z");
+    let one = incidents::detail(&p, id).unwrap();
+    assert_eq!((one["changes"].as_array().unwrap().len(), &one["changes"][1]["to"]), (2, &json!("ok")));
+    assert_eq!(incidents::detail(&p, "b-20231114T221520001Z"), None);
+}
+
+#[test]
+fn one_mirror_is_recommended_with_its_reasons_or_none_with_another() {
+    let mut p = picture();
+    let page = best::page(&p);
+    assert_eq!((&page["mirror"], &page["mirror_reason"]), (&json!(null), &json!("no_mirrors")));
+    let said = |mirror, is_eligible, why: &str| Said { mirror, is_eligible, why: why.to_owned() };
+    p.recommended = Recommendation {
+        mirror: Some((1, at(5_000))),
+        nobody: Nobody::WarmingUp,
+        said: vec![said(1, true, "complete"), said(0, false, "it is losing")],
+    };
+    let page = best::page(&p);
+    assert_eq!((&page["mirror"]["id"], &page["why"]), (&json!("b"), &json!("complete")));
+    assert_eq!(page["since_at"], p.at(at(5_000)));
+    assert_eq!(page["candidates"][1], json!({ "id": "a", "is_eligible": false, "why": "it is losing" }));
+    let rows = overview::page(&p).0["mirrors"].clone();
+    let marked: Vec<_> =
+        rows.as_array().unwrap().iter().filter(|r| r["is_recommended"] == true).map(|r| &r["id"]).collect();
+    assert_eq!(marked, ["b"]);
+}
