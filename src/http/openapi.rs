@@ -1,4 +1,4 @@
-//! The API's own description: a document of `OpenAPI` 3.1, made once from the types in [`shape`] and the entries in
+//! The API's own description: an `OpenAPI` 3.1 document, made once from the types in [`shape`] and the entries in
 //! [`endpoints`], and served as a finished page.
 //!
 //! A new address is one entry in a file of [`endpoints`] and, where it answers something new, one type in [`shape`]. The tests

@@ -1,5 +1,7 @@
 //! One address and method: what may be asked, and all that may be answered.
 
+#![allow(clippy::indexing_slicing, reason = "a member of a JSON object made here, which is set by its name")]
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
