@@ -238,7 +238,9 @@ pub fn incidents<'a>(told: impl Iterator<Item = &'a Told>) -> Vec<Incident> {
         match &t.what {
             What::Down(since_ms) => {
                 let since_ms = since_ms.unwrap_or(t.at_ms);
-                open.values_mut().for_each(|incident| pause(incident, since_ms, t.at_ms));
+                for incident in open.values_mut() {
+                    pause(incident, since_ms, t.at_ms);
+                }
             }
             What::Changed { mirror, from, to, why, untold } => {
                 let turn = Turn { event_id: t.event_id, at_ms: t.at_ms, from: *from, to: *to, why: why.clone() };

@@ -121,9 +121,9 @@ pub fn propagation(held: &Held, from: Tau, to: Tau, corrections_us: &[Option<i64
         let known = ops.iter().filter(|&&n| of(n, m, 0).is_some()).count();
         let share = known as f64 / ops.len().max(1) as f64;
         match correction {
-            Some(correction_us) if share >= 0.5 => {
+            Some(known_us) if share >= 0.5 => {
                 found.mirrors.push(m);
-                corrections.push(*correction_us);
+                corrections.push(*known_us);
             }
             Some(_) => found.mirrors_left_out.push((m, LeftOut::TimingUnknown, share)),
             None => found.mirrors_left_out.push((m, LeftOut::NoRtt, share)),

@@ -119,10 +119,10 @@ fn how_operations_spread_is_told_of_those_that_are_decided() {
     let place = |s: f64| grid.iter().rposition(|at| at.as_f64().unwrap() <= s).unwrap();
     let [one, both] = [0, 1].map(|k| page["by_mirrors"][k].clone());
     // A comes 30 ms behind the primary and B 90 ms; A lost three.
-    assert_eq!((&one["op_ratio"][place(0.02)], &one["op_ratio"][place(0.05)]), (&json!(0.0), &json!(0.978571)));
-    assert_eq!((&one["op_ratio"][place(0.2)], &both["op_ratio"][place(0.2)]), (&json!(1.0), &json!(0.978571)));
+    assert_eq!((&one["op_ratio"][place(0.02)], &one["op_ratio"][place(0.05)]), (&json!(0.0), &json!(0.978_571)));
+    assert_eq!((&one["op_ratio"][place(0.2)], &both["op_ratio"][place(0.2)]), (&json!(1.0), &json!(0.978_571)));
     assert_eq!((&one["never_ops"], &both["never_ops"], &both["mirrors"]), (&json!(0), &json!(3), &json!(2)));
-    assert_eq!((&page["mean_mirror_ratio"][place(0.2)], &page["reason"]), (&json!(0.989286), &json!(null)));
+    assert_eq!((&page["mean_mirror_ratio"][place(0.2)], &page["reason"]), (&json!(0.989_286), &json!(null)));
     let unmeasured = super::picture();
     let (page, ..) = propagation::page(&unmeasured, WindowKind::H1);
     assert_eq!((&page["reason"], &page["left_out_mirrors"][0]["reason"]), (&json!("no_mirrors"), &json!("no_rtt")));
