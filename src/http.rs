@@ -13,6 +13,7 @@ pub mod client_address;
 pub mod detail;
 mod details;
 mod door;
+mod forms;
 mod guard;
 mod head;
 mod limit;

@@ -27,6 +27,7 @@ pub mod sample;
 pub mod sessions;
 pub mod stats;
 pub mod status;
+pub mod table;
 pub mod tallies;
 
 use super::confirm::Load;

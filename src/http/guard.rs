@@ -28,8 +28,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 
 static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 static CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
-static EXPOSED: HeaderValue =
-    HeaderValue::from_static("ETag, Link, Retry-After, RateLimit, RateLimit-Policy, Server-Timing");
+static EXPOSED: HeaderValue = HeaderValue::from_static(
+    "ETag, Link, Retry-After, RateLimit, RateLimit-Policy, Server-Timing, Content-Disposition",
+);
 static PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("86400");
 static ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 static ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("Accept, Content-Type, If-None-Match");

@@ -13,9 +13,9 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, live, metrics, recheck, sse, status};
+use super::{badges, details, forms, live, metrics, recheck, sse, status};
 use crate::domain::window_kind::WindowKind;
-use crate::publish::{PageSpec, Published};
+use crate::publish::{Form, PageSpec, Published};
 
 const API: &str = "/api/v1/";
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -97,22 +97,25 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
 /// Registers every address below `/api`, and the probes.
 pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     for endpoint in &ENDPOINTS {
-        let path = format!("{API}{}", endpoint.key);
-        match endpoint.window {
-            Some(default) => config.service(windowed_page(&path, endpoint.key, default, state)),
-            None => config.service(page(&path, endpoint.key, state)),
-        };
+        config.service(finished(endpoint, None, state));
     }
     config
         .service(page(STATS_PATH, STATS_KEY, state))
         .service(mirror(state))
-        .service(details::mirror_ops(state))
-        .service(details::sessions(state))
-        .service(details::ops(state))
         .service(details::op(state))
         .service(details::evidence(state))
-        .service(details::did(state))
-        .service(details::compare(state))
+        .service(details::did(state));
+    for form in [None, Some(Form::Csv), Some(Form::Ndjson)] {
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| form.is_some() && forms::table_of(endpoint.key).is_some()) {
+            config.service(finished(endpoint, form, state));
+        }
+        config
+            .service(details::mirror_ops(state, form))
+            .service(details::sessions(state, form))
+            .service(details::ops(state, form))
+            .service(details::compare(state, form));
+    }
+    config
         .service(recheck::recheck(state))
         .service(recheck::reprobe(state))
         .service(live_socket(state))
@@ -178,15 +181,25 @@ fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource
     })
 }
 
-fn windowed_page(path: &str, key: &'static str, default: WindowKind, state: &web::Data<HttpState>) -> Resource {
+/// An address of the table, in JSON or in the form that it ends in.
+fn finished(endpoint: &Endpoint, form: Option<Form>, state: &web::Data<HttpState>) -> Resource {
+    let (path, key) = (format!("{API}{}", endpoint.key), endpoint.key);
+    let Some(table) = forms::table_of(key) else { return page(&path, key, state) };
+    let Some(default) = endpoint.window else {
+        let page = state.pages.get(key);
+        return forms::page(&path, (table, form), state, move |request, _| {
+            Params::parse(request.query_string(), &[])?;
+            page.clone().ok_or_else(|| missing(key))
+        });
+    };
     let pages: Vec<(WindowKind, Arc<Published>)> = WindowKind::ALL
         .into_iter()
         .filter_map(|window| Some((window, state.pages.get(&window_key(key, window))?)))
         .collect();
-    readable(path, state, move |request, state| {
+    forms::page(&path, (table, form), state, move |request, _| {
         let window = Params::parse(request.query_string(), &["window"])?.window(default)?;
-        let page = pages.iter().find(|(held, _)| *held == window).map(|(_, page)| page);
-        canonical::answer(page.ok_or_else(|| missing(key))?, request, state)
+        let page = pages.iter().find(|(held, _)| *held == window).map(|(_, page)| Arc::clone(page));
+        page.ok_or_else(|| missing(key))
     })
 }
 

@@ -45,6 +45,7 @@ mod ssrf;
 mod states;
 mod supervision;
 mod supply_chain;
+mod tables;
 mod tidy;
 mod turbulence;
 mod usage;

@@ -113,7 +113,7 @@ fn probe(host: &str, at_ms: i64) -> ProbeEvidence {
 }
 
 /// The world's picture: A was asked about one miss, and every host about its DID.
-fn picture() -> Picture {
+pub(super) fn picture() -> Picture {
     let mut ledger = ledger();
     let claim = Claim { key: key(47), seq: None, computed: Cid([9; 32]) };
     ledger.lied(A, &claim, at(150_000));

@@ -1,10 +1,14 @@
 //! One table: every address, every method. Whatever is answered has the headers that protect a browser, and what is not
 //! allowed says what is.
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 
-use super::world::{Got, ask, assert_security_headers, get, world};
+use super::forms::{TABLES, suffixed};
+use super::world::{Got, World, ask, assert_security_headers, get, world_with};
 use super::{CANONICAL, DETAILS, DID, HTML};
+use crate::http::HttpOptions;
 
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND"];
@@ -15,6 +19,9 @@ fn table() -> Vec<(String, &'static str, u16)> {
     let mut rows: Vec<(String, &str, u16)> = Vec::new();
     for uri in CANONICAL.into_iter().chain(DETAILS).chain(["/healthz", "/readyz"]) {
         rows.push((uri.to_owned(), READ, 200));
+    }
+    for uri in TABLES {
+        rows.extend([".csv", ".ndjson"].map(|suffix| (suffixed(uri, suffix), READ, 200)));
     }
     for file in ["state.svg", "state.json", "coverage.svg", "lag-p95.svg", "freshness.json"] {
         rows.push((format!("/badge/m1/{file}"), READ, 200));
@@ -45,6 +52,11 @@ fn table() -> Vec<(String, &'static str, u16)> {
     rows
 }
 
+/// A world that is asked more than one client may.
+fn patient() -> World {
+    world_with(HttpOptions { detail_burst: 10_000, ..HttpOptions::default() }, 0, Arc::new(|| Ok(())))
+}
+
 fn assert_answer(got: &Got, method: &str, uri: &str, allow: &str, read: u16) {
     let what = format!("{method} {uri}");
     assert_security_headers(got, uri);
@@ -68,7 +80,7 @@ fn assert_answer(got: &Got, method: &str, uri: &str, allow: &str, read: u16) {
 
 #[actix_web::test]
 async fn every_answer_of_every_address_to_every_method_has_the_headers() {
-    let world = world();
+    let world = patient();
     for (uri, allow, read) in table() {
         for method in METHODS {
             let got = ask(&world, Method::from_bytes(method.as_bytes()).unwrap(), &uri, &[]).await;
@@ -86,7 +98,7 @@ async fn every_answer_of_every_address_to_every_method_has_the_headers() {
 
 #[actix_web::test]
 async fn what_is_not_modified_has_the_headers_too() {
-    let world = world();
+    let world = patient();
     for (uri, ..) in table() {
         let etag = get(&world, &uri).await.header("etag").to_owned();
         if !etag.is_empty() {
