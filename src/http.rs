@@ -13,6 +13,8 @@ pub mod client_address;
 pub mod detail;
 mod details;
 mod door;
+mod embed;
+mod feeds;
 mod forms;
 mod guard;
 mod head;
@@ -33,6 +35,7 @@ mod sse;
 mod state;
 mod status;
 mod tallies;
+mod timings;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -168,7 +171,7 @@ pub fn app(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + use<>,
 > {
-    let around = state.clone();
+    let (around, timings) = (state.clone(), state.timings.worker());
     App::new()
         .app_data(state.clone())
         .default_service(routes::not_found(state))
@@ -180,7 +183,7 @@ pub fn app(
             #[cfg(feature = "dashboard")]
             assets::configure(config, state);
         })
-        .wrap_fn(move |request, service| guard::around(&around, request, service))
+        .wrap_fn(move |request, service| timings.clone().timed(guard::around(&around, request, service)))
 }
 
 /// Bounds what waits for a peer that does not read: how much, and how long.

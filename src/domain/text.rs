@@ -18,6 +18,12 @@ pub fn printable(text: &str, limit: usize) -> String {
     shown
 }
 
+/// The same without the two that XML has no characters for: what documents and feeds may show.
+#[must_use]
+pub fn one_line(text: &str, limit: usize) -> String {
+    printable(text, limit).replace(['\u{fffe}', '\u{ffff}'], " ")
+}
+
 /// `text` as it may stand between tags and in attributes of HTML and SVG.
 #[must_use]
 pub fn html_escaped(text: &str) -> String {
@@ -47,5 +53,6 @@ mod tests {
         assert_eq!(printable("a\u{2028}b\u{61c}c\u{feff}", 80), "a b c ");
         assert_eq!(printable("a\u{200b}b\u{2060}c", 80), "a b c");
         assert_eq!(printable("日本 ok", 5), "日本 ok");
+        assert_eq!(one_line("a\u{fffe}b\nc", 80), "a b c");
     }
 }

@@ -15,8 +15,8 @@ use super::head::Refusal;
 use super::problem::{Problem, quote};
 use super::state::HttpState;
 
-/// Where the data is that any origin may read, and the pictures that other sites show.
-const PUBLIC_PREFIXES: [&str; 2] = ["/api/", "/badge/"];
+/// Where the data is that any origin may read, and the pictures and documents that other sites show.
+const PUBLIC_PREFIXES: [&str; 4] = ["/api/", "/badge/", "/embed/", "/feeds/"];
 
 fn is_public(path: &str) -> bool {
     PUBLIC_PREFIXES.iter().any(|prefix| path.starts_with(prefix))

@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, forms, live, metrics, recheck, sse, status};
+use super::{badges, details, embed, feeds, forms, live, metrics, recheck, sse, status};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{Form, PageSpec, Published};
 
@@ -84,6 +84,8 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
         push(format!("mirrors/{id}"), format!("/mirrors/{id}"));
     }
     specs.extend(mirror_ids.iter().flat_map(|id| badges::specs(id)));
+    specs.extend(mirror_ids.iter().flat_map(|id| embed::specs(id)));
+    specs.extend(feeds::specs());
     specs.push(status::spec());
     specs.push(PageSpec {
         key: STATS_KEY.to_owned(),
@@ -121,6 +123,9 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(live_socket(state))
         .service(readable("/api/v1/stream", state, sse::open))
         .service(badges::badge(state))
+        .service(embed::document(state))
+        .service(readable("/embed.css", state, embed::style))
+        .service(feeds::feed(state))
         .service(readable("/status", state, status::page))
         .service(readable("/status.css", state, status::style))
         .service(readable("/metrics", state, metrics::answer))

@@ -27,6 +27,16 @@ fn table() -> Vec<(String, &'static str, u16)> {
         rows.push((format!("/badge/m1/{file}"), READ, 200));
     }
     rows.push(("/badge/m1/none.svg".to_owned(), READ, 404));
+    for chart in ["state", "coverage", "lag", "freshness"] {
+        rows.push((format!("/embed/m1/{chart}"), READ, 200));
+    }
+    for uri in
+        ["/embed.css", "/feeds/events.atom", "/feeds/events.json", "/feeds/incidents.atom", "/feeds/incidents.json"]
+    {
+        rows.push((uri.to_owned(), READ, 200));
+    }
+    rows.push(("/embed/m1/none".to_owned(), READ, 404));
+    rows.push(("/feeds/none.atom".to_owned(), READ, 404));
     // Only this machine may read it.
     rows.push(("/metrics".to_owned(), READ, 403));
     rows.push(("/api/v1/live".to_owned(), READ, 426));
@@ -113,6 +123,8 @@ async fn what_is_not_modified_has_the_headers_too() {
 fn addresses() -> Vec<String> {
     let sources = [
         include_str!("../badges.rs"),
+        include_str!("../embed.rs"),
+        include_str!("../feeds.rs"),
         include_str!("../routes.rs"),
         include_str!("../details.rs"),
         include_str!("../recheck.rs"),
