@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Table;
-
-/// What a spreadsheet takes for the begin of a formula when a cell begins with it, the wide forms of Japanese keyboards with
-/// it; and the mark itself that we put before them, so that taking one mark away always gives what was there.
-const DANGEROUS: [char; 13] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠', '\''];
+use crate::domain::text::no_formula;
 
 /// Why a table could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +46,7 @@ fn cell(value: &Value) -> Result<Cow<'_, str>, TableError> {
         Value::Bool(true) => Cow::Borrowed("true"),
         Value::Bool(false) => Cow::Borrowed("false"),
         Value::Number(number) => Cow::Owned(number.to_string()),
-        Value::String(text) if text.starts_with(DANGEROUS) => Cow::Owned(format!("'{text}")),
-        Value::String(text) => Cow::Borrowed(text),
+        Value::String(text) => no_formula(text),
         Value::Array(_) | Value::Object(_) => Cow::Owned(serde_json::to_string(value)?),
     })
 }
