@@ -23,6 +23,7 @@ mod live;
 pub mod metrics;
 mod negotiate;
 mod nodes;
+pub mod openapi;
 pub mod ops_query;
 mod panics;
 mod pool;

@@ -68,6 +68,8 @@
 //!   (`domain::ledger::tests::loss`, `ports::store::tests::damage`, `tests/integration/damage.rs`).
 //! - What is kept is bounded by its retention, and hours and days are what their intervals were (`actors::collector::years`).
 //! - A request never waits for a computation of a canonical page (`benches/read_path.rs`).
+//! - The API is what its document says: each answer, status and problem code stands there, and nothing else does
+//!   (`http::tests::openapi`, `tests/integration/openapi.rs`).
 //! - Whatever the world sends is read as another reader reads it, or refused for a reason that is so, in one harmless line
 //!   (`tests/integration/fuzz.rs`, with the properties, the corpus and the targets for cargo-fuzz in `tests/fuzz`).
 //! - A hostile mirror hurts only its own figures, is read no faster than its share, and costs 64 MB at most

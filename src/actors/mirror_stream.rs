@@ -21,7 +21,7 @@ use super::message::{AskChain, Beat, FromSource, Happened, LinkIs, PeerIs, Read,
 use super::reader::ReaderTask;
 use super::validator::{Submitted, ValidatorDoor};
 use crate::domain::fill::{Anchor, Fill};
-use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState};
+use crate::domain::link::{Link, LinkEffect, LinkEvent, LinkState, OURS};
 use crate::domain::mempool::Refill;
 use crate::domain::numbering::Numbering;
 use crate::domain::op::Op;
@@ -311,7 +311,7 @@ fn failed(error: &DialError) -> LinkEvent {
         }
         DialClass::Ws => ("ws", None, false),
         DialClass::Timeout { .. } => ("timeout", None, false),
-        DialClass::Local => ("local", None, false),
+        DialClass::Local => (OURS, None, false),
     };
     LinkEvent::Failed { class, text: error.text.clone(), retry_after_ns, is_unsupported }
 }

@@ -101,6 +101,7 @@ pub(super) struct Guardian {
 impl Guardian {
     pub(super) fn new(lasting: Lasting, present: Present, doors: Doors, changes: mpsc::Receiver<Change>) -> Guardian {
         let memory = MemoryWatch::new(lasting.outside.memory.clone(), lasting.pressure.clone());
+        let files = OpenFiles::new(lasting.config.mirrors.len() + 1);
         let mut guardian = Guardian {
             lasting,
             changes,
@@ -109,7 +110,7 @@ impl Guardian {
             parts: Vec::new(),
             failures: 0,
             rebuilt_at: Tau::MIN,
-            files: OpenFiles::new(),
+            files,
             memory,
         };
         guardian.meet();

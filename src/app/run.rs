@@ -113,7 +113,8 @@ pub(super) async fn started(config: &Config) -> Result<App, u8> {
             tracing::warn!(kind = %kind, "{text}");
         }
     }
-    if let Some(warning) = open_files::warning(config.http.live_sockets, open_files::limit()) {
+    if let Some(warning) = open_files::warning(config.http.live_sockets, open_files::limit(), config.mirrors.len() + 1)
+    {
         tracing::warn!("{warning}");
     }
     let outside = network(config, &opened.clock).map_err(|e| fail(&format!("mirrorwatch: {e}"), exit::SOFTWARE))?;

@@ -147,7 +147,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         allowed_hosts: http.allowed_hosts.clone(),
         cors_origins: http.cors_origins.clone(),
         live_sockets_max: http.live_sockets,
-        connections_max: open_files::connections_max(open_files::limit()),
+        connections_max: open_files::connections_max(open_files::limit(), config.mirrors.len() + 1),
         live_sockets_per_address_max: http.live_sockets_per_address,
         detail_requests_per_second: http.detail_requests_per_second,
         detail_burst: http.detail_burst,

@@ -6,6 +6,9 @@
 use super::time::{MS, SECOND, Tau};
 use serde::{Deserialize, Serialize};
 
+/// The class of what fails through a fault of ours: no files or memory left, a part that panicked.
+pub const OURS: &str = "local";
+
 /// The first wait's upper bound.
 pub const BACKOFF_MIN_NS: i64 = 500 * MS;
 /// The longest wait's upper bound.
@@ -120,6 +123,11 @@ pub enum LinkEvent {
         /// One line for people.
         text: String,
     },
+    /// What ended the connection is a fault of ours.
+    Ours {
+        /// One line for people.
+        text: String,
+    },
     /// The link shall end.
     Stop,
 }
@@ -199,17 +207,28 @@ impl Link {
             }
             LinkEvent::Closed { code, reason } => self.closed(code, reason, now, jitter),
             LinkEvent::Broken { text } => self.broken(text, now, jitter),
-            LinkEvent::Dead { text } => {
-                self.last_error = Some(LinkError { class: "dead".to_owned(), text, at: now });
-                self.lost(LinkState::Waiting, now);
-                LinkEffect::Wait(self.backoff(jitter))
-            }
+            LinkEvent::Dead { text } => self.gone("dead", text, now, jitter),
+            LinkEvent::Ours { text } => self.gone(OURS, text, now, jitter),
             LinkEvent::Stop => {
                 self.is_stopped = true;
                 self.lost(LinkState::Disconnected, now);
                 LinkEffect::Gap
             }
         }
+    }
+
+    fn gone(&mut self, class: &str, text: String, now: Tau, jitter: f64) -> LinkEffect {
+        self.last_error = Some(LinkError { class: class.to_owned(), text, at: now });
+        self.lost(LinkState::Waiting, now);
+        LinkEffect::Wait(self.backoff(jitter))
+    }
+
+    /// Whether it is down, and what failed last is a fault of ours and not of the source.
+    #[must_use]
+    pub fn is_down_by_us(&self) -> bool {
+        let closed_at = self.last_close.as_ref().map(|close| close.at);
+        let is_ours = |error: &LinkError| error.class == OURS && closed_at.is_none_or(|at| at <= error.at);
+        !self.state.is_up() && self.last_error.as_ref().is_some_and(is_ours)
     }
 
     /// The source sent something on the present connection.

@@ -127,6 +127,8 @@ pub enum LinkFact {
     New,
     /// Down.
     Down,
+    /// Down, and what failed last is a fault of ours.
+    Ours,
     /// Up.
     Up,
     /// The mirror offers nothing to connect to.

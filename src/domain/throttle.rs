@@ -125,7 +125,9 @@ impl Throttle {
     }
 
     /// How long the source is not to be read from `now` on, after what was taken; whether it is throttled only since now.
-    pub fn pause(&mut self, now: Tau) -> (Pause, bool) {
+    /// While it is not known what the primary has (`is_known` is false), much that it has counts as foreign: a source that
+    /// is read no faster then does not count as throttled for it.
+    pub fn pause(&mut self, now: Tau, is_known: bool) -> (Pause, bool) {
         let pause =
             Pause { live_ns: self.live.settle(self.per_s, now), filled_ns: self.filled.settle(self.per_s, now) };
         if pause.longest_ns() == 0 {
@@ -134,7 +136,7 @@ impl Throttle {
         let until = now.plus(pause.longest_ns());
         self.state.paused_ns += Span { from: self.until.max(now), to: until.max(self.until) }.len_ns();
         self.until = self.until.max(until);
-        let is_news = self.state.since.is_none();
+        let is_news = is_known && self.state.since.is_none();
         if is_news {
             self.state.since = Some(now);
             self.state.times += 1;
@@ -169,7 +171,7 @@ mod tests {
 
     fn taken(throttle: &mut Throttle, n: u32, news: News, mode: Mode, now: Tau) -> Pause {
         (0..n).for_each(|_| throttle.arrived(news, mode));
-        throttle.pause(now).0
+        throttle.pause(now, true).0
     }
 
     #[test]
@@ -213,18 +215,31 @@ mod tests {
         let mut throttle = Throttle::new(RATE);
         (0..RATE).for_each(|_| throttle.refused());
         throttle.noise(512_000);
-        assert_eq!(throttle.pause(Tau(0)).0.live_ns, SECOND);
+        assert_eq!(throttle.pause(Tau(0), true).0.live_ns, SECOND);
         throttle.noise(u64::MAX);
-        assert_eq!(throttle.pause(Tau(0)).0.live_ns, PAUSE_MAX_NS, "nothing overflows");
-        assert_eq!(throttle.pause(Tau(55 * SECOND)).0.live_ns, 5 * SECOND, "what is owed is paid, up to a limit");
-        assert_eq!(throttle.pause(Tau(60 * SECOND)).0.live_ns, 0);
+        assert_eq!(throttle.pause(Tau(0), true).0.live_ns, PAUSE_MAX_NS, "nothing overflows");
+        assert_eq!(throttle.pause(Tau(55 * SECOND), true).0.live_ns, 5 * SECOND, "what is owed is paid, up to a limit");
+        assert_eq!(throttle.pause(Tau(60 * SECOND), true).0.live_ns, 0);
+    }
+
+    #[test]
+    fn what_the_primary_may_have_too_throttles_nobody() {
+        let mut throttle = Throttle::new(RATE);
+        (0..3 * RATE).for_each(|_| throttle.arrived(News::Foreign, Mode::Live));
+        let (pause, is_news) = throttle.pause(Tau(0), false);
+        assert_eq!(
+            (pause.live_ns, is_news, throttle.state().since, throttle.state().times),
+            (2 * SECOND, false, None, 0)
+        );
+        let (_, is_news) = throttle.pause(Tau(SECOND), true);
+        assert!(is_news, "still more than is taken, and now it is known whose it is");
     }
 
     #[test]
     fn it_is_throttled_until_it_was_not_paused_for_a_while() {
         let mut throttle = Throttle::new(RATE);
         (0..3 * RATE).for_each(|_| throttle.arrived(News::Foreign, Mode::Live));
-        let (pause, is_news) = throttle.pause(Tau(0));
+        let (pause, is_news) = throttle.pause(Tau(0), true);
         assert_eq!((pause.live_ns, is_news), (2 * SECOND, true));
         assert!(!throttle.ends(Tau(31 * SECOND)));
         assert!(throttle.ends(Tau(32 * SECOND)) && !throttle.ends(Tau(32 * SECOND)), "told once");

@@ -227,4 +227,4 @@ pub fn ns_as_ms(ns: i64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -81,13 +81,15 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
 /// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/",
     "/misses",
     "/compare",
     "/events",
     "/methodology",
     "/internals",
+    "/docs",
+    "/docs/errors",
     "/mirrors/{id}",
     "/did/{did}",
     "/op/{did}/{cid}",
@@ -292,6 +294,8 @@ mod tests {
             "/events",
             "/methodology",
             "/internals",
+            "/docs",
+            "/docs/errors#bad_window",
             "/mirrors/m",
             "/did/did:plc:x",
             "/op/did:plc:x/bafy",

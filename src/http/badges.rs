@@ -29,7 +29,7 @@ pub fn specs(mirror_id: &str) -> impl Iterator<Item = PageSpec> {
 }
 
 /// The names of a mirror's badges.
-fn files() -> impl Iterator<Item = String> {
+pub(super) fn files() -> impl Iterator<Item = String> {
     BadgeKind::ALL.into_iter().flat_map(|kind| ["svg", "json"].map(|format| format!("{}.{format}", kind.name())))
 }
 

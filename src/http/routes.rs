@@ -13,7 +13,7 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, embed, feeds, forms, live, metrics, recheck, sse, status};
+use super::{badges, details, embed, feeds, forms, live, llms, metrics, openapi, recheck, sse, status};
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{Form, PageSpec, Published};
 
@@ -98,6 +98,7 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
 
 /// Registers every address below `/api`, and the probes.
 pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
+    openapi::prepare();
     for endpoint in &ENDPOINTS {
         config.service(finished(endpoint, None, state));
     }
@@ -122,10 +123,12 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(recheck::reprobe(state))
         .service(live_socket(state))
         .service(readable("/api/v1/stream", state, sse::open))
+        .service(readable("/api/v1/openapi.json", state, openapi::answer))
         .service(badges::badge(state))
         .service(embed::document(state))
         .service(readable("/embed.css", state, embed::style))
         .service(feeds::feed(state))
+        .service(readable("/llms.txt", state, llms::answer))
         .service(readable("/status", state, status::page))
         .service(readable("/status.css", state, status::style))
         .service(readable("/metrics", state, metrics::answer))

@@ -2,6 +2,7 @@
 
 mod forms;
 mod headers;
+mod openapi;
 mod recheck;
 mod wire;
 mod words;
@@ -59,13 +60,15 @@ const DETAILS: [&str; 7] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 9] = [
+const HTML: [&str; 11] = [
     "/",
     "/misses?verdict=missed",
     "/compare?a=p&b=m1",
     "/events",
     "/methodology",
     "/internals",
+    "/docs",
+    "/docs/errors",
     "/mirrors/m1",
     "/did/did:plc:x",
     "/op/did:plc:x/bafy",

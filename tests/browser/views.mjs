@@ -118,6 +118,44 @@ async function internals(browser) {
   await close(page, "internals");
 }
 
+/** The documents of the API have every address of the document, and each opens with its command and what it answers. */
+async function docs(browser) {
+  const document = await api("/api/v1/openapi.json");
+  const page = await open(browser, { ...WIDE, path: "docs#lag", ready: "[data-endpoint]" });
+  const shown = await page.$$eval("[data-endpoint]", (all) => all.map((e) => e.dataset.endpoint));
+  const told = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
+  check(
+    shown.toSorted().join() === told.toSorted().join(),
+    `docs: ${shown.length} addresses are the document's`,
+  );
+  check(
+    await comes(page, () => document.querySelector("#lag[open] .members") !== null),
+    "docs: the address leads to its entry, which is open",
+  );
+  const command = await page.textContent("#lag .command");
+  check(
+    command === `curl -s '${BASE_URL}api/v1/analytics/lag?window=1h'`,
+    `docs: the command asks this server: ${command}`,
+  );
+  await page.click("#lag .deeper > summary");
+  check(
+    await comes(page, () => document.querySelector("#lag .deeper .members") !== null),
+    "docs: members open where they are looked at",
+  );
+  await accessible(page, "docs with an open entry");
+  await picture(page, "docs-light-1440");
+  await close(page, "docs");
+  const errors = await open(browser, { ...WIDE, path: "docs/errors#bad_window", ready: "[data-code]" });
+  const { type } = await api("/api/v1/analytics/lag?window=5y");
+  check(
+    type === "/docs/errors#bad_window" && (await errors.$("#bad_window")) !== null,
+    `docs: the type of a problem leads to it: ${type}`,
+  );
+  await close(errors, "problems");
+}
+
 /** Each ⓘ tells the formula of the methodology and the command of its number. */
 async function explained(browser) {
   const page = await open(browser, WIDE);
@@ -156,12 +194,14 @@ async function everywhere(browser) {
     ["events", "[data-event]"],
     ["methodology", "[data-formula]"],
     ["internals", "[data-recomputer]"],
+    ["docs", "[data-endpoint]"],
+    ["docs/errors", "[data-code]"],
     [`mirrors/${op.mirror}`, "[data-figure=transport]"],
     [`did/${op.did}`, ".side-by-side tbody tr"],
     [`op/${op.did}/${op.cid}`, ".strip tbody tr"],
   ];
   for (const [path, ready] of views) {
-    const name = path.split("/")[0] || "overview";
+    const name = path === "docs/errors" ? "problems" : path.split("/")[0] || "overview";
     for (const [size, colorScheme] of [
       [WIDE, "light"],
       [NARROW, "dark"],
@@ -197,6 +237,7 @@ await run("views", async (browser) => {
   await events(browser);
   await formulas(browser);
   await internals(browser);
+  await docs(browser);
   await explained(browser);
   await everywhere(browser);
 });

@@ -31,6 +31,7 @@ mod log;
 mod logux;
 mod metrics;
 mod mirrors;
+mod openapi;
 mod panics;
 mod primary;
 mod promises;

@@ -9,6 +9,8 @@ describe("addresses", () => {
     expect(parse("/", "")).toEqual({ page: "overview" });
     expect(parse(paths.did(DID), "")).toEqual({ page: "did", did: DID });
     expect(parse(paths.op(DID, CID), "")).toEqual({ page: "op", did: DID, cid: CID });
+    expect(parse("/docs", "")).toEqual({ page: "docs", view: "api" });
+    expect(parse("/docs/errors", "")).toEqual({ page: "docs", view: "errors" });
     expect(parse(paths.mirror("plc-klbr-net"), "")).toEqual({ page: "mirror", id: "plc-klbr-net" });
     expect(paths.misses({ mirror: "m", kind: "update" })).toBe("/misses?mirror=m&kind=update");
     expect(parse("/misses", "?mirror=m")).toEqual({ page: "misses", query: "mirror=m" });

@@ -14,6 +14,7 @@ export type Route =
   | { page: "events"; query: string }
   | { page: "methodology" }
   | { page: "internals" }
+  | { page: "docs"; view: "api" | "errors" }
   | { page: "nowhere"; path: string };
 
 const DID = /^did:plc:[a-z2-7]{24}$/;
@@ -38,6 +39,8 @@ export function parse(path: string, search: string): Route {
     return { page: path.slice(1) as "misses" | "compare" | "events", query };
   if (path === "/methodology" || path === "/internals")
     return { page: path.slice(1) as "methodology" | "internals" };
+  if (path === "/docs" || path === "/docs/errors")
+    return { page: "docs", view: path === "/docs" ? "api" : "errors" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))
     return { page: "mirror", id: second };
   if (first === "did" && second && parts.length === 2 && DID.test(second))

@@ -54,7 +54,10 @@ impl Handler<AuditorIs> for Collector {
     type Result = ();
 
     fn handle(&mut self, msg: AuditorIs, _: &mut Self::Context) {
-        self.audit.auditor = Some(msg.0);
+        // What its predecessor had taken and not answered is asked of it again.
+        if self.audit.auditor.replace(msg.0).is_some() {
+            self.ledger.ask_again();
+        }
     }
 }
 

@@ -157,9 +157,21 @@ impl Collector {
     fn flush(&mut self) -> actix::ResponseActFuture<Self, ()> {
         let waiting = self.saver.idle();
         Box::pin(waiting.into_actor(self).then(|(), act: &mut Self, _| {
-            let now = act.clock.now();
-            let sending = act.send_commit(now);
-            sending.into_actor(act).map(|result, act: &mut Self, _| act.kept(result))
+            let is_again = act.saver.failed.is_some();
+            let sending = act.send_commit(act.clock.now());
+            sending.into_actor(act).then(move |sent, act: &mut Self, _| {
+                act.kept(sent);
+                // One that failed before does not hold what came since then.
+                let has_rest = is_again && act.saver.failed.is_none();
+                let rest = has_rest.then(|| act.send_commit(act.clock.now()));
+                let sending = async move {
+                    match rest {
+                        Some(rest) => Some(rest.await),
+                        None => None,
+                    }
+                };
+                sending.into_actor(act).map(|sent, act: &mut Self, _| sent.into_iter().for_each(|sent| act.kept(sent)))
+            })
         }))
     }
 }

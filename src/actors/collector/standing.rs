@@ -200,6 +200,7 @@ impl Collector {
 /// How a link stands, as far as a mirror's state is concerned: one that was never tried is not down.
 fn link_fact(link: &Link) -> LinkFact {
     match link.state {
+        _ if link.is_down_by_us() => LinkFact::Ours,
         LinkState::Unsupported => LinkFact::Unsupported,
         LinkState::CatchingUp | LinkState::Synchronized => LinkFact::Up,
         LinkState::Disconnected | LinkState::Connecting if link.last_error.is_none() && link.last_close.is_none() => {

@@ -28,8 +28,10 @@ impl Collector {
     /// How long a source is not to be read, after what it sent.
     pub(super) fn pause(&mut self, source: SourceIx) -> Pause {
         let now = self.clock.now();
+        let windows = self.ledger.source(SourceIx::PRIMARY).map(|primary| &primary.windows);
+        let is_known = windows.is_some_and(|w| w.is_open() && w.open_gaps().next().is_none());
         let Some(known) = self.known(source) else { return Pause::default() };
-        let (pause, is_news) = known.throttle.pause(now);
+        let (pause, is_news) = known.throttle.pause(now, is_known);
         if is_news {
             let per_s = known.throttle.per_s();
             let text =

@@ -1,10 +1,12 @@
 //! Disks that fail: measuring goes on, what is wrong is told with its beginning, and everything is kept when it is over.
 
 use super::crashes::{END, Run, START, collector, truths};
+use crate::actors::message::Flush;
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::verdict::Verdict;
 use crate::ports::store::Store;
 use crate::ports::store::memory::Fault;
+use actix::Actor;
 
 /// The fault begins in the transaction that is under way then.
 const FROM: Tau = Tau(START.0 + 4 * SECOND);
@@ -81,4 +83,26 @@ async fn a_journal_that_waits_too_long_is_let_go_and_the_next_start_knows() {
         assert_eq!(again.finals().get(k), Some(figures), "interval {k} was shown as final");
     }
     assert!(again.disk.open().load().unwrap().segments.len() > 2);
+}
+
+#[actix::test]
+async fn an_orderly_end_behind_a_failed_transaction_keeps_what_came_since_too() {
+    let truths = truths(13);
+    let mut run = Run::new();
+    run.play(&truths, None, FROM, Tau::MAX).await;
+    run.disk.fail_at(3, Fault::ReadOnly);
+    run.play(&truths, None, UNTIL, Tau::MAX).await;
+    assert!(!run.collector.saver.degraded().is_empty(), "what failed is seconds old");
+    run.disk.heal();
+    let Run { collector: ending, clock, disk } = run;
+    let ending = ending.start();
+    ending.send(Flush).await.unwrap();
+    let received = |collector: &super::Collector| {
+        let capture = collector.ledger.capture(false);
+        (capture.primary.received, capture.mirrors.iter().map(|m| m.source.received).collect::<Vec<_>>())
+    };
+    let again = collector(&disk, &clock, false);
+    let mut whole = Run::new();
+    whole.play(&truths, None, UNTIL, Tau::MAX).await;
+    assert_eq!(received(&again), received(&whole.collector));
 }

@@ -19,7 +19,7 @@ impl MirrorStream {
             act.doors.vitals.restarted(&name);
             restarted(&act.to.happened, &name, Some(act.settings.id.clone()));
             let mut events = Vec::new();
-            act.step(LinkEvent::Dead { text: format!("our {what} ended by itself") }, &mut events, ctx);
+            act.step(LinkEvent::Ours { text: format!("our {what} ended by itself") }, &mut events, ctx);
             act.tell(events, ctx);
         }));
     }

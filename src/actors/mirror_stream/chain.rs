@@ -16,7 +16,16 @@ const PAGES_MAX: u32 = 64;
 pub(super) struct Chain {
     fill: Fill,
     asked_at: Tau,
+    /// When the operation behind which it begins was known.
+    since: Tau,
     pages: u32,
+}
+
+impl Chain {
+    /// What a chain that came to its end says, those to come beginning no earlier than `earliest`.
+    fn complete(&self, earliest: Tau) -> SourceEvent {
+        SourceEvent::Chain(self.asked_at, ChainOutcome::Complete { since: self.since, earliest })
+    }
 }
 
 impl MirrorStream {
@@ -31,24 +40,25 @@ impl MirrorStream {
             return;
         }
         let known = self.anchors.iter().rev().find(|a| a.0 <= since).or(self.anchors.front());
-        let Some(&(_, anchor)) = known else {
+        let Some(&(since, anchor)) = known else {
             self.tell(vec![SourceEvent::Chain(asked_at, ChainOutcome::Failed)], ctx);
             return;
         };
         let fill = Fill::new(anchor, Tau::MIN);
         let first = fill.first();
-        self.chain = Some(Chain { fill, asked_at, pages: 0 });
+        self.chain = Some(Chain { fill, asked_at, since, pages: 0 });
         let mut events = Vec::new();
         self.follow_chain(&first, &mut events, ctx);
         self.tell(events, ctx);
     }
 
     fn follow_chain(&mut self, step: &FillStep, events: &mut Vec<SourceEvent>, ctx: &mut Context<Self>) {
+        let earliest = self.anchors.front().map_or(Tau::MAX, |front| front.0);
         let Some(chain) = &mut self.chain else { return };
         let after = match step {
             FillStep::Ask { after, .. } if chain.pages < PAGES_MAX => *after,
             FillStep::Closed => {
-                events.push(SourceEvent::Chain(chain.asked_at, ChainOutcome::Complete));
+                events.push(chain.complete(earliest));
                 self.chain = None;
                 return;
             }

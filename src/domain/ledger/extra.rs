@@ -63,8 +63,13 @@ pub type ExtraRow = Sighting;
 /// How a chain of the primary's `/export` ended that was asked for to settle extras.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum ChainOutcome {
-    /// Continuous from the last known operation to a short page.
-    Complete,
+    /// Continuous from an operation that was known to a short page.
+    Complete {
+        /// It lists everything that the primary published since then.
+        since: Tau,
+        /// No chain can list anything from before this: what was known then is forgotten.
+        earliest: Tau,
+    },
     /// It could not be had now.
     Failed,
     /// The primary has no `/export`.
@@ -84,8 +89,10 @@ impl Ledger {
     pub fn chain(&mut self, asked_at: Tau, outcome: ChainOutcome) {
         let since = self.foreigns.chain_asked.take();
         match outcome {
-            ChainOutcome::Complete => {
-                self.foreigns.chain_done = since.map(|since| (asked_at, since));
+            ChainOutcome::Complete { since: listed, earliest } => {
+                let listed = if self.is_mutant(Mutant::ChainsListAll) { Tau::MIN } else { listed };
+                self.foreigns.chain_done = since.map(|since| (asked_at, since.max(listed)));
+                self.foreigns.chain_earliest = earliest;
                 self.foreigns.has_no_export = false;
             }
             ChainOutcome::Failed => {}

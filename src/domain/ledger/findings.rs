@@ -157,7 +157,8 @@ impl StreamGaps {
 
     /// The stream sends it after all.
     pub(super) fn closed(&mut self, number: u64) {
-        self.count -= u64::from(self.numbers.remove(&number));
+        // Where the count was lost with the ledger's own row, the numbers may be known all the same.
+        self.count = self.count.saturating_sub(u64::from(self.numbers.remove(&number)));
     }
 
     pub(super) fn forget(&mut self, number: u64) {
@@ -225,6 +226,15 @@ impl Ledger {
     #[must_use]
     pub fn finding(&self, source: SourceIx, key: &OpKey) -> Option<Finding> {
         self.findings.found.get(&(source, *key)).copied()
+    }
+
+    /// Whoever explains was replaced, and what it had taken is lost: everything open and unexplained waits again.
+    pub fn ask_again(&mut self) {
+        for of in &mut self.findings.mirrors {
+            of.waiting.clear();
+            of.extras = 0;
+        }
+        self.want_unexplained();
     }
 
     /// After a restart: puts everything that is open and unexplained where it can be taken, and what was to be looked at again:

@@ -15,6 +15,7 @@ pub(in crate::domain) enum Mutant {
     IgnorePrimaryWindow,
     KeysDroppedEarly,
     StalledPrimaryIsSilence,
+    ChainsListAll,
     LaggingAfterHole,
     FilledIsLive,
     FrozenSpanCounts,

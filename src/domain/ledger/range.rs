@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 /// Closed ranges that are remembered.
 const RANGES_MAX: usize = 256;
 
+/// How far ahead of the primary's clock an operation's `createdAt` may be and still move what is known of it, milliseconds.
+const AHEAD_MAX_MS: i64 = 3_600_000;
+
 /// How long the operation that came soonest speaks for the primary's clock, nanoseconds.
 const SOONEST_NS: i64 = 600 * SECOND;
 
@@ -62,6 +65,12 @@ impl CreatedRanges {
             // What is known of the primary's clock from before a hole guards against a first operation that comes late.
             let low_ms = created_ms - at.since(since).max(0) / MS;
             self.open_low_ms = Some(self.latest_clock_at(since).map_or(low_ms, |known| known.max(low_ms)));
+        }
+        // An operation from far ahead says nothing of the primary's clock, unless what is known of that is old.
+        let is_known = self.soonest.is_some_and(|soonest| at.since(soonest.1) <= SOONEST_NS);
+        let ahead_ms = self.latest_clock_at(at).map_or(0, |clock_ms| created_ms.saturating_sub(clock_ms));
+        if is_known && ahead_ms > AHEAD_MAX_MS {
+            return;
         }
         if self.newest.is_none_or(|(newest_ms, _)| created_ms > newest_ms) {
             self.newest = Some((created_ms, at));
@@ -193,6 +202,27 @@ mod tests {
         assert_eq!(place(&r, 1_000_500, 1_000, at(110)), Place::TooOld);
         assert_eq!(place(&r, 1_012_000, 1_000, at(110)), Place::NotYet);
         assert_eq!(place(&r, 1_012_000, 1_000, at(113)), Place::Inside);
+    }
+
+    #[test]
+    fn one_operation_from_far_ahead_moves_no_range() {
+        let mut r = CreatedRanges::default();
+        r.open(at(0));
+        r.add(at(10), 10_000);
+        r.add(at(11), 10_000 + AHEAD_MAX_MS * 1_000);
+        r.add(at(12), 12_000);
+        r.close(at(20));
+        r.open(at(30));
+        r.add(at(40), 40_000);
+        assert_eq!(place(&r, 15_000, 1_000, at(40)), Place::Inside);
+        assert_eq!(place(&r, 25_000, 1_000, at(40)), Place::Outside, "the hole stays one");
+        // Where the first one was the odd one, the others are believed after a while.
+        let mut r = CreatedRanges::default();
+        r.open(at(0));
+        r.add(at(1), 0);
+        let later_ms = 2 * AHEAD_MAX_MS;
+        (2..700).for_each(|s| r.add(at(s), later_ms + s * 1_000));
+        assert_eq!(place(&r, later_ms + 695_000, 1_000, at(700)), Place::Inside);
     }
 
     #[test]

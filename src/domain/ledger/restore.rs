@@ -217,6 +217,8 @@ impl Ledger {
                         *cell = Cell::new(Verdict::Pending);
                     }
                 }
+                // Sightings are not told to be gone while their mirror is not configured.
+                self.foreigns.drop_key(&row.cid);
                 self.ring.push(row, cells.into_iter());
                 self.prevs.push(prev);
             }

@@ -1,6 +1,7 @@
 //! What the state of a mirror follows from, as far as the ledger knows it.
 
 use super::capture::FRESH_NS;
+use super::content::Noticed;
 use super::{Ledger, MirrorState, SLOT_S};
 use crate::domain::finding::Finding;
 use crate::domain::mirror_state::{Divergence, Seen};
@@ -37,8 +38,16 @@ impl Ledger {
             decided,
             missed,
             is_judged: decided > 0 || self.is_judged(mirror),
-            divergence: newest(m),
+            divergence: self.newest_divergence(m),
         })
+    }
+
+    /// The newest finding about the content of what a mirror sent. One of the primary's own about the same operation says
+    /// nothing of a mirror that copies it faithfully.
+    fn newest_divergence(&self, m: &MirrorState) -> Option<(Divergence, Tau)> {
+        let is_own = |n: &&Noticed| CONTENT.contains(&n.finding) && !self.primary.content.has(n.finding, &n.key);
+        let found = m.source.content.latest().filter(is_own);
+        found.max_by_key(|n| n.at).map(|n| (Divergence::Content(n.finding), n.at))
     }
 
     /// Since when our reader is late now.
@@ -84,12 +93,6 @@ impl Ledger {
 /// When the operation was known to be published: its arrival, or that of the fill that brought it.
 fn known_at(row: &Row) -> Tau {
     row.p.plus(i64::from(row.known_after_ms) * MS)
-}
-
-/// The newest finding about the content of what a mirror sent.
-fn newest(m: &MirrorState) -> Option<(Divergence, Tau)> {
-    let found = m.source.content.latest().filter(|n| CONTENT.contains(&n.finding));
-    found.max_by_key(|n| n.at).map(|n| (Divergence::Content(n.finding), n.at))
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ pub(super) fn verdict(l: &Ledger, number: u64, m: usize) -> Verdict {
 
 pub(super) const M: SourceIx = SourceIx::mirror(0);
 
+/// A chain that lists everything.
+pub(in crate::domain) const WHOLE: ChainOutcome = ChainOutcome::Complete { since: Tau::MIN, earliest: Tau::MIN };
+
 #[test]
 fn who_refuses_a_broken_operation_is_not_blamed() {
     let mut l = ledger(2);
@@ -171,7 +174,7 @@ fn an_extra_needs_the_primarys_window_its_range_and_a_chain() {
             .map(|s| l.interval(k).unwrap().mirrors[0].extra(s))
     };
     assert_eq!((extras(&l), l.wants_chain().is_some()), ([1, 0, 0], true));
-    l.chain(at(199_500), ChainOutcome::Complete);
+    l.chain(at(199_500), WHOLE);
     l.tick(at(199_600));
     assert_eq!((extras(&l), l.wants_chain()), ([0, 1, 0], None));
     l.arrive(SourceIx::PRIMARY, &op(9_999, at(70_000)), at(199_700), Mode::Filled);

@@ -211,6 +211,9 @@ impl Machine {
         if self.impaired.is_on() {
             return State::Unknown;
         }
+        if f.link == LinkFact::Ours {
+            return State::Unknown;
+        }
         if self.down.is_on() {
             return State::Disconnected;
         }

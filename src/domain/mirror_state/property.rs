@@ -218,8 +218,9 @@ fn facts(events: &[(u8, u8, u8, u64, i64, u64, u64)]) -> Vec<Facts> {
                 .get(usize::from(impaired))
                 .copied()
                 .flatten();
-            f.link =
-                *[LinkFact::Down, LinkFact::New, LinkFact::Unsupported].get(usize::from(link)).unwrap_or(&LinkFact::Up);
+            f.link = *[LinkFact::Down, LinkFact::New, LinkFact::Unsupported, LinkFact::Ours]
+                .get(usize::from(link))
+                .unwrap_or(&LinkFact::Up);
             f.is_primary_delayed = flags & 3 == 3;
             f.is_throttled = flags == 4;
             f.seen.is_proved = flags != 5;
@@ -246,6 +247,7 @@ proptest! {
             let is_down = f.link != LinkFact::Up;
             let late = matches!(state, State::Lagging | State::Stalled);
             prop_assert!(!late || !is_down && f.seen.is_proved && !f.is_primary_delayed, "{state:?} of {f:?}");
+            prop_assert!(f.link != LinkFact::Ours || state == State::Unknown, "{state:?} of {f:?}");
             prop_assert!(f.link != LinkFact::Down || matches!(state, State::Unknown | State::Disconnected));
         }
     }
@@ -301,7 +303,7 @@ proptest! {
             // What changes with every step by itself: the notices of others.
             f.is_throttled = false;
             f.seen.divergence = None;
-            if f.link == LinkFact::Unsupported || f.link == LinkFact::New {
+            if matches!(f.link, LinkFact::Unsupported | LinkFact::New | LinkFact::Ours) {
                 f.link = LinkFact::Up;
             }
             f

@@ -47,6 +47,7 @@ const fn unknown(f: &Facts) -> &'static str {
         Some(Impaired::NetDown) => "not judged while our network is down",
         Some(Impaired::LateReader) => "not judged while our own reading is late",
         None if matches!(f.link, LinkFact::New) => STARTING,
+        None if matches!(f.link, LinkFact::Ours) => "not judged while a fault of ours keeps us from connecting",
         None if f.is_primary_delayed => "not judged while the primary's operations come later than usual",
         None if f.seen.is_judged => "not proved by what came last",
         None => "waiting for the first decided operation",

@@ -76,7 +76,7 @@ fn ledger() -> Ledger {
         l.tick(p);
     }
     if l.wants_chain().is_some() {
-        l.chain(at(199_500), ChainOutcome::Complete);
+        l.chain(at(199_500), ChainOutcome::Complete { since: Tau::MIN, earliest: Tau::MIN });
     }
     l.tick(at(199_600));
     l
@@ -113,7 +113,7 @@ fn probe(host: &str, at_ms: i64) -> ProbeEvidence {
 }
 
 /// The world's picture: A was asked about one miss, and every host about its DID.
-pub(super) fn picture() -> Picture {
+pub(crate) fn picture() -> Picture {
     let mut ledger = ledger();
     let claim = Claim { key: key(47), seq: None, computed: Cid([9; 32]) };
     ledger.lied(A, &claim, at(150_000));

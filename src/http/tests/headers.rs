@@ -14,7 +14,7 @@ const METHODS: [&str; 10] =
     ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND"];
 
 /// What an address allows, and what it answers to GET.
-fn table() -> Vec<(String, &'static str, u16)> {
+pub(super) fn table() -> Vec<(String, &'static str, u16)> {
     const READ: &str = "GET, HEAD, OPTIONS";
     let mut rows: Vec<(String, &str, u16)> = Vec::new();
     for uri in CANONICAL.into_iter().chain(DETAILS).chain(["/healthz", "/readyz"]) {
@@ -42,6 +42,7 @@ fn table() -> Vec<(String, &'static str, u16)> {
     rows.push(("/api/v1/live".to_owned(), READ, 426));
     // What it answers else has no end.
     rows.push(("/api/v1/stream?topics=x".to_owned(), READ, 400));
+    rows.push(("/api/v1/openapi.json".to_owned(), READ, 200));
     rows.push(("/status".to_owned(), READ, 200));
     rows.push(("/status.css".to_owned(), READ, 200));
     rows.push(("/api/v1/sync".to_owned(), READ, 426));
@@ -120,7 +121,7 @@ async fn what_is_not_modified_has_the_headers_too() {
 }
 
 /// The addresses that the sources register.
-fn addresses() -> Vec<String> {
+pub(super) fn addresses() -> Vec<String> {
     let sources = [
         include_str!("../badges.rs"),
         include_str!("../embed.rs"),

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::openapi::assert_documented;
 use super::{DID, NOW_MS};
 use crate::domain::did::Did;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
@@ -192,7 +193,9 @@ pub async fn ask_with(world: &World, method: Method, uri: &str, headers: &[(&str
     if !headers.iter().any(|(name, _)| *name == "x-no-peer") {
         request = request.peer_addr("192.0.2.1:4711".parse().unwrap());
     }
-    let response = test::call_service(&service, request.to_request()).await;
+    let (asked, path) = (request.to_request(), uri.split('?').next().unwrap().to_owned());
+    let method = asked.method().clone();
+    let response = test::call_service(&service, asked).await;
     let status = response.status().as_u16();
     let mut held: HashMap<String, String> = HashMap::new();
     for (name, value) in response.headers() {
@@ -204,7 +207,9 @@ pub async fn ask_with(world: &World, method: Method, uri: &str, headers: &[(&str
             })
             .or_insert_with(|| value.to_owned());
     }
-    Got { status, headers: held, body: test::read_body(response).await }
+    let got = Got { status, headers: held, body: test::read_body(response).await };
+    assert_documented(&method, &path, &got);
+    got
 }
 
 pub async fn get(world: &World, uri: &str) -> Got {

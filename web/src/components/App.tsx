@@ -7,6 +7,7 @@ import { history, overview, stale } from "../state";
 import { Banners } from "./Banners";
 import { ComparePage } from "./ComparePage";
 import { DidPage } from "./DidPage";
+import { Docs } from "./Docs";
 import { EventsPage } from "./EventsPage";
 import { Figures } from "./Figures";
 import { Footer } from "./Footer";
@@ -44,6 +45,8 @@ function title(at: Route): string {
     case "methodology":
     case "internals":
       return `${at.page} · mirrorwatch`;
+    case "docs":
+      return `${at.view === "api" ? "API" : "problems of the API"} · mirrorwatch`;
     case "mirror":
       return `${at.id} · mirrorwatch`;
     case "did":
@@ -75,6 +78,8 @@ function View({ at }: { at: Route }) {
       return <MethodologyPage />;
     case "internals":
       return <InternalsPage />;
+    case "docs":
+      return <Docs view={at.view} />;
     case "nowhere":
       return <Nowhere path={at.path} />;
   }

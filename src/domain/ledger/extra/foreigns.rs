@@ -40,6 +40,8 @@ pub(in crate::domain::ledger) struct Foreigns {
     pub(super) chain_asked: Option<Tau>,
     /// When the last complete chain was asked for, and from which instant on it lists everything.
     pub(super) chain_done: Option<(Tau, Tau)>,
+    /// From before this no chain lists anything.
+    pub(super) chain_earliest: Tau,
     pub(super) has_no_export: bool,
 }
 

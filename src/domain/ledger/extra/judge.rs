@@ -145,6 +145,10 @@ impl Ledger {
         {
             return (ExtraState::Extra, Reason::None, true);
         }
+        // The next chain begins no earlier either.
+        if self.foreigns.chain_done.is_some_and(|done| done.0 > due) && s.since < self.foreigns.chain_earliest {
+            return unknown(Reason::NoChain, true);
+        }
         self.foreigns.chain_wanting = Some(self.foreigns.chain_wanting.map_or(s.since, |since| since.min(s.since)));
         if self.before > base.plus(GAP_LIMIT_NS) { unknown(Reason::NoChain, self.is_beyond_horizon(s)) } else { wait }
     }

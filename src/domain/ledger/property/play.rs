@@ -49,6 +49,8 @@ pub struct Play<'a> {
     disk: Disk,
     under_way: Option<(Tau, bool, Prepared)>,
     chain: Option<Tau>,
+    /// When it was last started again.
+    started: Tau,
     /// What the ledger was told of what asking hosts brought to light.
     told: HashSet<usize>,
     dice: Dice,
@@ -120,6 +122,7 @@ impl<'a> Play<'a> {
             disk: Disk::default(),
             under_way: None,
             chain: None,
+            started: Tau::MIN,
             told: HashSet::new(),
             dice: Dice::new(world.plan.seed, 3),
             world,
@@ -190,19 +193,17 @@ impl<'a> Play<'a> {
         let Some(since) = self.ledger.wants_chain().filter(|_| self.chain.is_none()) else { return };
         self.chain = Some(now);
         let got = now.plus(self.dice.ms(200, 2_000));
+        // What was known before the start is not known any more.
+        let begin = since.plus(-self.world.plan.grace_ns).max(self.started);
         let fails = self.world.plan.faults != super::plan::Faults::None && self.dice.chance(100);
         let outcome = match (self.world.plan.has_export, fails) {
             (false, _) => ChainOutcome::Unsupported,
             (true, true) => ChainOutcome::Failed,
-            (true, false) => ChainOutcome::Complete,
+            (true, false) => ChainOutcome::Complete { since: begin, earliest: self.started },
         };
         let mut messages: Vec<(Tau, Message)> = Vec::new();
-        if outcome == ChainOutcome::Complete {
-            let listed = self
-                .world
-                .ops
-                .iter()
-                .filter(|o| o.listed <= now && o.accepted >= since.plus(-self.world.plan.grace_ns));
+        if matches!(outcome, ChainOutcome::Complete { .. }) {
+            let listed = self.world.ops.iter().filter(|o| o.listed <= now && o.accepted >= begin);
             messages.extend(listed.map(|o| (got, Message::Script(Event::Arrive(o.op, Mode::Filled)))));
         }
         messages.push((got, Message::Chain(now, outcome)));
@@ -254,6 +255,7 @@ impl<'a> Play<'a> {
 
     /// The observer was killed, and runs again since `to`: what was not on disk is gone.
     fn restart(&mut self, to: Tau) -> Result<(), Violation> {
+        self.started = to;
         let ids = self.world.ids();
         let intervals = self.disk.intervals.iter().map(|(k, i)| SavedInterval {
             start_ms: i64::from(*k) * self.world.params.interval_ms,

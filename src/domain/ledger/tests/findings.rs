@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::finding::{About, Finding};
 use crate::domain::frame::Claim;
+use crate::domain::ledger::mutant::Mutant;
 use crate::domain::time::MS;
 
 const P: SourceIx = SourceIx::PRIMARY;
@@ -53,7 +54,7 @@ fn with_extra_beside(own: &Op, mirrors: usize) -> Ledger {
         l.tick(p);
     }
     assert!(l.wants_chain().is_some());
-    l.chain(at(199_500), ChainOutcome::Complete);
+    l.chain(at(199_500), WHOLE);
     l.tick(at(199_600));
     assert_eq!(l.foreigns.get(&own.key, 0).unwrap().state, ExtraState::Extra);
     l
@@ -420,7 +421,7 @@ fn a_mirror_that_contradicts_itself_is_found_and_two_that_contradict_each_other_
             l.tick(at(1_000 * i));
         }
         assert!(l.wants_chain().is_some());
-        l.chain(at(199_500), ChainOutcome::Complete);
+        l.chain(at(199_500), WHOLE);
         l.tick(at(199_600));
         let expected = if second_at == M { vec![second.key] } else { Vec::new() };
         assert_eq!(named(&l, M, Finding::Equivocation), expected);
@@ -487,4 +488,90 @@ fn extras_that_wait_to_be_explained_are_bounded_and_leave_room_for_misses() {
     assert_eq!(findings.let_go(0), 5);
     findings.want(SourceIx::mirror(1), key(9), About::Extra);
     assert_eq!(findings.let_go(1), 0);
+}
+
+#[test]
+fn a_mirror_that_comes_back_owes_nothing_for_what_the_primary_sent_meanwhile() {
+    let own = linked(1, 9_999, None, at(70_000));
+    let mut l = ledger(1);
+    live(&mut l, M, &own, 70_000);
+    assert!(l.foreigns.get(&own.key, 0).is_some());
+    let mut kept = saved(&mut l);
+    // Without that mirror nobody waits for the operation, and nothing is told to be gone.
+    let mut without = ledger(1);
+    without.restore(&kept, "p", &["other".to_owned()]);
+    live(&mut without, P, &own, 71_000);
+    kept.segments.extend(without.prepare(&["other".to_owned()]).segment.map(|s| s.bytes));
+    kept.state = Some(without.save_state());
+    let (again, _) = restored(&kept);
+    assert!(again.number_of(&own.key).is_some() && again.foreigns.get(&own.key, 0).is_none());
+}
+
+#[test]
+fn a_chain_that_begins_behind_an_operation_says_nothing_of_it() {
+    let own = op(9_999, at(70_000));
+    let played = |since, earliest, mutant| {
+        let mut l = ledger(1);
+        l.mutant = mutant;
+        for i in 0..200 {
+            let p = at(1_000 * i);
+            l.arrive(P, &op(i as u64, p), p, Mode::Live);
+            prove(&mut l, 1_000 * i);
+            if i == 70 {
+                l.arrive(M, &own, p, Mode::Live);
+            }
+            l.tick(p);
+        }
+        assert!(l.wants_chain().is_some());
+        l.chain(at(199_500), ChainOutcome::Complete { since, earliest });
+        l.tick(at(199_600));
+        let sighting = l.foreigns.get(&own.key, 0).unwrap();
+        ((sighting.state, sighting.reason, sighting.is_closed), l.wants_chain().is_some())
+    };
+    let of = |state, reason, is_closed| (state, reason, is_closed);
+    assert_eq!(played(at(60_000), at(60_000), None), (of(ExtraState::Extra, Reason::None, true), false));
+    assert_eq!(played(at(100_000), at(100_000), None), (of(ExtraState::Unknown, Reason::NoChain, true), false));
+    assert_eq!(
+        played(at(100_000), at(60_000), None),
+        (of(ExtraState::Pending, Reason::None, false), true),
+        "another one may"
+    );
+    let blamed = played(at(100_000), at(100_000), Some(Mutant::ChainsListAll));
+    assert_eq!(blamed.0.0, ExtraState::Extra, "an engine that believes every chain is caught here");
+}
+
+#[test]
+fn whoever_copies_what_the_primary_got_wrong_is_not_diverged() {
+    let mut l = ledger(2);
+    let claim = |n: u64| Claim { key: op(n, at(0)).key, seq: None, computed: Cid([7; 32]) };
+    l.lied(P, &claim(1), at(1_000));
+    l.lied(M, &claim(1), at(1_100));
+    assert_eq!((count(&l, M, Finding::Corrupt), l.seen(0).unwrap().divergence), (1, None));
+    l.lied(SourceIx::mirror(1), &claim(7), at(1_200));
+    assert!(l.seen(1).unwrap().divergence.is_some());
+}
+
+#[test]
+fn what_a_lost_auditor_had_taken_is_asked_about_again() {
+    let mut l = ledger(1);
+    live(&mut l, P, &op(1, at(1_000)), 1_000);
+    prove(&mut l, 100_000);
+    ticks(&mut l, 100_000);
+    let taken = l.take_checks();
+    assert_eq!(taken.len(), 1);
+    l.ask_again();
+    l.ask_again();
+    assert_eq!(l.take_checks(), taken, "once");
+    l.found(M, &op(1, at(1_000)).key, Finding::DataLoss);
+    ticks(&mut l, 8 * 3_600_000);
+    l.ask_again();
+    assert_eq!(l.take_checks(), [], "what is explained and over is not");
+}
+
+#[test]
+fn a_gap_of_the_stream_whose_count_was_lost_closes_without_harm() {
+    let mut gaps = crate::domain::ledger::findings::StreamGaps::default();
+    gaps.known(5);
+    gaps.closed(5);
+    assert_eq!((gaps.count, gaps.has(5)), (0, false));
 }

@@ -1,0 +1,41 @@
+//! Figures by window.
+
+use super::super::endpoint::Endpoint;
+use super::super::shape::coverage::CoveragePage;
+use super::super::shape::divergence::DivergencePage;
+use super::super::shape::history::HistoryPage;
+use super::super::shape::lag::LagPage;
+use super::super::shape::misses::MissesPage;
+use super::super::shape::rtt::RttPage;
+use crate::domain::window_kind::WindowKind;
+
+/// The addresses.
+pub(super) fn all() -> Vec<Endpoint> {
+    let of_window = [
+        Endpoint::page::<CoveragePage>("/api/v1/analytics/coverage", "coverage", "Shares and counts of every mirror")
+            .windowed(WindowKind::H6),
+        Endpoint::page::<LagPage>(
+            "/api/v1/analytics/lag",
+            "lag",
+            "Percentiles of every mirror: corrected, raw, and with loss as infinitely late",
+        )
+        .windowed(WindowKind::H1),
+        Endpoint::page::<MissesPage>(
+            "/api/v1/analytics/misses",
+            "misses",
+            "Misses by DID, worst first, with exact totals",
+        )
+        .windowed(WindowKind::H6),
+        Endpoint::page::<HistoryPage>("/api/v1/analytics/history", "history", "One entry an interval, in columns")
+            .windowed(WindowKind::H6),
+    ];
+    let of_now = [
+        Endpoint::page::<RttPage>("/api/v1/analytics/rtt", "rtt", "Round trips to every host"),
+        Endpoint::page::<DivergencePage>(
+            "/api/v1/analytics/divergence",
+            "divergence",
+            "Operations on one side only, by age, in both directions",
+        ),
+    ];
+    of_window.into_iter().chain(of_now).map(|endpoint| endpoint.tag("analytics")).collect()
+}

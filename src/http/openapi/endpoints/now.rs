@@ -1,0 +1,46 @@
+//! How things stand.
+
+use super::super::endpoint::Endpoint;
+use super::super::shape::events::EventsPage;
+use super::super::shape::internals::InternalsPage;
+use super::super::shape::methodology::MethodologyPage;
+use super::super::shape::mirrors::{MirrorList, MirrorPage};
+use super::super::shape::overview::{Observer, Overview};
+use super::super::shape::source::PrimaryPage;
+use serde_json::json;
+
+/// The addresses.
+pub(super) fn all() -> Vec<Endpoint> {
+    vec![
+        Endpoint::page::<Overview>(
+            "/api/v1/overview",
+            "overview",
+            "One sentence, the observer, the primary, every mirror worst first",
+        ),
+        Endpoint::page::<MirrorList>("/api/v1/mirrors", "mirrors", "The mirrors, worst first"),
+        Endpoint::page::<MirrorPage>("/api/v1/mirrors/{id}", "mirror", "One mirror in every window").of_mirror(),
+        Endpoint::page::<PrimaryPage>("/api/v1/primary", "primary", "The source of truth"),
+        Endpoint::page::<Observer>("/api/v1/observer", "observer", "Whether the observer can be believed now"),
+        Endpoint::page::<EventsPage>("/api/v1/events", "events", "What happened, newest first"),
+        Endpoint::page::<InternalsPage>(
+            "/api/v1/internals",
+            "internals",
+            "What the observer itself is doing: recomputers, queues, limits",
+        ),
+        Endpoint::page::<MethodologyPage>(
+            "/api/v1/methodology",
+            "methodology",
+            "The formulas by id, with the parameters in force",
+        ),
+        Endpoint::new("get", "/api/v1/openapi.json", "openapi", "This document")
+            .strict()
+            .problem(406, &["not_acceptable"])
+            .respond(
+                200,
+                "The document.",
+                &json!({ "application/json": { "schema": { "type": "object" } } }),
+                &["ETag", "Cache-Control", "Vary"],
+            )
+            .respond(304, "Known already by `If-None-Match`.", &json!(null), &["ETag", "Cache-Control", "Vary"]),
+    ]
+}

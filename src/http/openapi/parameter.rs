@@ -1,0 +1,94 @@
+//! One parameter of an address: where it stands and what it may be.
+
+use serde_json::{Value, json};
+
+use super::super::ops_query::OPS_LIMIT_MAX;
+use crate::domain::window_kind::WindowKind;
+
+/// A parameter as the document has it.
+#[derive(Clone, Debug)]
+pub struct Parameter(Value);
+
+impl Parameter {
+    fn new(place: &str, name: &str, about: &str, schema: &Value) -> Self {
+        let mut made = json!({ "name": name, "in": place, "description": about, "schema": schema });
+        if place == "path" {
+            made["required"] = true.into();
+        }
+        Parameter(made)
+    }
+
+    /// A part of the path.
+    pub fn path(name: &str, about: &str, schema: &Value) -> Self {
+        Self::new("path", name, about, schema)
+    }
+
+    /// A part of the query; it may be left out.
+    pub fn query(name: &str, about: &str, schema: &Value) -> Self {
+        Self::new("query", name, about, schema)
+    }
+
+    /// A header; it may be left out.
+    pub fn header(name: &str, about: &str, schema: &Value) -> Self {
+        Self::new("header", name, about, schema)
+    }
+
+    /// It may not be left out.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.0["required"] = true.into();
+        self
+    }
+
+    /// With a value that shows what it looks like.
+    #[must_use]
+    pub fn example(mut self, value: &str) -> Self {
+        self.0["example"] = value.into();
+        self
+    }
+
+    /// What the document holds.
+    pub fn told(&self) -> &Value {
+        &self.0
+    }
+}
+
+/// The schema of a word out of a closed list.
+pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Value {
+    json!({ "type": "string", "enum": words.into_iter().collect::<Vec<_>>() })
+}
+
+/// `window`.
+pub fn window(default: WindowKind) -> Parameter {
+    let mut schema = one_of(WindowKind::ALL.map(WindowKind::name));
+    schema["default"] = default.name().into();
+    Parameter::query("window", "How far back from now.", &schema)
+}
+
+/// The id of a mirror in the path.
+pub fn mirror_id() -> Parameter {
+    let schema = json!({ "type": "string", "minLength": 1 });
+    Parameter::path("id", "Id of a mirror, as in `/api/v1/mirrors`.", &schema)
+}
+
+/// A DID in the path.
+pub fn did() -> Parameter {
+    Parameter::path("did", "A DID of did:plc.", &json!({ "$ref": "#/components/schemas/DidText" }))
+}
+
+/// The CID of an operation in the path.
+pub fn cid() -> Parameter {
+    Parameter::path("cid", "CID of the operation.", &json!({ "$ref": "#/components/schemas/CidText" }))
+}
+
+/// `limit`.
+pub fn limit() -> Parameter {
+    let schema = json!({ "type": "integer", "minimum": 1, "maximum": OPS_LIMIT_MAX, "default": 100 });
+    Parameter::query("limit", "Entries of a page at most.", &schema)
+}
+
+/// `cursor`.
+pub fn cursor() -> Parameter {
+    let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 512 });
+    Parameter::query("cursor", "Where the page begins: as given out in `links.next`, and nothing else.", &schema)
+}

@@ -1,0 +1,206 @@
+//! The overview: one sentence, the observer, the primary, every mirror worst first.
+
+use super::coverage::Coverage;
+use super::lag::Lag;
+use super::link::Link;
+use super::misses::OpenMisses;
+use super::rtt::Rtt;
+use super::source::Primary;
+use super::text::Instant;
+use super::words::{MirrorState, NullReason, ObserverFlag, ObserverState};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The first page that a person sees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Overview {
+    /// How things stand, in one sentence.
+    pub headline: String,
+    /// Whether the observer can be believed.
+    pub observer: Observer,
+    /// The source of truth.
+    pub primary: Primary,
+    /// Every mirror, worst first.
+    pub mirrors: Vec<MirrorRow>,
+}
+
+/// The observer itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Observer {
+    /// Whether it can be believed now.
+    pub state: ObserverState,
+    /// What impairs it.
+    pub flags: Vec<ObserverFlag>,
+    /// Since when it is so.
+    pub since_at: Instant,
+    /// When it was started.
+    pub started_at: Instant,
+    /// What is wrong with keeping data, for people; empty when nothing is.
+    pub degraded: Vec<String>,
+    /// When the totals began anew, where they had to.
+    #[schema(required)]
+    pub totals_restarted_at: Option<Instant>,
+}
+
+/// One mirror.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MirrorRow {
+    /// Stable id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Where it is connected to.
+    pub url: String,
+    /// How operations are taken from it: `stream`, `plcbundle`, `export`, `resolve` or, until that is known, `auto`.
+    pub transport: String,
+    /// Why so.
+    #[schema(required)]
+    pub transport_reason: Option<String>,
+    /// How finely instants are told, milliseconds; `null` where they are exact.
+    #[schema(required)]
+    pub resolution_ms: Option<f64>,
+    /// Share of the operations that is looked for; `null` where it is all of them.
+    #[schema(required)]
+    pub sampling_ratio: Option<f64>,
+    /// Its connection.
+    pub link: Link,
+    /// Coverage of 6 h.
+    pub coverage: Coverage,
+    /// Lag of 1 h.
+    pub lag: Lag,
+    /// The round trip to it.
+    pub rtt: Rtt,
+    /// How far behind it is now.
+    pub freshness: Freshness,
+    /// Distinct operations received.
+    pub received_ops: u64,
+    /// Operations sent again.
+    pub duplicate_ops: u64,
+    /// Known operations with another DID or `createdAt`.
+    pub altered_ops: u64,
+    /// Operations that we let go at a bound.
+    pub dropped_by_us_ops: u64,
+    /// Frames that were refused.
+    pub rejected_frames: u64,
+    /// DIDs with an open miss.
+    pub dids_affected: u64,
+    /// Operations that it misses now.
+    pub open_misses: u64,
+    /// The open misses by what is found about them.
+    pub misses: OpenMisses,
+    /// What was wrong with the content and the order of what it sent.
+    pub content: ContentCounts,
+    /// Samples of whole logs, last 24 h.
+    pub samples: Samples,
+    /// How fast it is read.
+    pub throttle: Throttle,
+    /// How it does.
+    pub state: MirrorState,
+    /// Since when it does so.
+    pub since_at: Instant,
+    /// Why, in one line.
+    pub headline: String,
+}
+
+/// How far behind the primary's newest operation a mirror is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Freshness {
+    /// Operations newer than the newest one that it has.
+    #[schema(required)]
+    pub head_lag_ops: Option<u64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub head_lag_ops_reason: Option<NullReason>,
+    /// Age of the first of them, seconds.
+    #[schema(required)]
+    pub head_age_s: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub head_age_s_reason: Option<NullReason>,
+}
+
+/// How fast a mirror is read, and what that came to since the start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Throttle {
+    /// Whether it is read no faster now.
+    pub is_throttled: bool,
+    /// Since when.
+    #[schema(required)]
+    pub since_at: Option<Instant>,
+    /// How often it was.
+    pub times: u64,
+    /// For how long in all, seconds.
+    pub paused_s: f64,
+    /// Operations that the primary does not know.
+    pub foreign_ops: u64,
+}
+
+/// What was wrong with the content and the order of what a source sent, how often each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ContentCounts {
+    /// The claimed CID was not that of the content.
+    pub corrupt: u64,
+    /// Another DID or `createdAt`.
+    pub altered: u64,
+    /// Before its `prev`.
+    pub order_violation: u64,
+    /// Two contents under one number or one `prev`.
+    pub equivocation: u64,
+    /// Live more than once.
+    pub duplicate: u64,
+    /// Its own numbers went back.
+    pub seq_regress: u64,
+}
+
+/// What samples of whole logs say about a mirror.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Samples {
+    /// Logs that are the primary's / logs that were compared.
+    #[schema(required, minimum = 0, maximum = 1)]
+    pub sample_agreement_ratio: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sample_agreement_ratio_reason: Option<NullReason>,
+    /// Lower bound of the Wilson 95 % interval.
+    #[schema(required, minimum = 0, maximum = 1)]
+    pub low95_ratio: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub low95_ratio_reason: Option<NullReason>,
+    /// Upper bound of the Wilson 95 % interval.
+    #[schema(required, minimum = 0, maximum = 1)]
+    pub high95_ratio: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub high95_ratio_reason: Option<NullReason>,
+    /// Logs that were compared.
+    pub judged: u64,
+    /// The same by how they stand to the primary's.
+    pub by_agreement: AgreementCounts,
+    /// Samples that the mirror did not answer.
+    pub unanswered: u64,
+    /// Samples that were not settled.
+    pub unsettled: u64,
+}
+
+/// Logs by how they stand to the primary's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgreementCounts {
+    /// The same.
+    pub same: u64,
+    /// The same operations in another order.
+    pub same_set_other_order: u64,
+    /// The same operations, others of them nullified.
+    pub nullified_differs: u64,
+    /// The begin of the primary's.
+    pub behind: u64,
+    /// With operations that the primary's does not list.
+    pub fork: u64,
+    /// In contradiction with themselves.
+    pub invalid: u64,
+}
