@@ -25,7 +25,8 @@ pub fn specs() -> impl Iterator<Item = PageSpec> {
     files().map(move |file| spec(format!("{PREFIX}{file}")))
 }
 
-fn files() -> impl Iterator<Item = String> {
+/// The names of the feeds.
+pub fn files() -> impl Iterator<Item = String> {
     FeedKind::ALL.into_iter().flat_map(|kind| ["atom", "json"].map(|format| format!("{}.{format}", kind.name())))
 }
 

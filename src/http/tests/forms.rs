@@ -10,6 +10,8 @@ use serde_json::json;
 
 use super::NOW_MS;
 use super::world::{Got, World, ask, assert_problem, assert_security_headers, get, publish, world, world_with};
+use crate::http::openapi::document::document;
+use crate::http::openapi::endpoints;
 use crate::http::{HttpOptions, app};
 
 /// Every address that is a table, as JSON.
@@ -78,6 +80,11 @@ async fn every_table_is_there_by_address_and_by_accept() {
         let browser = accepting(&world, uri, "text/html,application/xhtml+xml,*/*;q=0.8").await;
         assert_eq!(browser.header("content-type"), "application/json", "{uri}");
     }
+    let is_table = |uri: &str| {
+        let endpoint = endpoints::find("get", uri.split('?').next().unwrap()).unwrap();
+        document()["paths"][endpoint.path]["get"]["responses"]["200"]["content"]["text/csv"].is_object()
+    };
+    assert!(TABLES.iter().all(|uri| is_table(uri)) && !is_table("/api/v1/primary"), "the document knows which");
     for uri in ["/api/v1/primary.csv", "/api/v1/overview.xml", "/api/v1/internals.ndjson", "/api/stats.csv"] {
         assert_problem(&get(&world, uri).await, 404, "not_found", uri);
     }

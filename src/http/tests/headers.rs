@@ -30,9 +30,14 @@ pub(super) fn table() -> Vec<(String, &'static str, u16)> {
     for chart in ["state", "coverage", "lag", "freshness"] {
         rows.push((format!("/embed/m1/{chart}"), READ, 200));
     }
-    for uri in
-        ["/embed.css", "/feeds/events.atom", "/feeds/events.json", "/feeds/incidents.atom", "/feeds/incidents.json"]
-    {
+    for uri in [
+        "/llms.txt",
+        "/embed.css",
+        "/feeds/events.atom",
+        "/feeds/events.json",
+        "/feeds/incidents.atom",
+        "/feeds/incidents.json",
+    ] {
         rows.push((uri.to_owned(), READ, 200));
     }
     rows.push(("/embed/m1/none".to_owned(), READ, 404));

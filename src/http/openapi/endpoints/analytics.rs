@@ -37,5 +37,5 @@ pub(super) fn all() -> Vec<Endpoint> {
             "Operations on one side only, by age, in both directions",
         ),
     ];
-    of_window.into_iter().chain(of_now).map(|endpoint| endpoint.tag("analytics")).collect()
+    of_window.into_iter().chain(of_now).map(|endpoint| endpoint.tag("analytics").tabular()).collect()
 }
