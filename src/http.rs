@@ -14,6 +14,7 @@ pub mod detail;
 mod details;
 mod door;
 mod embed;
+mod event_stream;
 mod feeds;
 mod fixed;
 mod forms;

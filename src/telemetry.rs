@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, FmtSpan};
 
 use crate::config::{Log, LogFormat, did_you_mean, quoted};
+use crate::domain::text::is_hidden;
 
 /// Most bytes of one foreign value in a log line.
 pub const FIELD_BYTES_MAX: usize = 200;
@@ -112,7 +113,7 @@ pub fn init(log: &Log) -> Result<LogControl, TelemetryError> {
     }
 }
 
-/// A foreign text in a log line: control and text-direction characters escaped, at most [`FIELD_BYTES_MAX`] bytes and
+/// A foreign text in a log line: what shows nothing of itself or turns what stands around it escaped, at most [`FIELD_BYTES_MAX`] bytes and
 /// an ellipsis. Nothing is allocated until the line is really written.
 #[derive(Copy, Clone, Debug)]
 pub struct Capped<'a>(pub &'a str);
@@ -121,8 +122,7 @@ impl fmt::Display for Capped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut left = FIELD_BYTES_MAX;
         for c in self.0.chars() {
-            let is_hidden = c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let is_hidden = is_hidden(c);
             let bytes = if is_hidden { c.escape_default().len() } else { c.len_utf8() };
             let Some(rest) = left.checked_sub(bytes) else { return f.write_str("…") };
             left = rest;
@@ -159,5 +159,15 @@ mod tests {
         let shown = Capped(&long).to_string();
         assert_eq!(shown, format!("{}…", "é".repeat(100)));
         assert_eq!(Capped("short").to_string(), "short");
+    }
+
+    #[test]
+    fn two_hundred_scripts_stay_on_one_line_and_turn_nothing() {
+        let scripts: Vec<String> = serde_json::from_str(include_str!("../tests/browser/scripts.json")).unwrap();
+        assert_eq!(scripts.len(), 200);
+        for script in scripts {
+            let shown = Capped(&format!("{script}\n{script}")).to_string();
+            assert!(!shown.contains(is_hidden) && shown.len() <= FIELD_BYTES_MAX + "…".len(), "{shown}");
+        }
     }
 }

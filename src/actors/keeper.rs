@@ -235,6 +235,7 @@ impl Keeper {
     }
 
     fn start(&mut self, transport: Transport, ctx: &mut Context<Self>) {
+        self.doors.vitals.know(&self.part(transport));
         let mut settings = self.settings.source.clone();
         settings.anchor = settings.anchor.or_else(|| handed_on(self.ended.take(), transport));
         settings.dialect = if transport == Transport::PlcBundle { Dialect::Bundle } else { Dialect::Export };
@@ -259,6 +260,11 @@ impl Keeper {
         self.running = Some(running);
     }
 
+    /// What the way in use is called as a part.
+    fn part(&self, transport: Transport) -> String {
+        format!("{transport} {}", self.settings.source.id)
+    }
+
     /// Starts a way that panicked anew: what it knew is gone.
     fn watch(&mut self, ctx: &mut Context<Self>) {
         self.doors.fail.reach("keeper", &self.settings.source.id);
@@ -270,7 +276,7 @@ impl Keeper {
         let wait_ns = if self.failures == 0 { 0 } else { BACKOFF_MAX_NS.min(SECOND << self.failures.min(8)) };
         if self.running.as_ref().is_some_and(|running| !running.is_alive()) && now.since(self.failed_at) >= wait_ns {
             (self.failures, self.failed_at) = (self.failures.saturating_add(1), now);
-            let name = format!("{chosen} {}", self.settings.source.id);
+            let name = self.part(chosen);
             self.doors.vitals.restarted(&name);
             restarted(&self.to.happened, &name, Some(self.settings.source.id.clone()));
             tracing::error!(source = %self.settings.source.id, transport = %chosen, "it ended by itself and is started anew");

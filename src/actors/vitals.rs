@@ -46,6 +46,15 @@ impl Vitals {
         read(&mut self.0.parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// There is such a part, which is restarted when it ends by itself: it counts from 0, so that a first restart is seen as one.
+    pub fn know(&self, name: &str) {
+        self.parts(|parts| {
+            if !parts.restarts.contains_key(name) {
+                parts.restarts.insert(name.to_owned(), 0);
+            }
+        });
+    }
+
     /// A part ended by itself and is started anew; how often that was.
     pub fn restarted(&self, name: &str) -> u64 {
         self.parts(|parts| {
@@ -55,7 +64,7 @@ impl Vitals {
         })
     }
 
-    /// Restarts since the start by part; parts that never failed are not listed.
+    /// Restarts since the start by part.
     #[must_use]
     pub fn restarts(&self) -> Vec<(String, u64)> {
         self.parts(|parts| parts.restarts.iter().map(|(name, count)| (name.clone(), *count)).collect())
@@ -130,7 +139,10 @@ mod tests {
     #[test]
     fn restarts_are_counted_by_part_and_the_core_is_alive_while_it_answers() {
         let vitals = Vitals::default();
+        vitals.know("auditor");
+        assert_eq!(vitals.restarts(), [("auditor".to_owned(), 0)]);
         assert_eq!((vitals.restarted("auditor"), vitals.restarted("auditor"), vitals.restarted("source a")), (1, 2, 1));
+        vitals.know("auditor");
         assert_eq!(vitals.restarts(), [("auditor".to_owned(), 2), ("source a".to_owned(), 1)]);
         assert!(!vitals.is_core_alive(Tau(5), SECOND));
         vitals.core_answered(Tau(5));

@@ -76,6 +76,7 @@ impl Watchdog {
     /// A watchdog over these parts.
     #[must_use]
     pub fn new(doors: WatchdogDoors, children: Vec<Child>) -> Watchdog {
+        children.iter().for_each(|child| doors.vitals.know(&child.name));
         let watched = |child| Watched { child, failures: 0, restarted_at: Tau::MIN, not_before: Tau::MIN };
         Watchdog { doors, children: children.into_iter().map(watched).collect(), due: None, late_since: None }
     }

@@ -1,18 +1,14 @@
 //! The demo: the same program on a simulated directory and five mirrors, and at the end truth against measurement.
 
+mod report;
+
 use super::parts::App;
-use super::run::{fail, on_system, say, started, until_signal};
+use super::run::{fail, listen, on_system, say, started, until_stopped};
 use crate::cli::{self, exit};
 use crate::config::{Config, SourceConfig};
-use crate::domain::interval::ExtraState;
-use crate::domain::ledger::Capture;
-use crate::domain::verdict::Verdict;
-use crate::domain::view::Picture;
-use crate::domain::window_kind::WindowKind;
 use crate::ports::clock::{Clock, SystemClock};
 use crate::recompute::CaptureSource;
 use crate::sim::demo::{DemoOptions, DemoWorld, start};
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +17,11 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How long pairs wait for late flags in the demo.
 const SETTLE: Duration = Duration::from_secs(3);
-/// What the last decisions need beyond the grace.
+/// What decisions need beyond the grace: proofs, and asking about misses.
 const AFTERMATH: Duration = Duration::from_secs(8);
+
+/// How old the newest picture of the measurement may be.
+const PICTURE_AGE: Duration = Duration::from_secs(2);
 
 /// Runs the demo until it is told to stop or its time is over; the exit code.
 #[must_use]
@@ -59,6 +58,8 @@ fn data_dir(config: &mut Config, options: &cli::Demo) -> std::io::Result<Option<
 }
 
 async fn watch(mut config: Config, options: &cli::Demo) -> Result<(), u8> {
+    // Before anything else: whoever asks it to stop while it starts is heard.
+    let signals = listen();
     let told = |e: &dyn std::fmt::Display| fail(&format!("mirrorwatch: demo: {e}"), exit::SOFTWARE);
     options.apply(&mut config);
     config.judging.interval = INTERVAL;
@@ -74,92 +75,49 @@ async fn watch(mut config: Config, options: &cli::Demo) -> Result<(), u8> {
     config.primary = source("primary", &world.primary_url).map_err(|e| told(&e))?;
     let mirrors: Result<Vec<_>, _> = world.mirrors.iter().map(|(name, url)| source(name, url)).collect();
     config.mirrors = mirrors.map_err(|e| told(&e))?;
-    let grace = config.judging.grace;
+    let decided_after = decided_after(config.judging.grace, world.longest_delay);
     let app = started(&config).await?;
+    let stopped = until_stopped(signals);
     match options.duration {
-        None => until_signal().await,
+        None => stopped.await,
         Some(duration) => tokio::select! {
-            () = until_signal() => {}
-            () = tokio::time::sleep(duration) => {
-                world.hush().await;
-                tokio::time::sleep(grace + SETTLE + AFTERMATH).await;
-            }
+            () = stopped => {}
+            () = lapse(&world, duration, decided_after) => {}
         },
     }
-    report(&app, &world, grace).await;
+    report(&app, &world, &config, decided_after).await;
     app.stop().await;
     world.stop().await;
     Ok(())
 }
 
-fn source(name: &str, url: &str) -> Result<SourceConfig, url::ParseError> {
-    let parsed: url::Url = url.parse()?;
-    SourceConfig::for_testing(name, parsed.port().unwrap_or(80))
+/// How long after its publication what becomes of an operation is decided for good: what comes after the grace is a miss first.
+fn decided_after(grace: Duration, longest_delay: Duration) -> Duration {
+    (grace + AFTERMATH).max(longest_delay + SETTLE) + SETTLE
 }
 
-async fn report(app: &App, world: &DemoWorld, grace: Duration) {
+/// Lets the demo run its time, and then everything that is under way arrive and be decided.
+async fn lapse(world: &DemoWorld, duration: Duration, decided_after: Duration) {
+    tokio::time::sleep(duration).await;
+    world.hush().await;
+    let wait = decided_after + PICTURE_AGE;
+    let wait_s = wait.as_secs_f64().ceil();
+    say(&format!("nothing more is published; in {wait_s} s everything is decided (Ctrl-C: tell what is decided now)"));
+    tokio::time::sleep(wait).await;
+}
+
+async fn report(app: &App, world: &DemoWorld, config: &Config, decided_after: Duration) {
     match app.pictures().capture().await {
-        Ok(captured) => say(&table(&captured.capture, world, grace.as_nanos() as i64)),
+        Ok(captured) => {
+            say(&report::text(&captured.capture, world, config.judging.grace, decided_after));
+        }
         Err(e) => {
             fail(&format!("mirrorwatch: demo: {e}"), exit::SOFTWARE);
         }
     }
 }
 
-/// Truth against measurement, a line for each figure of each mirror.
-fn table(picture: &Picture, world: &DemoWorld, grace_ns: i64) -> String {
-    let capture = &picture.capture;
-    let figures = capture.window(WindowKind::H24).interval;
-    let now_ms = capture.labels.utc_ms(capture.now);
-    let mut out = format!(
-        "\ntruth against what was measured ({} operations of the primary; * = differs)\n\
-         {:<14} {:>16} {:>16} {:>16} {:>16} {:>9} {:>9} {:>20}\n",
-        figures.primary_ops, "mirror", "on time", "late", "missed", "extra", "present", "unknown", "lag p50 ms"
-    );
-    for (i, info) in picture.mirrors.iter().enumerate() {
-        let Some(acc) = figures.mirrors.get(i) else { continue };
-        let truth_from =
-            |from_ms| world.truth_between(from_ms, now_ms).mirrors.into_iter().find(|t| t.name == info.name);
-        // Only what was published while the mirror was observed can be compared, and only what a mirror alone has when the
-        // primary was observed for the whole grace before it.
-        let told_from = capture.primary.first.map_or(now_ms, |first| capture.labels.utc_ms(first.plus(grace_ns)));
-        let (Some(truth), Some(told)) = (truth_from(eligible_from(capture, i, now_ms)), truth_from(told_from)) else {
-            continue;
-        };
-        let present = acc.verdict(Verdict::Present);
-        let pair = |truth: u64, measured: u64| {
-            let mark = if truth == measured { ' ' } else { '*' };
-            format!("{truth} / {measured}{mark}")
-        };
-        let p50 = acc
-            .lag
-            .at_rank(acc.lag.count().div_ceil(2))
-            .map_or("–".to_owned(), |us| format!("{:.1}", us as f64 / 1e3));
-        let true_p50 = truth.lag_p50_ms.map_or("–".to_owned(), |ms| format!("{ms:.1}"));
-        let line = writeln!(
-            out,
-            "{:<14} {:>16} {:>16} {:>16} {:>16} {:>9} {:>9} {:>20}",
-            info.name,
-            pair(truth.delivered_on_time, acc.verdict(Verdict::OnTime)),
-            pair(truth.delivered_late, acc.verdict(Verdict::Late)),
-            pair(truth.missing(), acc.verdict(Verdict::Missed)),
-            pair(told.invented, acc.extra(ExtraState::Extra)),
-            present,
-            acc.verdict(Verdict::Unknown),
-            format!("{true_p50} / {p50}"),
-        );
-        debug_assert!(line.is_ok());
-    }
-    out.push_str(
-        "present: delivered while a link was being resumed or this machine was busy, so that its time is not known;\n\
-         it counts for coverage. extra: counted once the primary was observed for the whole grace.",
-    );
-    out
-}
-
-/// `createdAt` of the first operation that the mirror was to deliver; `none_ms` when there was none.
-fn eligible_from(capture: &Capture, mirror: usize, none_ms: i64) -> i64 {
-    let rows = capture.held.chunks.iter().flat_map(|chunk| chunk.rows().iter().zip(chunk.cells(mirror)));
-    let eligible = rows.filter(|(_, cell)| cell.verdict() != Verdict::NotEligible);
-    eligible.map(|(row, _)| row.created_ms).min().unwrap_or(none_ms)
+fn source(name: &str, url: &str) -> Result<SourceConfig, url::ParseError> {
+    let parsed: url::Url = url.parse()?;
+    SourceConfig::for_testing(name, parsed.port().unwrap_or(80))
 }

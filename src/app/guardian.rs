@@ -33,6 +33,9 @@ const BACKOFF_MAX_NS: i64 = 30 * SECOND;
 /// A core that lived so long is rebuilt at once again, nanoseconds.
 const LASTING_NS: i64 = 60 * SECOND;
 
+/// The core, as a part.
+const COLLECTOR: &str = "collector";
+
 /// The observing half of the moment; none while it is rebuilt.
 pub(super) type Present = Arc<Mutex<Option<Assembled>>>;
 
@@ -100,6 +103,7 @@ pub(super) struct Guardian {
 
 impl Guardian {
     pub(super) fn new(lasting: Lasting, present: Present, doors: Doors, changes: mpsc::Receiver<Change>) -> Guardian {
+        lasting.vitals.know(COLLECTOR);
         let memory = MemoryWatch::new(lasting.outside.memory.clone(), lasting.pressure.clone());
         let files = OpenFiles::new(lasting.config.mirrors.len() + 1);
         let mut guardian = Guardian {
@@ -196,7 +200,7 @@ impl Guardian {
         let has_lasted = self.rebuilt_at == Tau::MIN || now.since(self.rebuilt_at) >= LASTING_NS;
         self.failures = if has_lasted { 1 } else { self.failures.saturating_add(1) };
         self.rebuilt_at = now;
-        let restarts = self.lasting.vitals.restarted("collector");
+        let restarts = self.lasting.vitals.restarted(COLLECTOR);
         tracing::error!(restarts, "the core ended by itself and is rebuilt from what was kept");
         if let Some(before) = take(&self.present) {
             if timeout(END_WITHIN, before.stop_sources()).await.is_err() {

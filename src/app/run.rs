@@ -33,7 +33,7 @@ pub fn run(config: Config, reload: Reload) -> u8 {
         match started(&config).await {
             Ok(mut app) => {
                 let supervisor = supervisor();
-                let fed = supervisor.clone().map(|supervisor| feed(supervisor, &app));
+                let fed = supervisor.clone().map(|supervisor| app.feed(supervisor));
                 let mut stopping = std::pin::pin!(until_stopped(signals));
                 while until_reload(&mut stopping, hup.as_mut()).await {
                     reload.run(&mut app).await;
@@ -61,26 +61,29 @@ fn supervisor() -> Option<Rc<Supervisor>> {
     Some(Rc::new(supervisor))
 }
 
-/// Tells the supervisor that we are alive for as long as the core takes in what comes and answers; ends when dropped.
-fn feed(supervisor: Rc<Supervisor>, app: &App) -> DropGuard {
-    let (vitals, clock, stop) = (app.vitals().clone(), Arc::clone(app.clock()), CancellationToken::new());
-    let stopped = stop.clone();
-    actix_rt::spawn(async move {
-        let Some(every) = supervisor.feed_every() else { return };
-        let mut ticks = interval_at(Instant::now() + every, every);
-        loop {
-            tokio::select! {
-                () = stopped.cancelled() => return,
-                _ = ticks.tick() => {}
+impl App {
+    /// Tells the supervisor that we are alive for as long as the core takes in what comes and answers; ends when dropped.
+    #[must_use]
+    pub fn feed(&self, supervisor: Rc<Supervisor>) -> DropGuard {
+        let (vitals, clock, stop) = (self.vitals().clone(), Arc::clone(self.clock()), CancellationToken::new());
+        let stopped = stop.clone();
+        actix_rt::spawn(async move {
+            let Some(every) = supervisor.feed_every() else { return };
+            let mut ticks = interval_at(Instant::now() + every, every);
+            loop {
+                tokio::select! {
+                    () = stopped.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                if vitals.is_core_alive(clock.now(), CORE_ANSWERS_WITHIN_NS) {
+                    supervisor.alive();
+                } else {
+                    tracing::warn!("the core does not answer; the supervisor is not told that we are alive");
+                }
             }
-            if vitals.is_core_alive(clock.now(), CORE_ANSWERS_WITHIN_NS) {
-                supervisor.alive();
-            } else {
-                tracing::warn!("the core does not answer; the supervisor is not told that we are alive");
-            }
-        }
-    });
-    stop.drop_guard()
+        });
+        stop.drop_guard()
+    }
 }
 
 /// Waits for a signal: whether it is the one that asks to read the configuration again, not the one that asks to stop.
@@ -149,22 +152,19 @@ fn listen_failed(address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
     }
 }
 
-/// Ends at SIGTERM or SIGINT and says so in the log; a second signal ends the process at once.
-pub(super) async fn until_signal() {
-    until_stopped(listen()).await;
-}
-
-/// The same without a word in the log, for commands that tell it themselves.
+/// Ends at SIGTERM or SIGINT without a word in the log, for commands that tell it themselves; a second signal ends the process
+/// at once.
 pub(super) async fn until_interrupted() {
     interrupted(listen()).await;
 }
 
 /// From now on the signals that ask to stop are kept until they are waited for.
-fn listen() -> Option<(Signal, Signal)> {
+pub(super) fn listen() -> Option<(Signal, Signal)> {
     signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok())
 }
 
-async fn until_stopped(signals: Option<(Signal, Signal)>) {
+/// Ends at the first of these signals and says so in the log; a second one ends the process at once.
+pub(super) async fn until_stopped(signals: Option<(Signal, Signal)>) {
     interrupted(signals).await;
     tracing::info!("stopping");
 }

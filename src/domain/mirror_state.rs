@@ -43,7 +43,8 @@ pub const DIVERGED_NS: i64 = 86_400 * SECOND;
 /// For how long a link is up, or the observer unimpaired, before anything is said again.
 pub const RECOVERED_NS: i64 = 5 * SECOND;
 
-/// The state of a mirror, in the order from worst to best.
+/// The state of a mirror, in the order from worst to best. Which is shown goes by this order too, but that what depends on the link
+/// and on the observer comes first: unsupported, unknown because one of those is impaired, disconnected.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {

@@ -24,6 +24,7 @@ pub mod misses;
 pub mod op;
 pub mod ops;
 pub mod overview;
+mod percent;
 pub mod rtt;
 pub mod sample;
 pub mod sessions;
@@ -218,6 +219,12 @@ pub fn put(map: &mut Map<String, Value>, name: &str, value: Option<impl Into<Val
 #[must_use]
 pub fn round6(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
+}
+
+/// The value at a place of a page; null where there is none.
+#[must_use]
+pub fn at<'a>(page: &'a Value, place: &str) -> &'a Value {
+    page.pointer(place).unwrap_or(&Value::Null)
 }
 
 /// Nanoseconds as milliseconds with microsecond digits.

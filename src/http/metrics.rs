@@ -21,6 +21,7 @@ use super::query::Params;
 use super::routes::window_key;
 use super::state::HttpState;
 use super::timings::OfRoute;
+use crate::domain::view::at;
 use crate::domain::window_kind::WindowKind;
 
 /// The version of the text format.
@@ -218,11 +219,6 @@ impl Samples {
     }
 }
 
-/// The value at a place of a page; null where there is none.
-fn at<'a>(page: &'a Value, place: &str) -> &'a Value {
-    page.pointer(place).unwrap_or(&Value::Null)
-}
-
 fn seconds(ms: &Value) -> Option<f64> {
     ms.as_f64().map(|ms| ms / 1e3)
 }
@@ -262,7 +258,7 @@ mod tests {
             overview: json!({ "primary": row("p"), "mirrors": [row("a")],
                 "observer": { "flags": ["net_down"], "degraded": [] } }),
             internals: json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }],
-                "restarts": { "auditor": 2 }, "validity": { "validated": 9, "not_validated": 1, "invalid": 0 },
+                "restarts": { "auditor": 2, "source a": 0 }, "validity": { "validated": 9, "not_validated": 1, "invalid": 0 },
                 "ledger": { "held_ops": 7, "dropped_by_us": 3 },
                 "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3 },
                 "log": { "received": 4, "too_old": 1, "refused": 0 } }),
@@ -325,6 +321,7 @@ mod tests {
             "mirrorwatch_dropped_total{what=\"frames\"} 3",
             "mirrorwatch_log_actions_total{outcome=\"too_old\"} 1",
             "mirrorwatch_restarts_total{part=\"auditor\"} 2",
+            "mirrorwatch_restarts_total{part=\"source a\"} 0",
             "mirrorwatch_http_panics_total 3",
             "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"0.0001\"} 1",
             "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"2.5\"} 3",

@@ -99,7 +99,7 @@ impl Present {
 pub(super) struct NodesState {
     pub(super) door: NodesDoor,
     pub(super) present: Present,
-    /// Events streams and sessions get numbers from here.
+    /// Sessions get their numbers from here.
     pub(super) keys: std::sync::atomic::AtomicU64,
 }
 

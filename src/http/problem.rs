@@ -43,7 +43,7 @@ pub struct Extras {
 /// One wrong part of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pointed {
-    /// `query:NAME` or `path:NAME`.
+    /// `query:NAME`, `path:NAME` or `header:NAME`.
     pub pointer: String,
     /// What is wrong there.
     pub detail: String,
@@ -77,6 +77,13 @@ impl Problem {
     pub fn bad_query(code: &'static str, parameter: &str, detail: impl Into<String>) -> Self {
         let mut problem = Problem::new(StatusCode::BAD_REQUEST, code, detail);
         problem.extras.errors = vec![Pointed { pointer: format!("query:{parameter}"), detail: problem.detail.clone() }];
+        problem
+    }
+
+    /// 400 about one header.
+    pub fn bad_header(code: &'static str, name: &str, detail: impl Into<String>) -> Self {
+        let mut problem = Problem::new(StatusCode::BAD_REQUEST, code, detail);
+        problem.extras.errors = vec![Pointed { pointer: format!("header:{name}"), detail: problem.detail.clone() }];
         problem
     }
 

@@ -21,12 +21,12 @@ const RETRY_AFTER_S: u64 = 10;
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
-    /// The numbers of the open ones, and the next.
+    /// The numbers of the open ones that are not given up, and the next.
     numbers: BTreeSet<u64>,
     next: u64,
-    /// When it was reckoned how many are to be given up, and how many are left of those.
-    given_up_at: Option<Instant>,
-    to_give_up: usize,
+    /// When it was last reckoned which are to be given up, and those that are still open.
+    reckoned_at: Option<Instant>,
+    given_up: BTreeSet<u64>,
     by_client: HashMap<u128, usize>,
 }
 
@@ -48,16 +48,16 @@ pub struct Seat {
 
 impl Seat {
     /// Whether this one is to be given up at `now`, where some have to be: the oldest eighth of the open ones in a second, one
-    /// at least.
+    /// at least. One that does not ask, because its peer takes nothing, keeps none of the others open.
     pub fn is_given_up(&self, now: Instant) -> bool {
         self.sockets.with(|counts| {
-            if counts.given_up_at.is_none_or(|at| now.duration_since(at) >= GIVE_UP_EVERY) {
-                (counts.given_up_at, counts.to_give_up) = (Some(now), counts.total / 8 + 1);
+            if counts.reckoned_at.is_none_or(|at| now.duration_since(at) >= GIVE_UP_EVERY) {
+                counts.reckoned_at = Some(now);
+                for _ in 0..=counts.numbers.len() / 8 {
+                    counts.given_up.extend(counts.numbers.pop_first());
+                }
             }
-            let older = counts.numbers.range(..self.number).take(counts.to_give_up).count();
-            let is_given_up = older < counts.to_give_up;
-            counts.to_give_up -= usize::from(is_given_up);
-            is_given_up
+            counts.given_up.contains(&self.number)
         })
     }
 }
@@ -106,6 +106,7 @@ impl Drop for Seat {
         self.sockets.with(|counts| {
             counts.total = counts.total.saturating_sub(1);
             counts.numbers.remove(&self.number);
+            counts.given_up.remove(&self.number);
             let left = counts.by_client.get(&self.key).copied().unwrap_or(0).saturating_sub(1);
             if left == 0 {
                 counts.by_client.remove(&self.key);
@@ -132,15 +133,17 @@ mod tests {
         let sockets = Arc::new(Sockets::new(3, 2));
         let (a, b): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let first = sockets.sit(a, false).unwrap();
-        let _second = sockets.sit(a, false).unwrap();
+        let second = sockets.sit(a, false).unwrap();
         assert!(sockets.sit(a, false).unwrap_err().detail.contains("for one address"));
         let third = sockets.sit(a, true).unwrap();
         assert!(sockets.sit(b, true).unwrap_err().detail.contains("in all"));
         let now = Instant::now();
         assert!(!third.is_given_up(now) && first.is_given_up(now), "the oldest one");
         assert!(!third.is_given_up(now + GIVE_UP_EVERY / 2), "and no more for a while");
+        assert!(!third.is_given_up(now + 2 * GIVE_UP_EVERY) && second.is_given_up(now + 2 * GIVE_UP_EVERY));
+        assert!(third.is_given_up(now + 3 * GIVE_UP_EVERY), "those that are given up and open still keep no other");
         drop((first, third));
-        assert_eq!(sockets.open(), 1);
+        assert_eq!((sockets.open(), sockets.with(|counts| counts.given_up.len())), (1, 1));
         drop(sockets.sit(b, false).unwrap());
         assert_eq!(sockets.with(|counts| counts.by_client.len()), 1);
     }

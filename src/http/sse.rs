@@ -4,36 +4,25 @@
 //! wins and a slow reader costs nothing. The id of a batch is the run and the instant at which it was made; who comes back
 //! with it as `Last-Event-ID` is told at once what has changed since.
 
-use std::time::Duration;
-
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::sleep;
 
+use super::event_stream::{EVENT_STREAM, LAST_EVENT_ID, Turn, Waiting, respond, respond_to_head};
 use super::live::{BATCH_GAP, Notices, admit};
 use super::negotiate;
 use super::problem::Problem;
 use super::query::Params;
-use super::sockets::Seat;
 use super::state::HttpState;
 use crate::publish::UtcNow;
 
-/// Media type of the stream.
-const EVENT_STREAM: &str = "text/event-stream";
-/// Without anything to tell a comment is sent this often, so that nobody on the way takes the connection for dead.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a reader is asked to wait before it comes back, milliseconds.
 const RETRY_MS: u32 = 2_000;
 /// Separates topics in the query; no key has it.
 const SEPARATOR: char = ',';
-
-static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Opens a stream of notices of all topics, or of those of `topics`.
 ///
@@ -54,6 +43,9 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         let detail = "expected topics of /api/v1/live, with commas between them";
         return Err(Problem::bad_query("bad_topics", "topics", detail).allowed(known));
     }
+    if request.method() == Method::HEAD {
+        return Ok(respond_to_head());
+    }
     let seat = admit(request, state)?;
     let known = request.headers().get(&LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let since_ms = known.and_then(|id| instant_of(id, state.pages.snapshot_id()));
@@ -62,15 +54,10 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         notices,
         run: state.pages.snapshot_id().to_owned(),
         clock: state.utc_clock(),
-        shutdown: state.shutdown.clone(),
         stage: Stage::Opening { since_ms },
-        _seat: seat,
+        waiting: Waiting::new(state, seat),
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM)))
-        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .insert_header((ACCEL_BUFFERING.clone(), HeaderValue::from_static("no")))
-        .streaming(chunks(reader)))
+    Ok(respond(chunks(reader)))
 }
 
 /// The instant of an id that this run gave out, UTC milliseconds.
@@ -85,7 +72,7 @@ enum Stage {
     Opening { since_ms: Option<i64> },
     /// Changes.
     Telling,
-    /// Nothing: the process stops.
+    /// Nothing.
     Over,
 }
 
@@ -95,22 +82,22 @@ struct Reader {
     changes: watch::Receiver<u64>,
     run: String,
     clock: UtcNow,
-    shutdown: CancellationToken,
     stage: Stage,
-    /// Counts this stream for as long as it is open.
-    _seat: Seat,
+    waiting: Waiting,
 }
 
 impl Reader {
     async fn next(&mut self) -> Option<Bytes> {
-        match self.stage {
-            Stage::Over => None,
+        let chunk = match self.stage {
+            Stage::Over => return None,
             Stage::Opening { since_ms } => {
                 self.stage = Stage::Telling;
-                Some(self.opening(since_ms))
+                self.opening(since_ms)
             }
-            Stage::Telling => Some(self.telling().await),
-        }
+            Stage::Telling => self.telling().await,
+        };
+        self.waiting.sent();
+        Some(chunk)
     }
 
     fn opening(&mut self, since_ms: Option<i64>) -> Bytes {
@@ -127,29 +114,18 @@ impl Reader {
 
     async fn telling(&mut self) -> Bytes {
         loop {
-            let changed = async {
-                let changed = timeout(KEEP_ALIVE, self.changes.changed()).await;
-                if matches!(changed, Ok(Ok(()))) {
-                    sleep(BATCH_GAP).await;
-                }
-                changed
-            };
-            let changed = tokio::select! {
-                () = self.shutdown.cancelled() => None,
-                changed = changed => Some(changed),
-            };
-            match changed {
-                Some(Ok(Ok(()))) => {}
-                Some(Err(_)) => return Bytes::from_static(b": nothing new\n\n"),
-                None | Some(Ok(Err(_))) => {
-                    self.stage = Stage::Over;
-                    return Bytes::from_static(b"event: bye\ndata: {\"type\":\"bye\",\"reason\":\"restarting\"}\n\n");
-                }
+            let turn = self.waiting.wait(next_change(&mut self.changes)).await;
+            if let Turn::Over(reason) = turn {
+                self.stage = Stage::Over;
+                return format!("event: bye\ndata: {{\"type\":\"bye\",\"reason\":\"{reason}\"}}\n\n").into();
             }
             let (id, mut text) = (self.id(), String::new());
             self.batch(&mut text, &id);
             if !text.is_empty() {
                 return text.into();
+            }
+            if turn == Turn::Silence {
+                return Bytes::from_static(b": nothing new\n\n");
             }
         }
     }
@@ -163,6 +139,15 @@ impl Reader {
     fn id(&self) -> String {
         format!("{}.{}", self.run, (self.clock)())
     }
+}
+
+/// Waits for the next change, and a while for those that come with it; says whether there can be more.
+async fn next_change(pages: &mut watch::Receiver<u64>) -> bool {
+    let is_changed = pages.changed().await.is_ok();
+    if is_changed {
+        sleep(BATCH_GAP).await;
+    }
+    is_changed
 }
 
 /// One event. The data is JSON on one line.

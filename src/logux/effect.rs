@@ -8,8 +8,6 @@ use super::json::Json;
 pub enum State {
     /// There is none.
     Disconnected,
-    /// There is none, and another is due.
-    Wait,
     /// Both sides are getting to know each other.
     Connecting,
     /// Something that was sent is not confirmed.

@@ -97,6 +97,15 @@ pub struct Delay {
     pub keep_order: bool,
 }
 
+impl Delay {
+    /// What one operation takes at most, as long as it does not wait for those before it.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let straggler_ms = if self.straggler_share > 0.0 { self.straggler_ms } else { 0 };
+        Duration::from_millis((self.fixed_ms + self.jitter_ms).max(straggler_ms))
+    }
+}
+
 /// Whose numbers the server gives to operations.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Numbering {

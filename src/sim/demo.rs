@@ -39,6 +39,8 @@ pub struct DemoWorld {
     pub primary_url: String,
     /// Names and addresses of the mirrors.
     pub mirrors: Vec<(String, String)>,
+    /// What a mirror delivers appears at most this long after its publication.
+    pub longest_delay: Duration,
     servers: Arc<Servers>,
     journal: Arc<Mutex<Journal>>,
     publisher: TaskTracker,
@@ -61,7 +63,9 @@ pub fn start(options: &DemoOptions, now_ms: NowMs) -> io::Result<DemoWorld> {
         Directory::spawn(behaviour, options.seed.wrapping_mul(31).wrapping_add(number), now_ms.clone())
     };
     let primary = spawn(Behaviour::default(), 0)?;
-    let mirrors: Vec<(&'static str, Directory)> = cast()
+    let cast = cast();
+    let longest_delay = cast.iter().map(|(_, behaviour)| behaviour.delay.longest()).max().unwrap_or_default();
+    let mirrors: Vec<(&'static str, Directory)> = cast
         .into_iter()
         .zip(1..)
         .map(|((name, behaviour), number)| Ok((name, spawn(behaviour, number)?)))
@@ -84,6 +88,7 @@ pub fn start(options: &DemoOptions, now_ms: NowMs) -> io::Result<DemoWorld> {
     Ok(DemoWorld {
         primary_url: servers.primary.url(),
         mirrors: servers.mirrors.iter().map(|(name, mirror)| ((*name).to_owned(), mirror.url())).collect(),
+        longest_delay,
         servers,
         journal,
         publisher,
@@ -123,6 +128,12 @@ impl DemoWorld {
         });
         let named = named.collect();
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).count(from_ms, to_ms, named)
+    }
+
+    /// `createdAt` of the oldest operation that the truth is about, in milliseconds since 1970; none before the first.
+    #[must_use]
+    pub fn remembered_from_ms(&self) -> Option<i64> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).remembered_from_ms()
     }
 
     /// Stops publishing while the servers go on, so that what is under way can arrive.

@@ -129,6 +129,13 @@ impl Journal {
         self.operations.push_back((created_ms, marks.collect()));
     }
 
+    /// `createdAt` from which on no operation has been let go.
+    pub(super) fn remembered_from_ms(&self) -> Option<i64> {
+        let (oldest_ms, _) = self.operations.front()?;
+        // Others of the same millisecond may be gone.
+        Some(oldest_ms + i64::from(self.operations.len() >= MAX_OPERATIONS))
+    }
+
     /// Counts the operations with `from_ms ≤ createdAt < to_ms` into `mirrors`, which have their names already.
     pub(super) fn count(&self, from_ms: i64, to_ms: i64, mut mirrors: Vec<MirrorTruth>) -> Truth {
         let mut published = 0;

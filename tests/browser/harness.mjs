@@ -11,7 +11,7 @@ const { chromium } = require("playwright-core");
 
 export const BASE_URL = process.argv[2] ?? process.env.BASE_URL ?? "http://127.0.0.1:7331/";
 const OUT_DIR = process.argv[3] ?? process.env.OUT_DIR ?? ".";
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const CHROMIUM = process.env.CHROMIUM;
 export const WAIT_MS = 20_000;
 
 const problems = [];
@@ -83,6 +83,7 @@ export async function comes(page, test, argument) {
 /** Runs a test with a browser, says what came of it, and ends the process with 0 or 1. */
 export async function run(name, test) {
   try {
+    if (!CHROMIUM) throw new Error("name the browser in the variable CHROMIUM");
     mkdirSync(OUT_DIR, { recursive: true });
     const browser = await chromium.launch({
       executablePath: CHROMIUM,

@@ -4,61 +4,10 @@
  * document's own snapshot too. None may run, none may become an element, and what turns the direction of writing is shown
  * as an escape. `node tests/browser/injection.mjs BASE_URL`; MIRRORWATCH_SWEEP=1 puts every script into every field.
  */
+import { readFileSync } from "node:fs";
 import { BASE_URL, check, run, WAIT_MS } from "./harness.mjs";
 
-const CALLS = [
-  (n) => `hit(${n})`,
-  (n) => `top.hit(${n})`,
-  (n) => `window["hit"](${n})`,
-  (n) => `hit\`${n}\``,
-  (n) => `(0,hit)(${n})`,
-];
-const FORMS = [
-  (c) => `<script>${c}</script>`,
-  (c) => `<img src=x onerror=${c}>`,
-  (c) => `<svg onload=${c}>`,
-  (c) => `"><script>${c}</script>`,
-  (c) => `'><img src=x onerror=${c}>`,
-  (c) => `<body onload=${c}>`,
-  (c) => `<iframe src="javascript:${c}"></iframe>`,
-  (c) => `<iframe srcdoc='<script>parent.${c}</script>'></iframe>`,
-  (c) => `<a href="javascript:${c}">x</a>`,
-  (c) => `javascript:${c}`,
-  (c) => `data:text/html,<script>${c}</script>`,
-  (c) => `<details open ontoggle=${c}>`,
-  (c) => `<input autofocus onfocus=${c}>`,
-  (c) => `<math><mi xlink:href="data:x,<script>${c}</script>">`,
-  (c) => `<style>@import "javascript:${c}"</style>`,
-  (c) => `</script><script>${c}</script>`,
-  (c) => `<!--><script>${c}</script>-->`,
-  (c) => `{{constructor.constructor("${c}")()}}`,
-  (c) => `\${${c}}`,
-  (c) => `\`-${c}-\``,
-  (c) => `';${c}//`,
-  (c) => `";${c}//`,
-  (c) => `<object data="javascript:${c}"></object>`,
-  (c) => `<embed src="javascript:${c}">`,
-  (c) => `<form action="javascript:${c}"><button autofocus></form>`,
-  (c) => `<video><source onerror=${c}></video>`,
-  (c) => `<marquee onstart=${c}>`,
-  (c) => `<template><script>${c}</script></template>`,
-  (c) => `<noscript><p title="</noscript><img src=x onerror=${c}>">`,
-  (c) => `<base href="javascript:${c}//">`,
-  (c) => `<meta http-equiv=refresh content="0;url=javascript:${c}">`,
-  (c) => `<link rel=stylesheet href="javascript:${c}">`,
-  (c) => `<svg><animate onbegin=${c} attributeName=x dur=1s></svg>`,
-  (c) => `<svg><script>${c}</script></svg>`,
-  (c) => `\u202e<script>${c}</script>\u202c`,
-  (c) => `\u2066\u0007<img src=x onerror=${c}>\u2069`,
-  (c) => `&lt;script&gt;${c}&lt;/script&gt;`,
-  (c) => `%3Cscript%3E${c}%3C/script%3E`,
-  (c) => `__proto__<script>${c}</script>`,
-  (c) => `=HYPERLINK("javascript:${c}")<x onclick=${c} tabindex=1 autofocus onfocus=${c}>`,
-];
-/** Every second one turns the direction of writing too. */
-const SCRIPTS = FORMS.flatMap((form, at) =>
-  CALLS.map((call, n) => `${(at + n) % 2 === 0 ? "" : "\u202e"}${form(call(at * CALLS.length + n))}`),
-);
+const SCRIPTS = JSON.parse(readFileSync(new URL("scripts.json", import.meta.url), "utf8"));
 
 /** Keys whose values are words, whatever they look like now. */
 const WORDS =

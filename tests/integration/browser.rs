@@ -2,11 +2,11 @@
 //!
 //! Where no browser or no `web/node_modules` is found, the test says so and passes; under CI it fails then.
 
-use crate::world::{World, test};
+use crate::world::{World, skip, test};
 use mirrorwatch::config::SourceConfig;
 use mirrorwatch::sim::demo::{DemoOptions, start};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 /// Where the scripts are, with all that they check.
@@ -16,8 +16,15 @@ const PICTURES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/browser");
 /// Limits that the demo's faults fit into within seconds.
 const ON_TIME: Duration = Duration::from_millis(800);
 
-fn browser() -> Result<PathBuf, String> {
-    let chromium = PathBuf::from(std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()));
+/// The names under which `.ci/run` and distributions have it.
+const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// The browser that `CHROMIUM` names, or the first of the usual names in `PATH`; why it cannot be used.
+pub fn browser() -> Result<PathBuf, String> {
+    let chromium = match std::env::var_os("CHROMIUM") {
+        Some(named) => PathBuf::from(named),
+        None => in_path().ok_or_else(|| format!("none of {} is in PATH", NAMES.join(", ")))?,
+    };
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/node_modules/playwright-core");
     for needed in [&chromium, &modules] {
         if !needed.exists() {
@@ -27,15 +34,29 @@ fn browser() -> Result<PathBuf, String> {
     Ok(chromium)
 }
 
+fn in_path() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut places = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places.find(|place| place.is_file())
+}
+
+/// Runs a script of checks against the program at `base_url`; all of them hold.
+pub async fn checked(script: &str, chromium: &Path, base_url: &str) {
+    let mut node = Command::new("node");
+    node.args([&format!("{SCRIPTS}/{script}.mjs"), base_url, PICTURES]).env("CHROMIUM", chromium);
+    let run = move || node.output().expect("node runs");
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains(&format!("{script}: all checks hold")), "{said}");
+}
+
 #[test]
 fn the_page_shows_the_numbers_of_the_api() {
     let chromium = match browser() {
         Ok(chromium) => chromium,
-        Err(why) if std::env::var_os("CI").is_none() => {
-            eprintln!("skipped: the page in a browser: {why}");
-            return;
-        }
-        Err(why) => panic!("the page must be tested in a browser here: {why}"),
+        Err(why) => return skip("browser", &why),
     };
     test(async move {
         let mut world = World::new(Vec::new());
@@ -67,16 +88,7 @@ fn the_page_shows_the_numbers_of_the_api() {
             .await;
         let base_url = format!("{}/", world.base_url());
         for script in ["overview", "details", "views", "injection"] {
-            let (chromium, base_url) = (chromium.clone(), base_url.clone());
-            let run = move || -> Output {
-                let mut node = Command::new("node");
-                node.args([&format!("{SCRIPTS}/{script}.mjs"), &base_url, PICTURES]).env("CHROMIUM", chromium);
-                node.output().expect("node runs")
-            };
-            let output = tokio::task::spawn_blocking(run).await.unwrap();
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-            assert!(said.contains(&format!("{script}: all checks hold")), "{said}");
+            checked(script, &chromium, &base_url).await;
         }
         demo.stop().await;
         world.stop().await;

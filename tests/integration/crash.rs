@@ -19,8 +19,6 @@ use tokio::time::sleep;
 const START_WITHIN_MS: u64 = 2_000;
 /// The last observations that may be gone, milliseconds.
 const GONE_MAX_MS: i64 = 1_100;
-/// What is known is on disk after this.
-const KEPT_WITHIN: Duration = Duration::from_millis(1_500);
 /// Lives of a process that nothing but time ends.
 const LIFE_MS: std::ops::Range<u64> = 100..2_000;
 /// The longest life that waits for its system call: a machine that is busy or slow makes few in a second.
@@ -206,9 +204,12 @@ impl Victim {
                 self.live_and_die(&mut process, CALL_WITHIN).await
             }
             Err(mut child) => {
+                // One that came to its system call has ended; one that said nothing for too long has not.
+                let was_killed = child.try_wait().unwrap().is_some();
+                drop(child.kill());
                 child.wait().unwrap();
                 self.life = (now_ms(), now_ms(), self.stalls.take_ms());
-                true
+                was_killed
             }
         }
     }
@@ -235,7 +236,8 @@ async fn killed_in_pairs(first: usize, strace: &Path) {
     victim.world.synchronized().await;
     // What it never had on disk it cannot resume from.
     victim.world.publish(20).await;
-    sleep(KEPT_WITHIN).await;
+    victim.world.received_all().await;
+    victim.world.kept().await;
     victim.world.mirror("dropping").set(|b| b.drop_share = 0.02);
     let load = victim.world.babble(Duration::from_millis(10));
     while victim.acknowledged.len() < FINALS {

@@ -16,8 +16,6 @@ const DATABASE: &str = "mirrorwatch.db";
 const START_WITHIN: Duration = Duration::from_secs(2);
 /// How often a start may be tried before it counts as slow.
 const TRIES: u32 = 3;
-/// A run has begun on disk after this.
-const KEPT_WITHIN: Duration = Duration::from_millis(1_500);
 const DROPPED: u64 = 4;
 
 /// Does harm to a data directory.
@@ -186,7 +184,7 @@ fn what_is_sound_is_taken_as_it_is_and_foreign_files_are_named_once() {
         assert_eq!(counts(&kept.world).await, kept.before);
         assert_eq!(said.lines().filter(|l| l.contains("1 foreign file ignored: totals.json")).count(), 1, "{said}");
         assert_eq!(kept.world.events("state").await.len(), 1);
-        tokio::time::sleep(KEPT_WITHIN).await;
+        kept.world.kept().await;
         process.kill();
         let (_process, ..) = kept.started().await;
         let down = kept.world.events("observer_down").await;

@@ -12,8 +12,6 @@ use tokio::time::{Instant, sleep};
 const KILLS: u32 = 10;
 /// From the start of the process to the first answer.
 const START_WITHIN: Duration = Duration::from_secs(2);
-/// What is known is on disk after this.
-const KEPT_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long it runs before it is killed.
 const LIFE_MS: std::ops::Range<u64> = 50..1_800;
 
@@ -23,9 +21,10 @@ fn ten_kills_count_nothing_twice_and_blame_nobody() {
         let mut world = World::new(["faithful", "dropping", "inventing"].map(|id| (id, Behaviour::default())).into());
         let mut process = world.start_process().await;
         world.synchronized().await;
-        // What it never had on disk it cannot resume from: one transaction a second keeps where it stands.
+        // What it never had on disk it cannot resume from.
         world.publish(20).await;
-        sleep(KEPT_WITHIN).await;
+        world.received_all().await;
+        world.kept().await;
         world.mirror("dropping").set(|b| b.drop_share = 0.02);
         world.mirror("inventing").set(|b| b.invent_share = 0.02);
         let load = world.babble(Duration::from_millis(10));
@@ -62,7 +61,7 @@ fn ten_kills_count_nothing_twice_and_blame_nobody() {
 
 /// One more kill while nothing happens changes no count.
 async fn restarted_without_a_change(world: &mut World, mut process: crate::world::process::Process) {
-    sleep(KEPT_WITHIN).await;
+    world.kept().await;
     let before: Vec<Counts> = counts(world).await;
     process.kill();
     let _process = world.start_process().await;

@@ -4,17 +4,18 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use mirrorwatch::config::Config;
+use rand::RngExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::world::process::{Process, run, write_config};
+use crate::world::process::{Process, command, run, write_config};
 use crate::world::{PATIENCE, skip, test};
 
 /// Where the script is, with all that it checks.
@@ -22,15 +23,43 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nodes/logux.mjs
 /// The packages that it uses.
 const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/node_modules");
 
-/// A port that is free now; a program that is started again has to listen where it did.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+/// Ports that no system gives to who does not ask for one: a program that is killed finds its own free again.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// How often a start is tried, each time at another port or, after a kill, at the same.
+const STARTS: u32 = 20;
+
+/// Starts a node at a port of [`PORTS`] that nobody has.
+async fn started_at_a_port(dir: &Path) -> (Process, PathBuf) {
+    for _ in 0..STARTS {
+        let file = config(dir, rand::rng().random_range(PORTS));
+        match Process::try_spawn(command(&["--config", file.to_str().unwrap()])).await {
+            Ok(process) => return (process, file),
+            Err(mut child) => ended(&mut child),
+        }
+    }
+    panic!("no port of {PORTS:?} was free");
+}
+
+/// Starts it again where it was.
+async fn started_again(file: &Path) -> Process {
+    for _ in 0..STARTS {
+        match Process::try_spawn(command(&["--config", file.to_str().unwrap()])).await {
+            Ok(process) => return process,
+            Err(mut child) => ended(&mut child),
+        }
+    }
+    panic!("it did not start again");
+}
+
+fn ended(child: &mut Child) {
+    drop(child.kill());
+    child.wait().unwrap();
 }
 
 /// The configuration of a node whose sources are away.
-fn config(dir: &Path) -> PathBuf {
+fn config(dir: &Path, port: u16) -> PathBuf {
     let mut config = Config::for_testing(dir.join("data")).unwrap();
-    config.listen.set_port(free_port());
+    config.listen.set_port(port);
     let file = write_config(dir, &config);
     let mut value: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let token = |user: &str, role: &str, token: &str| {
@@ -76,8 +105,7 @@ fn the_official_nodes_of_both_protocols() {
     }
     test(async {
         let dir = TempDir::new().unwrap();
-        let file = config(dir.path());
-        let mut process = Process::start(&file).await;
+        let (mut process, file) = started_at_a_port(dir.path()).await;
         let url = format!("ws://{}/api/v1/sync", process.address);
         let mut node =
             Command::new("node").args([SCRIPT, &url]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -87,7 +115,7 @@ fn the_official_nodes_of_both_protocols() {
             lines = rest;
             if line == "restart" {
                 process.kill();
-                process = Process::start(&file).await;
+                process = started_again(&file).await;
                 node.stdin.as_mut().unwrap().write_all(b"restarted\n").unwrap();
             }
             said.push_str(&line);
@@ -102,7 +130,7 @@ fn the_official_nodes_of_both_protocols() {
 fn the_log_is_read_page_by_page_and_as_events() {
     test(async {
         let dir = TempDir::new().unwrap();
-        let process = Process::start(&config(dir.path())).await;
+        let process = Process::start(&config(dir.path(), 0)).await;
         let all = until("there is something in the log", async || {
             let (status, page) = get(&process, "/api/v1/log?after=0&limit=1000&type=mirrorwatch/*").await;
             assert_eq!(status, 200);

@@ -74,7 +74,13 @@ fn a_scrape_has_every_metric_and_dashboard_and_alerts_use_them() {
             })
             .await;
         assert!(!text.contains("did:plc:") && !text.contains("bafyrei"), "{text}");
-        assert!(text.contains("mirrorwatch_restarts_total{part=\"stream one\"} 1"), "{text}");
+        // Those that never ended are 0 from the start: a series that began with 1 would not have risen.
+        for (part, restarts) in
+            [("stream one", 1), ("stream two", 0), ("source one", 0), ("auditor", 0), ("collector", 0)]
+        {
+            let sample = format!("mirrorwatch_restarts_total{{part=\"{part}\"}} {restarts}\n");
+            assert!(text.contains(&sample), "no {sample} in {text}");
+        }
         assert!(text.contains("mirrorwatch_mirror_info{mirror=\"primary\","), "{text}");
         for what in ["grafana", "alerts"] {
             let (file, names) = (printed(what).await, sampled(&text));

@@ -1,6 +1,7 @@
 //! Parts that panic or do not answer, in the running program: who comes back, how soon, and that nobody is blamed for it.
 
 use crate::world::counts::Counts;
+use crate::world::stalls::Stalls;
 use crate::world::{World, test};
 use mirrorwatch::config::Transport;
 use mirrorwatch::sim::behaviour::Behaviour;
@@ -22,17 +23,20 @@ async fn restarts(world: &World, part: &str) -> u64 {
     world.get("/api/v1/internals").await["restarts"][part].as_u64().unwrap_or(0)
 }
 
+/// Waits until a part was started anew more often than `before`; how long that took without what the machine made it wait.
+async fn started_anew(world: &World, part: &str, before: u64) -> Duration {
+    let (begun, stalls) = (Instant::now(), Stalls::watch());
+    let is_anew = async || (restarts(world, part).await > before).then_some(());
+    world.eventually(&format!("{part} is started anew"), is_anew).await;
+    begun.elapsed().saturating_sub(Duration::from_millis(stalls.take_ms()))
+}
+
 /// Lets a part panic, and waits until it was started anew; how long that took from the panic on.
 async fn panicked(world: &World, (name, of): (&'static str, &str), part: &str) -> Duration {
     let fail = world.fail();
     fail.panic_at(name, of);
     world.eventually(&format!("{part} comes to {name} {of}"), async || fail.are_spent().then_some(())).await;
-    let begun = Instant::now();
-    while restarts(world, part).await == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{part} was not started anew");
-        sleep(LOOK_EVERY).await;
-    }
-    begun.elapsed()
+    started_anew(world, part, 0).await
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn a_part_at_the_edge_that_panics_is_back_within_a_second_and_the_others_do_not_
         world
             .until("round trips go on", |o| {
                 let row = o["mirrors"].as_array()?.iter().find(|row| row["id"] == "broken")?;
-                (row["rtt"]["samples"].as_u64() != samples || row["rtt"]["samples"].as_u64() > Some(5)).then_some(())
+                (row["rtt"]["samples"].as_u64() > samples).then_some(())
             })
             .await;
         world.hush(load).await;
@@ -203,17 +207,13 @@ fn a_core_that_panics_is_rebuilt_from_the_store() {
         assert_eq!(before.missed, 3);
         let load = world.babble(Duration::from_millis(10));
         for (point, restarts_before) in [("collector", 0), ("watchdog", 1)] {
-            // So that where each source stands is kept.
-            sleep(Duration::from_millis(1_200)).await;
+            // It resumes from where each source stood.
+            world.kept().await;
             let fail = world.fail();
             fail.panic_at(point, "");
             world.eventually("it panics", async || fail.are_spent().then_some(())).await;
-            let begun = Instant::now();
-            while restarts(&world, "collector").await == restarts_before {
-                assert!(begun.elapsed() < Duration::from_secs(10), "it was not rebuilt");
-                sleep(LOOK_EVERY).await;
-            }
-            assert!(begun.elapsed() <= CORE_WITHIN + SHOWN_WITHIN, "{point}: after {:?}", begun.elapsed());
+            let took = started_anew(&world, "collector", restarts_before).await;
+            assert!(took <= CORE_WITHIN + SHOWN_WITHIN, "{point}: after {took:?}");
             world.synchronized().await;
             assert_eq!(world.status("/healthz").await, 200);
             assert_eq!(world.status("/readyz").await, 200);
@@ -249,13 +249,16 @@ fn a_part_that_does_not_answer_is_told_to_the_probe() {
             let fail = world.fail();
             fail.stick_at(point.0, point.1);
             world.eventually("it is stuck", async || fail.are_spent().then_some(())).await;
-            let begun = Instant::now();
+            let (begun, stalls) = (Instant::now(), Stalls::watch());
+            let mut stalled_ms = 0;
             let problem = loop {
                 let answer = world.answer("/healthz").await;
                 if answer.0 == 503 && answer.1["detail"].as_str().is_some_and(|d| d.contains(named)) {
                     break answer.1;
                 }
-                assert!(begun.elapsed() < STUCK_WITHIN, "{named}: {answer:?}");
+                stalled_ms += stalls.take_ms();
+                let allowed = STUCK_WITHIN + Duration::from_millis(stalled_ms);
+                assert!(begun.elapsed() < allowed, "{named}: {answer:?} (stalls {stalled_ms} ms)");
                 sleep(LOOK_EVERY).await;
             };
             assert_eq!(problem["code"], "stuck", "{problem}");

@@ -1,7 +1,7 @@
 //! SIGHUP to the running program: what changes, what goes on as if nothing had been, and what is refused.
 
 use crate::world::process::Process;
-use crate::world::{World, test};
+use crate::world::{GRACE, World, test};
 use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -71,7 +71,16 @@ fn mirrors_come_and_go_and_the_others_lose_nothing() {
         assert!(world.events("observer_down").await.is_empty(), "it was never down");
 
         edited(&process, &file, |config| config["mirrors"][0]["graceSeconds"] = json!(3));
-        told(&world, "config_reloaded", "mirrors changed").await;
+        world
+            .eventually("the grace is that of now", async || {
+                let mirrors = world.get("/api/v1/methodology").await["parameters"]["mirrors"].clone();
+                let grace_s = |id: &str| mirrors.as_array()?.iter().find(|m| m["id"] == id)?["grace_s"].as_f64();
+                (grace_s("coming") == Some(3.0) && grace_s("kept") == Some(GRACE.as_secs_f64())).then_some(())
+            })
+            .await;
+        let reloads = world.events("config_reloaded").await;
+        let of_mirrors = reloads.iter().filter(|e| e["text"].as_str().is_some_and(|t| t.contains("mirrors changed")));
+        assert_eq!(of_mirrors.count(), 2, "{reloads:?}");
         edited(&process, &file, |config| config["limits"] = json!({ "heldOps": 5_000, "listedMisses": 7 }));
         told(&world, "config_reloaded", "limits changed").await;
         world

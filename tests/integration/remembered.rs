@@ -6,10 +6,7 @@ use mirrorwatch::domain::op::Kind;
 use mirrorwatch::sim::behaviour::{Behaviour, Hangup};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::sleep;
 
-/// What is known is on disk after this.
-const KEPT_WITHIN: Duration = Duration::from_millis(1_500);
 const PACE: Duration = Duration::from_millis(60);
 
 /// Has the stream of one mirror lose an operation, and one mirror close its stream.
@@ -118,7 +115,7 @@ fn a_kill_costs_no_evidence_and_no_session_that_was_kept() {
         world.synchronized().await;
         eventful(&mut world).await;
         let lost = lost(&world).await;
-        sleep(KEPT_WITHIN).await;
+        world.kept().await;
         let before = (asked(&world, &lost).await, sessions(&world, "lossy").await, sessions(&world, "closing").await);
         process.kill();
         let to = now(&world);

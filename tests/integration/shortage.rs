@@ -6,7 +6,7 @@ use mirrorwatch::sim::behaviour::{Behaviour, Hangup};
 use std::process::Command;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Open files that the program may have.
 const FILES: u64 = 160;
@@ -52,7 +52,7 @@ fn readers_take_no_file_from_the_sources_or_the_database() {
         assert_eq!(told("state_degraded").await, 0);
         world.settle().await;
         // What was saved meanwhile is there after an end without a goodbye.
-        sleep(Duration::from_millis(1_200)).await;
+        world.kept().await;
         process.kill();
         let mut process = world.start_process().await;
         world.synchronized().await;

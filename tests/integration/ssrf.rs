@@ -18,6 +18,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+/// Pairs of ports that are tried.
+const PORTS_TRIED: u32 = 100;
+
 /// Hosts that are, or may become, an address that is not public.
 const SPELLINGS: [&str; 76] = [
     "127.0.0.1",
@@ -112,9 +115,19 @@ impl Resolve for Fickle {
     }
 }
 
+/// The same free port of two addresses: who else takes ports here may have taken either.
+async fn same_port(one: &str, other: &str) -> (TcpListener, TcpListener) {
+    for _ in 0..PORTS_TRIED {
+        let first = TcpListener::bind((one, 0)).await.unwrap();
+        if let Ok(second) = TcpListener::bind((other, first.local_addr().unwrap().port())).await {
+            return (first, second);
+        }
+    }
+    panic!("no port is free on both {one} and {other}");
+}
+
 /// Counts its connections; answers each with `answer`.
-async fn serve(address: &str, answer: String) -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind(address).await.unwrap();
+fn serve(listener: TcpListener, answer: String) -> (SocketAddr, Arc<AtomicUsize>) {
     let here = listener.local_addr().unwrap();
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
@@ -199,8 +212,9 @@ async fn no_spelling_of_a_private_address_is_dialled_without_leave() {
 async fn a_name_that_changes_its_mind_leads_nowhere() {
     let outside_is_public: fn(IpAddr) -> bool = |address| address != IpAddr::from([127, 0, 0, 2]);
     let not_found = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    let (outside, outside_count) = serve("127.0.0.2:0", not_found.to_owned()).await;
-    let (_, inside_count) = serve(&format!("127.0.0.1:{}", outside.port()), not_found.to_owned()).await;
+    let (outside, inside) = same_port("127.0.0.2", "127.0.0.1").await;
+    let (outside, outside_count) = serve(outside, not_found.to_owned());
+    let (_, inside_count) = serve(inside, not_found.to_owned());
     let fickle = || Fickle { answers: vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()], asked: AtomicUsize::new(0) };
     let url = format!("ws://fickle.example.org:{}", outside.port());
 
@@ -222,12 +236,12 @@ async fn a_name_that_changes_its_mind_leads_nowhere() {
 #[tokio::test]
 async fn a_redirect_leads_nowhere() {
     let outside_is_public: fn(IpAddr) -> bool = |address| address != IpAddr::from([127, 0, 0, 2]);
-    let (inside, inside_count) = serve("127.0.0.1:0", String::new()).await;
+    let (inside, inside_count) = serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), String::new());
     for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"] {
         let answer = format!(
             "HTTP/1.1 {status}\r\nLocation: http://{inside}/\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         );
-        let (outside, _) = serve("127.0.0.2:0", answer).await;
+        let (outside, _) = serve(TcpListener::bind("127.0.0.2:0").await.unwrap(), answer);
         let there = || Fickle { answers: vec![[127, 0, 0, 2].into()], asked: AtomicUsize::new(0) };
         let url = format!("ws://plc.example.org:{}", outside.port());
         let error = dialer(there(), outside_is_public).dial(request(&url)).await.err().unwrap();

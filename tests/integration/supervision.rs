@@ -1,7 +1,9 @@
 //! What stands around the program: the supervisor that is told how it is, the unit, the metrics and who reads them.
 
 use crate::world::process::{self, Process, write_config};
-use crate::world::{World, skip, test};
+use crate::world::stalls::Patience;
+use crate::world::{PATIENCE, World, skip, test};
+use mirrorwatch::ports::notify::Supervisor;
 use mirrorwatch::sim::behaviour::Behaviour;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
@@ -19,6 +21,12 @@ async fn told(socket: &UnixDatagram) -> String {
         String::from_utf8(buffer[..bytes].to_vec()).unwrap()
     };
     tokio::task::spawn_blocking(read).await.unwrap()
+}
+
+/// Whether anything is told before the socket's time is over.
+async fn is_told(socket: &UnixDatagram) -> bool {
+    let socket = socket.try_clone().unwrap();
+    tokio::task::spawn_blocking(move || socket.recv(&mut [0; 64]).is_ok()).await.unwrap()
 }
 
 #[test]
@@ -44,6 +52,43 @@ fn a_supervisor_is_told_that_it_is_ready_alive_and_stopping() {
         }
         assert_eq!(last, "STOPPING=1");
         assert_eq!(process.exit_code(Duration::from_secs(3)).await, Some(0));
+    });
+}
+
+/// So long without a sign of life is silence where one is due each 200 ms.
+const SILENCE: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_supervisor_hears_nothing_while_the_core_is_stuck() {
+    test(async {
+        let mut world = World::new(vec![("faithful", Behaviour::default())]);
+        let path = world.dir().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let variable = |name: &str| match name {
+            "NOTIFY_SOCKET" => Some(path.clone().into_os_string()),
+            "WATCHDOG_USEC" => Some("400000".into()),
+            _ => None,
+        };
+        let supervisor = Supervisor::from_variables(variable, std::process::id()).unwrap().unwrap();
+        world.start_supervised(supervisor).await;
+        world.synchronized().await;
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        for _ in 0..3 {
+            assert_eq!(told(&socket).await, "WATCHDOG=1");
+        }
+        let fail = world.fail();
+        fail.stick_at("collector", "");
+        world.eventually("the core is stuck", async || fail.are_spent().then_some(())).await;
+        socket.set_read_timeout(Some(SILENCE)).unwrap();
+        let patience = Patience::of(PATIENCE);
+        while is_told(&socket).await {
+            assert!(!patience.is_over(), "the supervisor is told that a core is alive which is stuck");
+        }
+        assert_eq!(world.status("/healthz").await, 503, "it runs all the same");
+        fail.release();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(told(&socket).await, "WATCHDOG=1", "it is alive again");
+        world.stop().await;
     });
 }
 

@@ -57,6 +57,20 @@ fn the_bill_of_materials_names_every_part() {
     }
 }
 
+/// How the check of advisories ends, and what it says, where the database can be fetched or not and tells something or not.
+fn advisories(checks: &str, fetches: bool, is_clean: bool) -> (Option<i32>, String) {
+    let begin = checks.find("advisories() {").unwrap();
+    let end = begin + checks[begin..].find("\n}\n").unwrap() + 3;
+    let script = format!(
+        "set -euo pipefail\ntimeout() {{ shift; \"$@\"; }}\n\
+         cargo() {{ case \"$*\" in 'deny fetch db') {fetches} ;; \
+         'deny --locked check --disable-fetch advisories') {is_clean} ;; *) exit 99 ;; esac; }}\n{}advisories\n",
+        &checks[begin..end]
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
 #[test]
 fn what_may_not_be_in_the_tree_is_not() {
     let (lock, rules, checks) = (read("Cargo.lock"), read(".deny.toml"), read(".ci/run"));
@@ -73,6 +87,14 @@ fn what_may_not_be_in_the_tree_is_not() {
         checks.contains("npm ci --ignore-scripts")
             && checks.contains("cargo deny --locked check bans licenses sources")
     );
+    for (fetches, is_clean, ends_well, told) in
+        [(false, false, true, "advisories: not checked"), (true, false, false, ""), (true, true, true, "")]
+    {
+        let (code, said) = advisories(&checks, fetches, is_clean);
+        assert_eq!((code == Some(0), said.contains("advisories")), (ends_well, !told.is_empty()), "{code:?} {said}");
+        assert!(said.contains(told), "{said}");
+    }
+    assert!(checks.contains("\nstep 'dependencies: advisories' advisories\n"));
     let sources: BTreeSet<&str> = lock.lines().filter(|line| line.starts_with("source = ")).collect();
     assert_eq!(sources.len(), 1, "one registry: {sources:?}");
 }

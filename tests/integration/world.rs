@@ -5,6 +5,8 @@
 
 pub mod app;
 pub mod counts;
+pub mod files;
+pub mod kept;
 pub mod process;
 pub mod publisher;
 pub mod script;
@@ -20,20 +22,24 @@ use mirrorwatch::domain::op::Kind;
 use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::{Clock, SystemClock};
 use mirrorwatch::ports::fail_point::FailPoints;
+use mirrorwatch::ports::notify::Supervisor;
 use mirrorwatch::sim::behaviour::Behaviour;
 use mirrorwatch::sim::op::OpMaker;
 use mirrorwatch::sim::server::{Directory, NowMs};
 use process::Process;
 use publisher::{Publisher, Tally};
 use serde_json::Value;
+use stalls::Patience;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
-/// How long any condition may take. Two loaded cores need a fraction of it.
+/// How long any condition may take, without what the machine let nobody run. Two loaded cores need a fraction of it.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(40);
@@ -64,6 +70,7 @@ pub struct World {
 
 /// Runs a test on a runtime of its own, apart from the program's threads.
 pub fn test(work: impl Future<Output = ()>) {
+    files::allow();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(work);
     runtime.shutdown_background();
@@ -72,7 +79,8 @@ pub fn test(work: impl Future<Output = ()>) {
 /// Says that a test cannot run here for lack of `what`, and why. Under CI that is a failure, but for what the CI script found
 /// that the machine does not allow.
 pub fn skip(what: &str, why: &str) {
-    println!("skipped: {what}: {why}");
+    // The harness keeps what is printed to itself; this is to be read wherever tests run.
+    let _ = writeln!(std::io::stderr(), "skipped: {what}: {why}");
     let allowed = std::env::var("MIRRORWATCH_MAY_SKIP").unwrap_or_default();
     let may_skip = std::env::var_os("CI").is_none() || allowed.split_whitespace().any(|allowed| allowed == what);
     assert!(may_skip, "this must run here: {what}: {why}");
@@ -147,6 +155,13 @@ impl World {
         self.app = Some(app);
     }
 
+    /// Starts the program with a supervisor that is told how it is.
+    pub async fn start_supervised(&mut self, supervisor: Supervisor) {
+        let app = Running::start_supervised(self.config.clone(), Some(supervisor)).await;
+        self.address = Some(app.address);
+        self.app = Some(app);
+    }
+
     /// Starts the program as a process of its own, in place of this one's.
     pub async fn start_process(&mut self) -> Process {
         let process = Process::start(&process::write_config(self.dir.path(), &self.config)).await;
@@ -172,6 +187,12 @@ impl World {
         if let Some(app) = self.app.take() {
             app.stop().await;
         }
+    }
+
+    /// Begins to stop the program in order; whoever waits for the answer has waited for its end.
+    pub fn begin_to_stop(&mut self) -> JoinHandle<()> {
+        let app = self.app.take().expect("nothing was started");
+        tokio::spawn(app.stop())
     }
 
     /// Where the program's page is.
@@ -292,12 +313,12 @@ impl World {
 
     /// Waits until `found` finds what it looks for, wherever it looks.
     pub async fn eventually<T>(&self, what: &str, found: impl AsyncFn() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = Patience::of(PATIENCE);
         loop {
             if let Some(found) = found().await {
                 return found;
             }
-            if Instant::now() >= deadline {
+            if patience.is_over() {
                 self.waited_in_vain(what).await;
             }
             sleep(LOOK_EVERY).await;
@@ -306,12 +327,12 @@ impl World {
 
     /// The same for what is unknown, as it must be, when the machine froze the program meanwhile: none then.
     pub async fn unless_frozen<T>(&self, what: &str, found: impl AsyncFn() -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = Patience::of(PATIENCE);
         loop {
             if let Some(found) = found().await {
                 return Some(found);
             }
-            if Instant::now() >= deadline {
+            if patience.is_over() {
                 if !self.was_frozen().await {
                     self.waited_in_vain(what).await;
                 }
@@ -329,13 +350,13 @@ impl World {
 
     /// Waits until `found` finds in the overview what it looks for.
     pub async fn until<T>(&self, what: &str, found: impl Fn(&Value) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = Patience::of(PATIENCE);
         loop {
             let overview = self.get("/api/v1/overview").await;
             if let Some(found) = found(&overview) {
                 return found;
             }
-            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}; {}", self.told(&overview).await);
+            assert!(!patience.is_over(), "{what}: not within {PATIENCE:?}; {}", self.told(&overview).await);
             sleep(LOOK_EVERY).await;
         }
     }
@@ -421,14 +442,14 @@ impl World {
 
     async fn expect_for(&self, id: &str, expected: Counts, patience: Duration) {
         let frozen = self.was_frozen().await;
-        let deadline = Instant::now() + patience;
+        let patience = Patience::of(patience);
         loop {
             let counts = self.counts(id).await;
             assert_eq!(counts.eligible, counts.states(), "{id}: eligible is not the sum of its states: {counts:?}");
             if counts.matches(&expected, frozen) {
                 return;
             }
-            if Instant::now() > deadline {
+            if patience.is_over() {
                 let overview = self.get("/api/v1/overview").await;
                 let ops = self.get(&format!("/api/v1/mirrors/{id}/ops?limit=20")).await;
                 panic!("{id}:\n got {counts:?}\nwant {expected:?}\n{}\n{ops}", self.told(&overview).await);

@@ -23,6 +23,17 @@ describe("percent", () => {
   });
 });
 
+describe("exact", () => {
+  it.each([
+    [21_604, "21 604"],
+    [-3, "−3"],
+    [0.5, "0.5"],
+    [-0.042, "−0.042"],
+    [1234.25, "1234.25"],
+    [0, "0"],
+  ])("%d is %s", (value, text) => expect(plain(format.exact(value))).toBe(text));
+});
+
 describe("interval", () => {
   it("shows both ends with the digits of n", () => {
     expect(plain(format.interval(0.99941, 0.99989, 21_480))).toBe("99.94–99.99 %");

@@ -17,6 +17,11 @@ export function count(value: Num | undefined): string {
   return value < 0 ? MINUS + grouped : grouped;
 }
 
+/** A number as the API has it: a whole one in groups, any other with every digit. */
+export function exact(value: number): string {
+  return Number.isInteger(value) ? count(value) : String(value).replace(/^-/, MINUS);
+}
+
 /** How many decimals of a percentage `n` observations carry: never more than log10(n) digits in all, and at most 4. */
 export function percentDecimals(n: number): number {
   if (n < 1) return 0;

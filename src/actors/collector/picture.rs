@@ -4,7 +4,7 @@ use super::{Collector, Known};
 use crate::actors::message::TakePicture;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Span, Tau};
-use crate::domain::view::sessions::SESSIONS_SHOWN;
+use crate::domain::view::sessions::SESSIONS_HELD;
 use crate::domain::view::{Picture, SourceInfo};
 use actix::{Handler, MessageResult};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn picture(c: &Collector) -> Picture {
         taken: known.taken.clone(),
         link: known.link.clone(),
         connected_ratio: known.sessions.connected_ratio(capture.now, SHARE_NS, &impaired),
-        sessions: known.sessions.latest(SESSIONS_SHOWN),
+        sessions: known.sessions.latest(SESSIONS_HELD),
         cursor: known.anchor.map(|a| a.seq).filter(|&seq| seq > 0),
         rejects: known.rejects.clone(),
         last_reject: known.last_reject.clone(),

@@ -9,12 +9,12 @@ use tokio::task::JoinHandle;
 impl MirrorStream {
     /// Notices when a task of the present connection panics: what it had read is asked for again, like after any loss.
     pub(super) fn look_after(&mut self, what: &'static str, task: JoinHandle<()>, ctx: &mut Context<Self>) {
-        let epoch = self.epoch;
+        let (epoch, name) = (self.epoch, format!("{what} {}", self.settings.id));
+        self.doors.vitals.know(&name);
         ctx.spawn(task.into_actor(self).map(move |ended, act, ctx| {
             if ended.is_ok() || act.epoch != epoch {
                 return;
             }
-            let name = format!("{what} {}", act.settings.id);
             tracing::error!(part = %name, "a part ended by itself; its connection is made anew");
             act.doors.vitals.restarted(&name);
             restarted(&act.to.happened, &name, Some(act.settings.id.clone()));

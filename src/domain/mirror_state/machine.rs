@@ -161,6 +161,8 @@ impl Machine {
     /// makes no stall.
     fn watch_silence(&mut self, f: &Facts, is_timed: bool) {
         let s = &f.seen;
+        // Who sends more than is taken is not silent.
+        self.is_stalled &= !f.is_throttled;
         if !is_timed || !self.is_judged {
             self.quiet = None;
             return;
@@ -226,12 +228,15 @@ impl Machine {
         if self.is_losing {
             return State::Losing;
         }
+        let is_time_known = f.seen.is_proved && !f.is_primary_delayed;
+        if self.is_stalled && is_time_known {
+            return State::Stalled;
+        }
         if f.is_throttled {
             return State::Throttled;
         }
         if self.is_stalled || self.lagging.is_on() {
-            let late = if self.is_stalled { State::Stalled } else { State::Lagging };
-            return if f.seen.is_proved && !f.is_primary_delayed { late } else { State::Unknown };
+            return if is_time_known { State::Lagging } else { State::Unknown };
         }
         if self.is_judged { State::Ok } else { State::Unknown }
     }

@@ -236,6 +236,19 @@ fn facts(events: &[(u8, u8, u8, u64, i64, u64, u64)]) -> Vec<Facts> {
     all
 }
 
+#[test]
+fn a_stall_is_worse_than_being_behind_and_ends_where_too_much_comes() {
+    let silent = |s: i64, f: &mut Facts| {
+        f.seen.received = 5;
+        owes(f, (s + 1) as u64, s);
+        f.is_throttled = (80..90).contains(&s);
+    };
+    let (_, seen) = while_so(silent, 140);
+    assert_eq!((seen[59], seen[60], seen[79]), (State::Lagging, State::Stalled, State::Stalled));
+    assert_eq!((seen[80], seen[89], seen[90]), (State::Throttled, State::Throttled, State::Lagging));
+    assert_eq!(seen[139], State::Lagging, "its silence begins anew");
+}
+
 proptest! {
     #[test]
     fn nobody_is_blamed_while_nobody_can_know(events in prop::collection::vec(event(), 1..60)) {

@@ -2,6 +2,7 @@
 //!
 //! They say what the mirror's row of the overview says, in few characters.
 
+use super::{at, percent::percent};
 use crate::domain::text::{html_escaped, is_hidden};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -118,11 +119,6 @@ impl Badge {
     }
 }
 
-/// The value at a place of a page; null where there is none.
-fn at<'a>(page: &'a Value, place: &str) -> &'a Value {
-    page.pointer(place).unwrap_or(&Value::Null)
-}
-
 fn width(text: &str) -> usize {
     text.chars().count() * CHAR_WIDTH + PADDING
 }
@@ -138,17 +134,10 @@ fn state(word: &str) -> (String, &'static str) {
     (word.to_owned(), color)
 }
 
-/// The share with no more digits than the number behind it bears, rounded down, so that one miss is never 100 %.
+/// The share as the page shows it.
 fn coverage(coverage: &Value) -> (String, &'static str) {
     let Some(ratio) = coverage["coverage_ratio"].as_f64() else { return unknown() };
-    let missed = at(coverage, "/counts/missed").as_u64().unwrap_or(0);
-    if missed == 0 {
-        return ("100 %".to_owned(), WELL);
-    }
     let decided = at(coverage, "/counts/decided").as_u64().unwrap_or(0);
-    let digits = decided.checked_ilog10().unwrap_or(0).saturating_sub(2).clamp(1, 3);
-    let scale = 10_f64.powi(digits as i32);
-    let percent = (ratio * 100.0 * scale).floor() / scale;
     let color = if ratio >= 0.999 {
         WELL
     } else if ratio >= 0.99 {
@@ -156,7 +145,7 @@ fn coverage(coverage: &Value) -> (String, &'static str) {
     } else {
         BAD
     };
-    (format!("{percent:.*} %", digits as usize), color)
+    (percent(ratio, decided), color)
 }
 
 fn lag(p95_ms: &Value) -> (String, &'static str) {
@@ -211,8 +200,8 @@ mod tests {
             coverage(&json!({ "coverage_ratio": ratio, "counts": { "missed": missed, "decided": decided } })).0
         };
         assert_eq!(share(1.0, 0, 5), "100 %");
-        assert_eq!(share(0.999_999_9, 1, 10_000_000), "99.999 %", "a miss is never 100 %");
-        assert_eq!(share(0.9, 1, 10), "90.0 %");
+        assert_eq!(share(0.999_999_9, 1, 10_000_000), "99.9999 %", "a miss is never 100 %");
+        assert_eq!((share(0.9, 1, 10), share(0.58, 42, 100)), ("90 %".into(), "58 %".into()));
     }
 
     #[test]
@@ -226,5 +215,17 @@ mod tests {
         assert_eq!(badge.json()["label"], "a<b>&\"'.example state");
         let long = Badge::of(BadgeKind::State, &json!({ "name": "x".repeat(10_000) }));
         assert_eq!(long.label.chars().count(), LABEL_MAX + " state".len());
+    }
+
+    #[test]
+    fn two_hundred_scripts_add_nothing_to_the_picture_but_text() {
+        let scripts: Vec<String> = serde_json::from_str(include_str!("../../../tests/browser/scripts.json")).unwrap();
+        let svg = |kind, name: &str| Badge::of(kind, &json!({ "name": name, "state": "losing" })).svg();
+        let marks = |svg: &str| ['<', '>', '"', '\''].map(|mark| svg.matches(mark).count());
+        for (script, kind) in scripts.iter().flat_map(|script| BadgeKind::ALL.map(|kind| (script, kind))) {
+            let (plain, spoken) = (svg(kind, "plain"), svg(kind, script));
+            assert_eq!(marks(&spoken), marks(&plain), "{spoken}");
+            assert!(!spoken.contains(is_hidden), "{spoken}");
+        }
     }
 }

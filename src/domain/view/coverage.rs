@@ -35,6 +35,12 @@ pub fn delivered(acc: &Acc) -> u64 {
     acc.decided() - acc.verdict(Verdict::Missed)
 }
 
+/// A share of `of`; only all of them are a whole, also where one in millions lacks.
+fn share(part: u64, of: u64) -> Option<f64> {
+    let rounded = ratio(part, of).map(round6);
+    if part < of { rounded.map(|ratio| ratio.min(1.0 - 1e-6)) } else { rounded }
+}
+
 /// The shares with their counts.
 #[must_use]
 pub fn coverage(acc: &Acc) -> Value {
@@ -43,11 +49,11 @@ pub fn coverage(acc: &Acc) -> Value {
     let timed = on_time + acc.verdict(Verdict::Late) + acc.verdict(Verdict::Missed);
     let bounds = wilson95(have, decided);
     let mut map = Map::new();
-    put(&mut map, "coverage_ratio", ratio(have, decided).map(round6), "no_data");
+    put(&mut map, "coverage_ratio", share(have, decided), "no_data");
     put(&mut map, "low95_ratio", bounds.map(|b| round6(b.0)), "no_data");
     put(&mut map, "high95_ratio", bounds.map(|b| round6(b.1)), "no_data");
-    put(&mut map, "timely_ratio", ratio(on_time, timed).map(round6), "no_data");
-    put(&mut map, "observed_ratio", ratio(decided, decided + acc.verdict(Verdict::Unknown)).map(round6), "no_data");
+    put(&mut map, "timely_ratio", share(on_time, timed), "no_data");
+    put(&mut map, "observed_ratio", share(decided, decided + acc.verdict(Verdict::Unknown)), "no_data");
     let dids = acc.dids.estimate();
     let did_ratio = (dids > 0.0).then(|| round6((1.0 - acc.dids_missed.estimate() / dids).clamp(0.0, 1.0)));
     put(&mut map, "did_coverage_ratio", did_ratio, "no_data");
@@ -72,4 +78,15 @@ pub fn page(picture: &Picture, figures: &WindowFigures) -> (Value, i64, i64) {
         .map(|(info, acc)| json!({ "id": info.id, "coverage": coverage(acc) }))
         .collect();
     (json!({ "primary_ops": figures.interval.primary_ops, "mirrors": mirrors }), figures.from_ms, figures.to_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_millions_is_not_nothing() {
+        assert_eq!((share(3_999_999, 4_000_000), share(4_000_000, 4_000_000)), (Some(0.999_999), Some(1.0)));
+        assert_eq!((share(1, 3), share(0, 0)), (Some(0.333_333), None));
+    }
 }

@@ -75,11 +75,11 @@ const FORMULAS: [(&str, &str, &str); 22] = [
     ),
     (
         "state",
-        "the worst of: diverged (a finding of content, number or log within 24 h) > losing (3 open misses and more than 0.1 % \
+        "unsupported, unknown (observer or primary impaired) or disconnected where so; else the worst of: diverged (a finding of content, number or log within 24 h) > losing (3 open misses and more than 0.1 % \
          of 15 min; over after 15 min without another) > stalled (owes operations, none came for max(60 s, 20 / rate) while \
          the primary sent 5) > throttled > lagging (head_age_s > 30 for 10 s; over below 10 for 15 s)",
-        "Unknown for every mirror while the observer or the primary is impaired, disconnected while its link is down; only \
-         what was published while the mirror was watched is owed.",
+        "Link and observer come first, because without them nothing can be seen; in lists a disconnected mirror stands between \
+         stalled and throttled. Only what was published while the mirror was watched is owed; who is throttled is not stalled.",
     ),
     ("divergence", "operations on one side only for at least 1 s … 6 h of proved observation", "Both directions."),
     (

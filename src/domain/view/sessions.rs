@@ -5,8 +5,10 @@ use crate::domain::sessions::{Ended, Session};
 use crate::domain::source::SourceIx;
 use serde_json::{Map, Value};
 
-/// Sessions of each source that a picture holds, newest kept.
-pub const SESSIONS_SHOWN: usize = 64;
+/// Sessions of each source that are shown, the newest.
+const SESSIONS_SHOWN: usize = 64;
+/// Sessions of each source that a picture holds: one more says that not all are shown.
+pub const SESSIONS_HELD: usize = SESSIONS_SHOWN + 1;
 
 /// The page of a source; none where there is no such source.
 #[must_use]
@@ -16,8 +18,8 @@ pub fn page(picture: &Picture, source: SourceIx) -> Option<Value> {
     map.insert("id".into(), info.id.clone().into());
     map.insert("name".into(), info.name.clone().into());
     put(&mut map, "connected_ratio", info.connected_ratio.map(round6), "not_watched_yet");
-    let rows: Vec<Value> = info.sessions.iter().rev().map(|s| row(picture, s)).collect();
-    map.insert("truncated".into(), (rows.len() >= SESSIONS_SHOWN).into());
+    let rows: Vec<Value> = info.sessions.iter().rev().take(SESSIONS_SHOWN).map(|s| row(picture, s)).collect();
+    map.insert("truncated".into(), (info.sessions.len() > SESSIONS_SHOWN).into());
     map.insert("sessions".into(), rows.into());
     Some(Value::Object(map))
 }

@@ -1,5 +1,6 @@
 //! The overview as a document without scripts: the same verdicts, for text browsers, mail and machines with nothing else.
 
+use super::{at, percent::percent};
 use crate::domain::text::{html_escaped, printable};
 use serde_json::Value;
 use std::fmt::Write;
@@ -12,7 +13,7 @@ const TEXT_MAX: usize = 400;
 
 /// The document, made of the overview's `data`.
 #[must_use]
-pub fn document(overview: &Value, at: &str) -> String {
+pub fn document(overview: &Value, as_of: &str) -> String {
     let headline = shown(overview["headline"].as_str().unwrap_or("No snapshot yet."));
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -30,9 +31,9 @@ pub fn document(overview: &Value, at: &str) -> String {
         word(&observer["state"]),
         shown(&why.replace('_', " ")),
         shown(primary["name"].as_str().unwrap_or(DASH)),
-        word(primary.pointer("/link/state").unwrap_or(&Value::Null)),
+        word(at(primary, "/link/state")),
         number(&primary["rate_ops_per_s"]),
-        shown(at),
+        shown(as_of),
     );
     html.push_str("<div>\n<table>\n<thead>\n<tr>");
     for column in ["Mirror", "State", "Coverage, 6 h", "Missed", "Late", "Extra", "Lag p95, 1 h", "What it says"] {
@@ -53,7 +54,8 @@ pub fn document(overview: &Value, at: &str) -> String {
 fn mirror(html: &mut String, row: &Value) {
     let (coverage, lag) = (&row["coverage"], &row["lag"]);
     let counts = &coverage["counts"];
-    let share = coverage["coverage_ratio"].as_f64().map_or(DASH.to_owned(), percent);
+    let decided = counts["decided"].as_u64().unwrap_or(0);
+    let share = coverage["coverage_ratio"].as_f64().map_or(DASH.to_owned(), |ratio| shown(&percent(ratio, decided)));
     let p95 = lag["p95_ms"].as_f64().map_or(DASH.to_owned(), |ms| format!("{ms:.1} ms"));
     let id = shown(row["id"].as_str().unwrap_or_default());
     let _ = writeln!(
@@ -68,14 +70,6 @@ fn mirror(html: &mut String, row: &Value) {
         number(&counts["extra"]),
         shown(row["headline"].as_str().unwrap_or_default()),
     );
-}
-
-/// A share of one; one that is not whole never reads 100 %.
-fn percent(ratio: f64) -> String {
-    if ratio >= 1.0 {
-        return "100 %".to_owned();
-    }
-    format!("{:.2} %", (ratio * 10_000.0).floor().min(9_999.0) / 100.0)
 }
 
 fn number(value: &Value) -> String {
@@ -115,18 +109,36 @@ mod tests {
         let html = document(&overview, "2026-11-21T00:00:00.000Z");
         assert!(html.contains("<h1>&lt;b&gt;1 &amp; 2&lt;/b&gt;</h1>"), "{html}");
         assert!(html.contains("Observer: impaired (primary down). Primary p: catching up, 1.5 operations"), "{html}");
-        assert!(html.contains("<td>99.99 %</td><td>3 of 300000</td><td>0</td><td>1</td><td>—</td>"), "{html}");
+        assert!(html.contains("<td>99.999 %</td><td>3 of 300000</td><td>0</td><td>1</td><td>—</td>"), "{html}");
         assert!(!html.contains("<script") && html.contains("<td>it&#39;s so  </td>"), "{html}");
         assert_eq!(html.matches("<tr>").count(), 2);
+    }
+
+    #[test]
+    fn two_hundred_scripts_add_nothing_to_the_document_but_text() {
+        let scripts: Vec<String> = serde_json::from_str(include_str!("../../../tests/browser/scripts.json")).unwrap();
+        let of = |text: &str| {
+            let row = json!({ "id": text, "name": text, "state": text, "headline": text, "coverage": {}, "lag": {} });
+            let overview = json!({
+                "headline": text, "observer": { "state": text, "flags": [text] },
+                "primary": { "name": text, "link": { "state": text } }, "mirrors": [row],
+            });
+            document(&overview, text)
+        };
+        let marks = |html: &str| ['<', '>', '"', '\''].map(|mark| html.matches(mark).count());
+        let plain = of("plain");
+        for script in &scripts {
+            let spoken = of(script);
+            assert_eq!(marks(&spoken), marks(&plain), "{spoken}");
+            assert!(!spoken.replace('\n', "").contains(crate::domain::text::is_hidden), "{spoken}");
+        }
     }
 
     #[test]
     fn nothing_known_is_no_failure() {
         let html = document(&Value::Null, "");
         assert!(html.contains("<h1>No snapshot yet.</h1>") && html.ends_with("</html>\n"), "{html}");
-        assert_eq!(
-            (percent(1.0), percent(0.999_999), percent(0.0)),
-            ("100 %".into(), "99.99 %".into(), "0.00 %".into())
-        );
+        let least = json!({ "mirrors": [{ "coverage": { "coverage_ratio": 0.000_1, "counts": { "decided": 300 } } }] });
+        assert!(document(&least, "").contains("<td>&lt; 1 %</td>"));
     }
 }

@@ -319,6 +319,13 @@ fn sessions_are_told_newest_first_with_what_ended_them() {
     });
     assert_eq!(page["sessions"], json!([open, closed]));
     assert_eq!(sessions::page(&picture(), SourceIx(9)), None);
+    let one = picture().mirrors[0].sessions[0].clone();
+    for (held, shown, is_cut) in [(64, 64, false), (65, 64, true)] {
+        let mut of_many = picture();
+        of_many.mirrors[0].sessions = vec![one.clone(); held];
+        let page = sessions::page(&of_many, A).unwrap();
+        assert_eq!((page["sessions"].as_array().unwrap().len(), &page["truncated"]), (shown, &json!(is_cut)), "{held}");
+    }
 }
 
 #[test]

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::BoxedPayloadStream;
+use actix_web::body::to_bytes;
+use actix_web::dev::Payload;
 use actix_web::rt::spawn;
+use actix_web::test;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -12,7 +16,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::http::tests::{World, publish, world, world_with};
-use crate::http::{HttpOptions, bind, server};
+use crate::http::{HttpOptions, app, bind, server};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -155,6 +159,37 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
     assert_eq!((&notice["topic"], &notice["revision"]), (&Value::from("overview"), &Value::from(21)));
 }
 
+/// A reader that takes everything and answers no ping: what fills its socket is read by nobody who cares.
+#[actix_web::test]
+async fn a_reader_that_answers_no_ping_is_let_go_as_too_slow() {
+    let world = world();
+    let service = test::init_service(app(&world.state)).await;
+    let mut request = test::TestRequest::with_uri("/api/v1/live").peer_addr("192.0.2.1:4711".parse().unwrap());
+    for header in [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ] {
+        request = request.insert_header(header);
+    }
+    let mut request = request.to_request();
+    let silent: BoxedPayloadStream = Box::pin(futures_util::stream::pending());
+    *request.payload() = Payload::Stream { payload: silent };
+    let response = test::call_service(&service, request).await;
+    assert_eq!(response.status(), 101);
+    // From here on nothing but time passes.
+    tokio::time::pause();
+    let opened = tokio::time::Instant::now();
+    publish(&world.pages, "overview", "{}", 1);
+    let read = timeout(Duration::from_mins(1), to_bytes(response.into_body())).await;
+    let bytes = read.expect("it is let go").ok().unwrap();
+    let took = opened.elapsed();
+    assert!(bytes.ends_with(b"\x88\x0a\x03\xf5too_slow"), "{:?}", String::from_utf8_lossy(&bytes));
+    assert!((Duration::from_secs(8)..Duration::from_secs(10)).contains(&took), "after {took:?}");
+    assert_eq!(world.state.live_sockets(), 0);
+}
+
 /// Where not every origin may read, a page of another one cannot open a socket in its reader's name.
 #[actix_web::test]
 async fn a_page_of_another_origin_is_refused_where_not_all_may_read() {
@@ -204,4 +239,34 @@ async fn while_memory_is_short_the_oldest_sockets_go_and_none_comes() {
     publish(&world.pages, "overview", "{}", 1);
     assert_eq!(next_json(&mut newest).await["topic"], "overview");
     assert!(connect_async(&url).await.is_ok());
+}
+
+/// The next bytes of a stream of events; none at its end.
+async fn chunk(stream: &mut reqwest::Response) -> Option<String> {
+    let chunk = timeout(Duration::from_secs(10), stream.chunk()).await.unwrap().unwrap();
+    chunk.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[actix_web::test]
+async fn while_memory_is_short_nodes_and_streams_of_events_go_too() {
+    let world = world();
+    let url = serve(&world);
+    let http = url.replace("ws://", "http://").replace("/live", "");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut log = client.get(format!("{http}/log/stream")).send().await.unwrap();
+    let mut stream = client.get(format!("{http}/stream?topics=overview")).send().await.unwrap();
+    assert!(chunk(&mut log).await.is_some() && chunk(&mut stream).await.is_some());
+    let mut node = open(&url.replace("/live", "/sync")).await;
+    let mut newest = open(&url).await;
+    assert_eq!(world.state.live_sockets(), 4);
+    world.state.pressure.set(90);
+    assert_eq!(chunk(&mut log).await, None);
+    let bye = chunk(&mut stream).await.unwrap();
+    assert!(bye.contains("\"reason\":\"overloaded\""), "{bye}");
+    assert_eq!(chunk(&mut stream).await, None);
+    assert_eq!(next_close(&mut node).await, (1013, "overloaded".to_owned()));
+    assert_eq!(next_close(&mut newest).await, (1013, "overloaded".to_owned()), "in the order of their coming");
+    while world.state.live_sockets() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

@@ -1,24 +1,20 @@
 //! The log as JSON, page by page, and as a stream of events whose ids are its numbers.
 
-use std::time::Duration;
-
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 use bytes::Bytes;
 use futures_util::Stream;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
+use super::super::event_stream::{LAST_EVENT_ID, Turn, Waiting, respond, respond_to_head};
 use super::super::forms;
 use super::super::live::admit;
 use super::super::problem::{Problem, quote};
 use super::super::query::Params;
 use super::super::routes::other_method;
-use super::super::sockets::Seat;
 use super::super::state::HttpState;
 use crate::domain::time::rfc3339_ms;
 use crate::domain::view::table::{Table, TableKind};
@@ -35,8 +31,6 @@ const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 /// Rows that a stream reads at once.
 const STREAM_ROWS: usize = 100;
-/// A stream on which nothing happens shows so often that it is there.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What is asked for.
 struct Query {
@@ -70,6 +64,14 @@ fn number(name: &'static str, text: &str, low: i64, high: i64) -> Result<i64, Pr
     let code = if name == "limit" { "bad_limit" } else { "bad_after" };
     let expected = if high == i64::MAX { format!("a number from {low}") } else { format!("{low}–{high}") };
     found.ok_or_else(|| Problem::bad_query(code, name, format!("expected {expected}")))
+}
+
+/// The number that a reader had last, where it comes back.
+fn last_number(request: &HttpRequest) -> Result<Option<i64>, Problem> {
+    let Some(last) = request.headers().get(&LAST_EVENT_ID) else { return Ok(None) };
+    let number = last.to_str().ok().and_then(|last| last.parse().ok()).filter(|number: &i64| *number >= 0);
+    let bad = || Problem::bad_header("bad_last_event_id", "Last-Event-ID", "expected a number from 0");
+    number.map(Some).ok_or_else(bad)
 }
 
 fn failed(error: &LogError) -> Problem {
@@ -179,8 +181,9 @@ pub(super) fn stream(state: &web::Data<HttpState>) -> Resource {
 
 fn open_stream(request: &HttpRequest, state: &web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     let mut query = Query::parse(request.query_string(), &["after", "type"])?;
-    if let Some(last) = request.headers().get("last-event-id").and_then(|last| last.to_str().ok()) {
-        query.after = number("after", last, 0, i64::MAX)?;
+    query.after = last_number(request)?.unwrap_or(query.after);
+    if request.method() == Method::HEAD {
+        return Ok(respond_to_head());
     }
     let seat = admit(request, state)?;
     let log = log_of(state)?.clone();
@@ -188,14 +191,11 @@ fn open_stream(request: &HttpRequest, state: &web::Data<HttpState>) -> Result<Ht
         head: log.head(),
         log,
         query,
+        waiting: Waiting::new(state, seat),
         state: state.clone(),
-        shutdown: state.shutdown.clone(),
         is_begun: false,
-        _seat: seat,
     };
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-    Ok(response.content_type("text/event-stream").streaming(events.stream()))
+    Ok(respond(events.stream()))
 }
 
 /// One reader of the stream. It is read for only as fast as it takes what was read.
@@ -204,15 +204,15 @@ struct Events {
     head: watch::Receiver<i64>,
     query: Query,
     state: web::Data<HttpState>,
-    shutdown: CancellationToken,
     is_begun: bool,
-    _seat: Seat,
+    waiting: Waiting,
 }
 
 impl Events {
     fn stream(self) -> impl Stream<Item = Result<Bytes, LogError>> {
         futures_util::stream::unfold(self, |mut events| async move {
             let next = events.next().await?;
+            events.waiting.sent();
             Some((next, events))
         })
     }
@@ -222,32 +222,31 @@ impl Events {
             return Some(Ok(Bytes::from_static(b"retry: 3000\n\n")));
         }
         loop {
-            if self.shutdown.is_cancelled() {
-                return None;
-            }
-            if *self.head.borrow_and_update() > self.query.after {
-                match self.log.rows(self.query.after, STREAM_ROWS).await {
-                    Ok(page) => {
-                        self.query.after = self.query.after.max(page.through);
-                        let rows = page.rows.iter().filter(|row| self.query.is_met(row, &self.state));
-                        let text = rows.fold(String::new(), |text, row| text + &event(row));
-                        if text.is_empty() {
-                            continue;
-                        }
-                        return Some(Ok(Bytes::from(text)));
+            let is_behind = *self.head.borrow_and_update() > self.query.after;
+            let turn = if is_behind {
+                self.waiting.look()
+            } else {
+                Some(self.waiting.wait(async { self.head.changed().await.is_ok() }).await)
+            };
+            match turn {
+                Some(Turn::Over(_)) => return None,
+                Some(Turn::Silence) => return Some(Ok(Bytes::from_static(b": still here\n\n"))),
+                Some(Turn::News) => {}
+                None => {
+                    if let Some(text) = self.read().await.transpose() {
+                        return Some(text);
                     }
-                    Err(error) => return Some(Err(error)),
                 }
             }
-            let shutdown = self.shutdown.clone();
-            tokio::select! {
-                () = shutdown.cancelled() => return None,
-                grown = timeout(KEEP_ALIVE, self.head.changed()) => match grown {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return None,
-                    Err(_) => return Some(Ok(Bytes::from_static(b": still here\n\n"))),
-                },
-            }
         }
+    }
+
+    /// The next actions; none where none of them is asked for.
+    async fn read(&mut self) -> Result<Option<Bytes>, LogError> {
+        let page = self.log.rows(self.query.after, STREAM_ROWS).await?;
+        self.query.after = self.query.after.max(page.through);
+        let rows = page.rows.iter().filter(|row| self.query.is_met(row, &self.state));
+        let text = rows.fold(String::new(), |text, row| text + &event(row));
+        Ok((!text.is_empty()).then(|| text.into()))
     }
 }

@@ -77,7 +77,7 @@ struct Session {
     pieces: Vec<u8>,
     is_closing: bool,
     /// Counts this socket for as long as it is open.
-    _seat: Seat,
+    seat: Seat,
 }
 
 type Context = WebsocketContext<Session>;
@@ -143,7 +143,7 @@ impl Session {
             is_working: false,
             pieces: Vec::new(),
             is_closing: false,
-            _seat: seat,
+            seat,
         }
     }
 
@@ -270,6 +270,9 @@ impl Session {
     }
 
     fn look(&mut self, ctx: &mut Context) {
+        if self.state.pressure.drops_readers() && self.seat.is_given_up(Instant::now()) {
+            return self.close(ctx, CloseCode::Again, "overloaded");
+        }
         let now = self.now();
         if self.node.next_at_ms().is_some_and(|at| at <= now.tick_ms) {
             let effects = self.node.on_time(now);

@@ -2,6 +2,7 @@
 //! allowed says what is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::Method;
 
@@ -110,6 +111,29 @@ async fn every_answer_of_every_address_to_every_method_has_the_headers() {
             assert_eq!((got.status, got.json()["code"].as_str()), (404, Some("not_found")), "{method} {uri}");
         }
     }
+}
+
+/// Streams have no end, and HEAD is answered with the end of a stream: it takes no seat and waits for nothing.
+#[actix_web::test]
+async fn streams_of_events_answer_head_at_once_with_the_headers_of_the_stream() {
+    let world = patient();
+    for uri in ["/api/v1/stream?topics=overview", "/api/v1/log/stream?after=0&type=a/*"] {
+        for method in METHODS.into_iter().filter(|method| *method != "GET") {
+            let asked = ask(&world, Method::from_bytes(method.as_bytes()).unwrap(), uri, &[]);
+            let got = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap();
+            assert_answer(&got, method, uri, "GET, HEAD, OPTIONS", 200);
+            if method == "HEAD" {
+                assert_eq!(
+                    (got.header("content-type"), got.header("cache-control")),
+                    ("text/event-stream", "no-store")
+                );
+                assert_eq!((got.header("x-accel-buffering"), got.body.len()), ("no", 0), "{uri}");
+            }
+        }
+    }
+    let got = ask(&world, Method::GET, "/api/v1/log/stream?after=5", &[("last-event-id", "-1")]).await;
+    assert_eq!((got.status, &got.json()["code"]), (400, &"bad_last_event_id".into()));
+    assert_eq!(got.json()["errors"][0]["pointer"], "header:Last-Event-ID");
 }
 
 #[actix_web::test]

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::error::{StoreError, shown, shown_text};
+use super::error::{StoreError, is_too_many_files, shown, shown_text};
 
 /// Name of the database.
 pub const DATABASE: &str = "mirrorwatch.db";
@@ -98,6 +98,7 @@ pub(super) fn refused(dir: &Path, error: io::Error) -> StoreError {
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull => {
                 StoreError::Create { path: shown(dir), source: error }
             }
+            _ if is_too_many_files(&error) => StoreError::TooManyFiles { path: shown(dir) },
             _ => StoreError::Io { path: shown(dir), doing: "cannot be used", source: error },
         };
     }

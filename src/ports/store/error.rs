@@ -3,6 +3,7 @@
 //! Every text names the directory or file, says why, and where there is one the way out. The classification tells the
 //! writer whether measuring goes on with saving paused (a full, read-only or failing disk).
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ use rusqlite::ErrorCode;
 
 /// Free space that a full disk is asked to have again.
 const WANTED_FREE_MB: u64 = 50;
+/// Files that the database opens: itself, its log and the index of that.
+const DATABASE_FILES: usize = 3;
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +108,12 @@ pub enum StoreError {
         /// What the database said.
         detail: String,
     },
+    /// The process, or the system, may open no more files: the disk is well.
+    #[error("state: {path}: too many open files; raise the limit (LimitNOFILE=16384)")]
+    TooManyFiles {
+        /// What was to be opened, or where.
+        path: String,
+    },
     /// Another program holds the database; trying again may succeed.
     #[error("state: {file}: locked by another program")]
     Busy {
@@ -151,6 +160,7 @@ impl StoreError {
             StoreError::NewerSchema { .. } => 65,
             StoreError::ImportFrom { .. } => 66,
             StoreError::Io { .. }
+            | StoreError::TooManyFiles { .. }
             | StoreError::DiskFull { .. }
             | StoreError::CommitIo { .. }
             | StoreError::Damaged { .. } => 74,
@@ -170,10 +180,16 @@ impl StoreError {
         matches!(self, StoreError::ReadOnly { .. })
     }
 
-    /// Whether the disk itself fails.
+    /// Whether the disk itself fails, or its files cannot be opened.
     #[must_use]
     pub const fn is_io(&self) -> bool {
-        matches!(self, StoreError::CommitIo { .. } | StoreError::Io { .. } | StoreError::Damaged { .. })
+        matches!(
+            self,
+            StoreError::CommitIo { .. }
+                | StoreError::Io { .. }
+                | StoreError::TooManyFiles { .. }
+                | StoreError::Damaged { .. }
+        )
     }
 
     /// Turns an error of the database into ours; `dir` holds the file.
@@ -183,6 +199,7 @@ impl StoreError {
                 StoreError::DiskFull { dir: shown(dir), free_kb: super::directory::free_kb(dir) }
             }
             Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { dir: shown(dir) },
+            Some(ErrorCode::CannotOpen) if is_short_of_files(dir) => StoreError::TooManyFiles { path: shown(dir) },
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
                 StoreError::CommitIo { detail: source.to_string() }
             }
@@ -204,9 +221,22 @@ impl StoreError {
                 StoreError::DiskFull { dir: shown(&dir), free_kb: super::directory::free_kb(&dir) }
             }
             io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly { dir: shown(&dir) },
+            _ if is_too_many_files(&source) => StoreError::TooManyFiles { path: shown(path) },
             _ => StoreError::Io { path: shown(path), doing, source },
         }
     }
+}
+
+/// Whether a file could not be opened because too many are open, of ours or of all.
+pub(super) fn is_too_many_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Whether the database could not open its files for want of them. It does not say why it cannot open one; its own files
+/// must not be tried, for closing one of them gives up its locks.
+fn is_short_of_files(dir: &Path) -> bool {
+    let opened: io::Result<Vec<File>> = (0..DATABASE_FILES).map(|_| File::open(dir)).collect();
+    opened.is_err_and(|error| is_too_many_files(&error))
 }
 
 /// A path as it is printed: control characters escaped, cut at 200 characters.

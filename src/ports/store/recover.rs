@@ -137,8 +137,13 @@ fn check(path: &Path) -> rusqlite::Result<Health> {
         return Ok(Health::Damaged(shown_text(&line)));
     }
     for table in SALVAGED.iter().filter(|table| table.since <= schema) {
-        if db.prepare(&format!("SELECT {}, {}, crc FROM {}", table.key, table.columns, table.name)).is_err() {
-            return Ok(Health::Damaged(format!("table {} is missing", table.name)));
+        let select = format!("SELECT {}, {}, crc FROM {}", table.key, table.columns, table.name);
+        match db.prepare(&select).map(drop) {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown) => {
+                return Ok(Health::Damaged(format!("table {} is missing", table.name)));
+            }
+            // What cannot be read just now is not missing.
+            other => other?,
         }
     }
     Ok(Health::Sound)

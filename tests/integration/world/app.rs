@@ -9,11 +9,13 @@ use mirrorwatch::ports::dial::{DialOptions, TcpDialer};
 use mirrorwatch::ports::export::{ExportOptions, HttpExport};
 use mirrorwatch::ports::fail_point::FailPoints;
 use mirrorwatch::ports::memory::Memory;
+use mirrorwatch::ports::notify::Supervisor;
 use mirrorwatch::ports::probe::TcpProbe;
 use mirrorwatch::ports::resolve::{DnsResolver, Resolve};
 use mirrorwatch::ports::tls::{Tls, TlsRoots};
 use mirrorwatch::recompute::CaptureSource;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -60,6 +62,11 @@ fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Outside {
 impl Running {
     /// Starts it and waits until it listens.
     pub async fn start(config: Config) -> Running {
+        Running::start_supervised(config, None).await
+    }
+
+    /// The same with a supervisor that is told how it is.
+    pub async fn start_supervised(config: Config, supervisor: Option<Supervisor>) -> Running {
         let (told, address) = oneshot::channel();
         let (stop, stopping) = oneshot::channel::<()>();
         let work = async move {
@@ -68,6 +75,7 @@ impl Running {
             let fail = outside.fail.clone();
             let app = App::start(&config, opened, outside).await.unwrap();
             let pictures: Arc<dyn CaptureSource<Picture>> = Arc::new(app.pictures().clone());
+            let _fed = supervisor.map(|supervisor| app.feed(Rc::new(supervisor)));
             let _ = told.send((app.address, pictures, app.auditing().clone(), fail));
             // A test that fails drops the other end, which ends the program too.
             let _ = stopping.await;

@@ -1,5 +1,6 @@
 //! The program as a process of its own, for what only a process can show: signals, kills, exit codes.
 
+use super::stalls::Stalls;
 use mirrorwatch::config::Config;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
@@ -13,6 +14,8 @@ use tokio::time::{Instant, sleep};
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Longest wait for the line that says where the page is.
 const START_WITHIN: Duration = Duration::from_secs(20);
+/// Longest wait for its end, whatever the machine does.
+const END_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running process; it is killed when this is dropped.
 pub struct Process {
@@ -98,7 +101,7 @@ impl Process {
         }
     }
 
-    /// The same for what may end before it has said anything; the child then.
+    /// The same for what may end, or hang, before it has said anything; the child then.
     pub async fn try_spawn(mut command: Command) -> Result<Process, Child> {
         // What the allocator keeps for later is no memory that the program needs.
         command.env("MIMALLOC_PURGE_DELAY", "0");
@@ -149,13 +152,16 @@ impl Process {
         assert!(Command::new("sh").args(["-c", &signal]).status().unwrap().success());
     }
 
-    /// Its exit code; none when it has not ended `within`.
+    /// Its exit code; none when it has not ended `within`, not counting what the machine made it wait.
     pub async fn exit_code(&mut self, within: Duration) -> Option<i32> {
-        let deadline = Instant::now() + within;
-        while Instant::now() < deadline {
+        let (begun, stalls, waited_before_ms) = (Instant::now(), Stalls::watch(), self.waited_ms());
+        let (mut stalled_ms, mut waited_ms) = (0, 0);
+        while begun.elapsed() < (within + Duration::from_millis(stalled_ms + waited_ms)).min(END_WITHIN) {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
+            stalled_ms += stalls.take_ms();
+            waited_ms = self.waited_ms().saturating_sub(waited_before_ms).max(waited_ms);
             sleep(LOOK_EVERY).await;
         }
         None

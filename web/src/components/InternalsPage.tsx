@@ -128,7 +128,7 @@ function Fact({ name, value }: { name: string; value: unknown }) {
     <>
       <dt>{format.visible(words(name))}</dt>
       <dd data-internal={name}>
-        {typeof value === "number" ? format.count(value) : format.visible(String(value))}
+        {typeof value === "number" ? format.exact(value) : format.visible(String(value))}
       </dd>
     </>
   );

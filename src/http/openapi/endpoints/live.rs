@@ -67,7 +67,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         events("/api/v1/log/stream", "log_stream", "The same as server-sent events, whose ids are the numbers")
             .with(after())
             .with(kind())
-            .problem(400, &["bad_after", "bad_type"])
+            .problem(400, &["bad_after", "bad_last_event_id", "bad_type"])
             .problem(404, &["not_found"])
             .tag("nodes"),
         socket("/api/v1/sync", "sync", "The same over the Logux protocol")

@@ -44,7 +44,7 @@ pub struct ProblemDetails {
 /// One wrong part of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WrongPart {
-    /// `query:NAME` or `path:NAME`.
+    /// `query:NAME`, `path:NAME` or `header:NAME`.
     #[schema(example = "query:window")]
     pub pointer: String,
     /// What is wrong there.

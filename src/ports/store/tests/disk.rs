@@ -1,6 +1,7 @@
 //! A disk that is full or may not be written, a second instance, and who may read the files.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,12 +32,20 @@ impl Drop for Mounted {
     }
 }
 
+/// Says that a test cannot run here for lack of `what`, past the harness, which keeps what is printed to itself. Under CI that
+/// is a failure, but for what the CI script found that the machine does not allow.
+fn skip(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {what}: {why}");
+    let allowed = std::env::var("MIRRORWATCH_MAY_SKIP").unwrap_or_default();
+    let may_skip = std::env::var_os("CI").is_none() || allowed.split_whitespace().any(|allowed| allowed == what);
+    assert!(may_skip, "this must run here: {what}: {why}");
+}
+
 #[test]
 fn a_full_disk_loses_nothing_and_is_survived() {
     let root = tempfile::tempdir().unwrap();
     let Some(_mounted) = Mounted::tmpfs(root.path(), "3m") else {
-        println!("skipped: no file system can be mounted here");
-        return;
+        return skip("mount", "no file system can be mounted; it takes root");
     };
     let dir = root.path().join("data");
     let (mut store, _) = open(&dir);
@@ -74,16 +83,14 @@ fn a_full_disk_loses_nothing_and_is_survived() {
 fn a_read_only_file_system_is_named() {
     let root = tempfile::tempdir().unwrap();
     let Some(mounted) = Mounted::tmpfs(root.path(), "8m") else {
-        println!("skipped: no file system can be mounted here");
-        return;
+        return skip("mount", "no file system can be mounted; it takes root");
     };
     let dir = root.path().join("data");
     let (mut store, _) = open(&dir);
     store.commit(&commit(1)).unwrap();
     Box::new(store).close().unwrap();
     if !mounted.read_only(true) {
-        println!("skipped: the file system cannot be made read-only");
-        return;
+        return skip("mount", "the file system cannot be made read-only");
     }
     let error = SqliteStore::open(&dir, OpenOptions::at(NOW_MS)).unwrap_err();
     assert_eq!(error.exit_code(), 73, "{error}");
@@ -104,8 +111,7 @@ fn a_directory_of_someone_else_is_refused() {
     mode.set_readonly(true);
     fs::set_permissions(&dir, mode).unwrap();
     if fs::File::create(dir.join("probe")).is_ok() {
-        println!("skipped: the superuser may write anywhere");
-        return;
+        return skip("ordinary-user", "the superuser may write anywhere");
     }
     for target in [dir.clone(), dir.join("below")] {
         let error = SqliteStore::open(&target, OpenOptions::at(NOW_MS)).unwrap_err();
