@@ -172,10 +172,10 @@ pub(super) fn disposition(own: &str, made_at_ms: i64, form: Form) -> HeaderValue
     let pairs = url::form_urlencoded::parse(query.as_bytes());
     let values = pairs.filter(|(name, _)| NAMED.contains(&name.as_ref())).map(|(_, value)| value.into_owned());
     let mut name = format!("mirrorwatch-{path}");
-    values.for_each(|value| {
+    for value in values {
         name.push('-');
         name.push_str(&value);
-    });
+    }
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
     let name: String = name.chars().map(plain).take(NAME_BYTES_MAX).collect();
     // `2026-11-21T17:48:49.123Z` in the basic form, which every file system takes.

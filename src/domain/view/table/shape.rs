@@ -75,6 +75,11 @@ fn flatten(path: &str, value: &Value, row: &mut Row) {
     }
 }
 
+/// A row whose columns stand below a path.
+fn under(path: &str, row: Row) -> Row {
+    row.into_iter().map(|(name, value)| (join(path, &name), value)).collect()
+}
+
 /// Each row with all that stands above it; what stands above alone where there is no row.
 fn below(above: &Row, rows: Vec<Row>) -> Vec<Row> {
     if rows.is_empty() {
@@ -107,13 +112,11 @@ fn overview(data: &Value) -> Vec<Row> {
 
 fn misses(data: &Value) -> Vec<Row> {
     let of_did = |did: &Value| {
-        let mut above = Row::new();
-        without(did, "ops").into_iter().for_each(|(name, value)| drop(above.insert(join("did", &name), value)));
+        let above = under("did", without(did, "ops"));
         below(&above, list(did, "ops").map(flat).collect())
     };
     let of_mirror = |mirror: &Value| {
-        let mut above = Row::new();
-        without(mirror, "dids").into_iter().for_each(|(name, value)| drop(above.insert(join("mirror", &name), value)));
+        let above = under("mirror", without(mirror, "dids"));
         below(&above, list(mirror, "dids").flat_map(of_did).collect())
     };
     list(data, "mirrors").flat_map(of_mirror).collect()
