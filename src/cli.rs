@@ -3,6 +3,7 @@
 //! This reads arguments and nothing else. Values that are also keys of the configuration are passed on as they are and
 //! checked there, so that there is one place that knows what is right.
 
+pub mod events;
 pub mod exit;
 pub mod hosts;
 mod usage;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, DEFAULT_FILE, FileChoice, Inputs};
+pub use events::Report;
 pub use hosts::{Check, Diff};
 pub use usage::UsageError;
 
@@ -52,6 +54,8 @@ pub enum Command {
     Print(Printed),
     /// Print a new token and its hash.
     Token,
+    /// Report an event to an observer.
+    Report(Box<Report>),
 }
 
 /// A file that the program carries.
@@ -104,7 +108,9 @@ impl Cli {
     /// because its sources are its own, and neither do commands that are told all their hosts.
     pub fn inputs(&self, environment: Vec<(OsString, OsString)>) -> Inputs {
         let file = match (&self.command, &self.config_file) {
-            (Command::Demo(_) | Command::Diff(_) | Command::Print(_) | Command::Token, _) => FileChoice::None,
+            (Command::Demo(_) | Command::Diff(_) | Command::Print(_) | Command::Token | Command::Report(_), _) => {
+                FileChoice::None
+            }
             (Command::Check(check), None) if check.primary.is_some() => FileChoice::None,
             (_, Some(file)) => FileChoice::Given(file.clone()),
             (_, None) => FileChoice::IfThere(PathBuf::from(DEFAULT_FILE)),
@@ -144,6 +150,8 @@ Examples:
   mirrorwatch check plc.wtf           look at one host, once
   mirrorwatch print unit              a unit for systemd
   mirrorwatch token                   let another node in
+  mirrorwatch report --to http://127.0.0.1:12345 --sender paris-1 Event_NodeStarted up
+                                      tell an observer what a node does
   mirrorwatch diff --a plc.directory --b plc.wtf --from 2d
                                       compare two logs, operation by operation
 
@@ -222,6 +230,8 @@ enum Sub {
     },
     /// Make a token for another node: the token for its user, the hash for nodes.tokens of this one
     Token,
+    /// Report an event of a node to an observer, again and again until that has it on disk
+    Report(events::ReportArguments),
 }
 
 impl Arguments {
@@ -232,6 +242,7 @@ impl Arguments {
             Some(Sub::CheckConfig) => Command::CheckConfig,
             Some(Sub::Print { what }) => Command::Print(what),
             Some(Sub::Token) => Command::Token,
+            Some(Sub::Report(arguments)) => Command::Report(Box::new(arguments.checked()?)),
             Some(Sub::Import { dir }) => Command::Import { dir },
             Some(Sub::Diff(_)) if config.is_some() => {
                 return Err(UsageError::new(

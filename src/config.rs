@@ -33,7 +33,7 @@ use std::path::PathBuf;
 pub use address::in_words_of_the_command_line;
 pub use analytics::{Analytics, RECOMPUTERS};
 pub use audit::Audit;
-pub use http::Http;
+pub use http::{Http, secret_in};
 pub use judging::Judging;
 pub use layers::{FILE_BYTES_MAX, FileChoice, Inputs};
 pub use limits::Limits;

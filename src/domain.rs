@@ -23,6 +23,7 @@ pub mod link;
 pub mod look_out;
 pub mod mempool;
 pub mod mirror_state;
+pub mod node_event;
 pub mod numbering;
 pub mod op;
 pub mod poll;

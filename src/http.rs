@@ -25,6 +25,7 @@ mod live;
 mod llms;
 pub mod metrics;
 mod negotiate;
+mod node_events;
 mod nodes;
 pub mod openapi;
 pub mod ops_query;
@@ -43,6 +44,7 @@ mod timings;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -99,7 +101,32 @@ pub fn server(
     listener: TcpListener,
     state: &web::Data<HttpState>,
 ) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
-    let workers = state.options.workers.max(1);
+    serve(listener, state, state.options.workers.max(1), app)
+}
+
+/// The server that takes in what nodes report of themselves, likewise.
+///
+/// # Errors
+/// What the system says about the socket.
+pub fn events_server(
+    listener: TcpListener,
+    state: &web::Data<HttpState>,
+) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
+    let is_local = listener.local_addr()?.ip().is_loopback();
+    let events = Arc::new(node_events::Listener::new(state, is_local));
+    serve(listener, state, 1, move |_| node_events::app(&events))
+}
+
+fn serve<S, F>(
+    listener: TcpListener,
+    state: &web::Data<HttpState>,
+    workers: usize,
+    app: F,
+) -> io::Result<impl Future<Output = io::Result<()>> + use<S, F>>
+where
+    F: Fn(&web::Data<HttpState>) -> App<S> + Clone + Send + 'static,
+    S: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + 'static,
+{
     let wanted = state.options.live_sockets_max.saturating_add(PLAIN_CONNECTIONS_MAX);
     let connections_max = state.options.connections_max.map_or(wanted, |most| most.min(wanted));
     let builder = Server::build()
@@ -111,18 +138,23 @@ pub fn server(
     let shared = state.clone();
     let server = builder.listen("http", listener, move || {
         let state = shared.clone();
-        fn_service(move |stream: TcpStream| ready(Ok(admit(stream, &state)))).and_then(protocol(&shared))
+        fn_service(move |stream: TcpStream| ready(Ok(admit(stream, &state)))).and_then(protocol(&shared, app(&shared)))
     })?;
     Ok(run_until(server.run(), state.shutdown.clone()))
 }
 
 /// HTTP/1.1 on connections behind their doors.
-fn protocol<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+fn protocol<T, S>(
     state: &web::Data<HttpState>,
+    app: App<S>,
 ) -> impl ServiceFactory<(Door<T>, Option<SocketAddr>), Config = (), Response = (), Error = DispatchError, InitError = ()>
-+ use<T> {
++ use<T, S>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + 'static,
+{
     let (shutdown, outer) = (state.shutdown.clone(), state.clone());
-    let answered = apply_fn_factory(map_config(app(state), |()| AppConfig::default()), move |request, service: &_| {
+    let answered = apply_fn_factory(map_config(app, |()| AppConfig::default()), move |request, service: &_| {
         panics::caught(&outer, request, service)
     });
     HttpService::build()

@@ -26,6 +26,9 @@ fn start(cli: &Cli) -> u8 {
     if cli.command == Command::Token {
         return show(&app::token());
     }
+    if let Command::Report(report) = &cli.command {
+        return app::report(report);
+    }
     let Loaded { config, .. } = match config::load(&cli.inputs(std::env::vars_os().collect())) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
@@ -43,7 +46,7 @@ fn start(cli: &Cli) -> u8 {
         Err(error) => return fail(&format!("mirrorwatch: log: {error}"), exit::SOFTWARE),
     };
     match &cli.command {
-        Command::Run | Command::CheckConfig | Command::Print(_) | Command::Token => {
+        Command::Run | Command::CheckConfig | Command::Print(_) | Command::Token | Command::Report(_) => {
             let inputs = cli.inputs(std::env::vars_os().collect());
             app::run(config, app::Reload { inputs, log })
         }

@@ -1,13 +1,15 @@
 //! This node among others: its log, who may come in, and what it tells once a minute.
 
 use super::settings::log_horizon;
-use crate::config::{Config, NodeRole, Nodes};
-use crate::http::{Guest, NodesDoor};
+use super::start_error::StartError;
+use crate::config::{Config, NodeRole, NodeToken, Nodes};
+use crate::http::{Guest, HttpState, NodesDoor};
 use crate::logux::Json;
 use crate::logux::kinds::OVERVIEW;
 use crate::ports::log_book::{LogBook, LogError};
 use crate::ports::store::SharedStore;
 use crate::publish::{Pages, UtcNow};
+use actix_web::web;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -43,16 +45,26 @@ pub(super) fn log_book(config: &Config, store: &SharedStore, now: &UtcNow) -> Re
 /// Says what of the configuration has no effect in this version.
 pub(super) fn warn_of_missing(config: &Config) {
     let Some(nodes) = &config.nodes else { return };
-    for (key, is_given) in [("nodes.peers", !nodes.peers.is_empty()), ("nodes.events", nodes.events.is_some())] {
-        if is_given {
-            tracing::warn!("{key} is checked and has no effect in this version: nodes connect to this one");
-        }
+    if !nodes.peers.is_empty() {
+        tracing::warn!("nodes.peers is checked and has no effect in this version: nodes connect to this one");
     }
+}
+
+/// Where nodes report what they do; none where that is not asked for.
+pub(super) fn events_server(
+    config: &Config,
+    state: &web::Data<HttpState>,
+) -> Result<Option<impl Future<Output = std::io::Result<()>> + use<>>, StartError> {
+    let Some(address) = config.nodes.as_ref().and_then(|nodes| nodes.events) else { return Ok(None) };
+    let listener = crate::http::bind(address).map_err(|e| StartError::Listen("nodes.events.listen", address, e))?;
+    let address = listener.local_addr().map_err(StartError::Server)?;
+    tracing::info!(%address, "events of nodes are taken in");
+    crate::http::events_server(listener, state).map(Some).map_err(StartError::Server)
 }
 
 /// What the server needs to let other nodes in.
 pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
-    let known = nodes.clone();
+    let (known, holders) = (nodes.clone(), nodes.clone());
     NodesDoor {
         node_id: nodes.id.clone(),
         subprotocol: nodes.subprotocol,
@@ -61,27 +73,27 @@ pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
         log,
         public: Guest { readable: nodes.readable.clone(), writable: Vec::new() },
         admit: Arc::new(move |user, token| admitted(&known, user, token)),
+        holders: Arc::new(move |token| holders_of(&holders, token)),
     }
 }
 
-/// What whoever brings `token` as `user` may do. Every token is compared, so that the time tells nothing.
+/// What whoever brings `token` as `user` may do.
 fn admitted(nodes: &Nodes, user: &str, token: &str) -> Option<Guest> {
+    holders_of(nodes, token).into_iter().filter(|holder| holder.0 == user).map(|holder| holder.1).next_back()
+}
+
+/// Whom `token` lets in. Every token is compared, so that the time tells nothing.
+fn holders_of(nodes: &Nodes, token: &str) -> Vec<(String, Guest)> {
     let token = token.as_bytes();
     let digest = Sha256::digest(token.get(..TOKEN_BYTES_MAX).unwrap_or(token));
-    let mut role = None;
-    for known in &nodes.tokens {
-        // Hashes first: who knows no token learns nothing of users either.
-        let is_same = bool::from(digest.as_slice().ct_eq(&known.sha256));
-        if is_same && known.user == user {
-            role = Some(known.role);
-        }
-    }
     let every = || vec!["*".to_owned()];
-    Some(match role? {
+    let guest = |role| match role {
         NodeRole::Reader => Guest { readable: nodes.readable.clone(), writable: Vec::new() },
         NodeRole::Node => Guest { readable: every(), writable: nodes.writable.clone() },
         NodeRole::Admin => Guest { readable: every(), writable: every() },
-    })
+    };
+    let is_same = |known: &&NodeToken| bool::from(digest.as_slice().ct_eq(&known.sha256));
+    nodes.tokens.iter().filter(is_same).map(|known| (known.user.clone(), guest(known.role))).collect()
 }
 
 /// Tells other nodes once a minute how everything stands here, until `stop`.
@@ -118,7 +130,6 @@ fn overview(data: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::NodeToken;
 
     #[test]
     fn a_token_lets_in_its_own_user_alone() {

@@ -104,14 +104,20 @@ impl App {
         driver.prime().await.map_err(|e| StartError::Prime(e.to_string()))?;
         driver.start();
 
-        let listener = crate::http::bind(config.listen).map_err(|e| StartError::Listen(config.listen, e))?;
+        let listener = crate::http::bind(config.listen).map_err(|e| StartError::Listen("listen", config.listen, e))?;
         let address = listener.local_addr().map_err(StartError::Server)?;
         let (shutdown, is_ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
         let present: Present = Arc::new(Mutex::new(Some(assembled)));
         let reprobe = reprobing(&present);
         let state = http_state(&lasting, (&doors, reprobe), &pages, snapshot_id, &shutdown, &is_ready);
         let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
-        let server = actix_rt::spawn(server);
+        let events = nodes::events_server(config, &state)?;
+        let server = actix_rt::spawn(async move {
+            match events {
+                Some(events) => futures_util::future::try_join(server, events).await.map(|_| ()),
+                None => server.await,
+            }
+        });
         let clock = Arc::clone(&lasting.clock);
         let vitals = lasting.vitals.clone();
         let stop = CancellationToken::new();

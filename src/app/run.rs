@@ -126,29 +126,29 @@ pub(super) async fn started(config: &Config) -> Result<App, u8> {
             say(&format!("mirrorwatch: http://{}/", app.address));
             Ok(app)
         }
-        Err(StartError::Listen(address, e)) => Err(listen_failed(address, &e)),
+        Err(StartError::Listen(key, address, e)) => Err(listen_failed(key, address, &e)),
         Err(e) => Err(fail(&e, exit::SOFTWARE)),
     }
 }
 
-fn listen_failed(address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
+fn listen_failed(key: &str, address: std::net::SocketAddr, e: &std::io::Error) -> u8 {
     match e.kind() {
         std::io::ErrorKind::AddrInUse => fail(
             &match port_holder::holder(address) {
                 Some(holder) => {
-                    format!("mirrorwatch: listen: {address}: address in use (by {holder}); stop it or set listen")
+                    format!("mirrorwatch: {key}: {address}: address in use (by {holder}); stop it or set {key}")
                 }
                 None => {
-                    format!("mirrorwatch: listen: {address}: address in use; stop what listens there or set listen")
+                    format!("mirrorwatch: {key}: {address}: address in use; stop what listens there or set {key}")
                 }
             },
             exit::UNAVAILABLE,
         ),
         std::io::ErrorKind::PermissionDenied => fail(
-            &format!("mirrorwatch: listen: {address}: permission denied; use a port ≥ 1024 or a proxy"),
+            &format!("mirrorwatch: {key}: {address}: permission denied; use a port ≥ 1024 or a proxy"),
             exit::NO_PERMISSION,
         ),
-        _ => fail(&format!("mirrorwatch: listen: {address}: {e}"), exit::UNAVAILABLE),
+        _ => fail(&format!("mirrorwatch: {key}: {address}: {e}"), exit::UNAVAILABLE),
     }
 }
 

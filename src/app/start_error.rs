@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 /// Why it did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address to listen on.
-    #[error("mirrorwatch: listen: {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
+    /// The key of the configuration, and the address that it says.
+    #[error("mirrorwatch: {0}: {1}: {2}")]
+    Listen(&'static str, SocketAddr, std::io::Error),
     /// The first computation of the pages.
     #[error("mirrorwatch: {0}")]
     Prime(String),

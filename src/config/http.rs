@@ -148,7 +148,10 @@ fn token_digest(file: &str) -> Result<[u8; 32], String> {
 }
 
 /// The token in `file`, whose last line break does not count. The messages never repeat the token.
-pub(super) fn secret_in(file: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong with the file, and how to mend it.
+pub fn secret_in(file: &str) -> Result<String, String> {
     // Not every mistake has a path in it: the token itself may have been given instead.
     let shown = if file.contains('/') { file } else { "the file" };
     let hint = "give the path of a file that holds 32 characters or more";

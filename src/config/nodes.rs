@@ -128,6 +128,10 @@ impl Nodes {
             events: read_events(r),
         };
         if is_given {
+            if let Some(listen) = nodes.events.filter(|listen| !listen.ip().is_loopback() && nodes.tokens.is_empty()) {
+                let why = format!("{listen} can be reached from elsewhere, and nodes.tokens lets nobody in");
+                r.problem("nodes.events.listen", format!("{why}; use 127.0.0.1, or add a token"));
+            }
             return Some(nodes);
         }
         // Of null nobody expects keys.

@@ -203,6 +203,10 @@ fn every_mistake_about_nodes_gets_its_line() {
             node("\"events\":{\"listen\":\"x\"}"),
             "config.json:1: nodes.events.listen: expected \"ADDRESS:PORT\", as \"127.0.0.1:12345\"; got \"x\"",
         ),
+        (
+            node("\"events\":{\"listen\":\"0.0.0.0:12345\"}"),
+            "config.json:1: nodes.events.listen: 0.0.0.0:12345 can be reached from elsewhere, and nodes.tokens lets nobody in; use 127.0.0.1, or add a token",
+        ),
     ];
     for (text, expected) in rows {
         assert_eq!(complaints(&text).join("\n"), expected, "{text}");

@@ -37,7 +37,7 @@ static ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("Accept, Content-
 static HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
 /// Headers of every answer that do not depend on the request.
-fn fixed_headers() -> [(HeaderName, HeaderValue); 5] {
+pub(super) fn fixed_headers() -> [(HeaderName, HeaderValue); 5] {
     [
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -135,7 +135,7 @@ fn check_host(allowed: &[String], headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// `host` of `host:port`; brackets of an IPv6 address stay.
-fn without_port(host: &str) -> &str {
+pub(super) fn without_port(host: &str) -> &str {
     host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(name, _)| name)
 }
 

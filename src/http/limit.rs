@@ -1,5 +1,6 @@
 //! One token bucket per client, for what costs work: details and new sockets. Ready pages are never limited.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +38,8 @@ pub struct ClientLimit {
     /// Seconds until an empty bucket is full.
     full_again_s: u64,
     exempt_loopback: bool,
+    /// Makes keys of names.
+    hasher: RandomState,
     /// Requests that came while there were too many clients.
     crowded: AtomicUsize,
 }
@@ -61,6 +64,7 @@ impl ClientLimit {
             burst,
             full_again_s: u64::from(burst.get().div_ceil(per_second.get()).max(1)),
             exempt_loopback,
+            hasher: RandomState::new(),
             crowded: AtomicUsize::new(0),
         }
     }
@@ -93,11 +97,23 @@ impl ClientLimit {
         if self.is_exempt(client) {
             return Ok(());
         }
+        self.take_key(limit_key(client))
+    }
+
+    /// Takes one token of the bucket of whoever has this name.
+    ///
+    /// # Errors
+    /// As [`ClientLimit::take`].
+    pub fn take_of(&self, name: &str) -> Result<(), Problem> {
+        self.take_key(u128::from(self.hasher.hash_one(name)))
+    }
+
+    fn take_key(&self, key: u128) -> Result<(), Problem> {
         if self.buckets.len() >= CLIENTS_MAX && self.crowded.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY)
         {
             self.buckets.retain_recent();
         }
-        let key = if self.buckets.len() >= CLIENTS_MAX { OVERFLOW_KEY } else { limit_key(client) };
+        let key = if self.buckets.len() >= CLIENTS_MAX { OVERFLOW_KEY } else { key };
         self.buckets.check_key(&key).map_err(|not_until| self.refusal(not_until.wait_time_from(self.clock.now())))
     }
 

@@ -46,6 +46,9 @@ impl Guest {
 /// Says what whoever brings this token as this user may do; `None` lets nobody in.
 pub type Admit = Arc<dyn Fn(&str, &str) -> Option<Guest> + Send + Sync>;
 
+/// Says whom this token lets in, and what each may do.
+pub type Holders = Arc<dyn Fn(&str) -> Vec<(String, Guest)> + Send + Sync>;
+
 /// What the server needs to let other nodes in.
 pub struct NodesDoor {
     /// Our name.
@@ -60,6 +63,8 @@ pub struct NodesDoor {
     pub log: LogBook,
     /// Who may do what.
     pub admit: Admit,
+    /// The same of a token alone.
+    pub holders: Holders,
     /// What everyone may read.
     pub public: Guest,
 }

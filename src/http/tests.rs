@@ -6,7 +6,7 @@ mod openapi;
 mod recheck;
 mod wire;
 mod words;
-mod world;
+pub(super) mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

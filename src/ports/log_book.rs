@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
 use super::store::{LogPage, LogRow, SharedStore, Store, StoreError};
+use crate::domain::node_event::{self, NodeEvent};
 use crate::logux::{ActionId, Entry, Json, Page};
 
 /// Bytes of actions that one page has at most, unless a single one is larger.
@@ -18,6 +19,9 @@ const PAGE_BYTES_MAX: usize = 256 * 1024;
 const OWN: &str = "[\"own\"]";
 /// Why an action of another node is kept.
 const RECEIVED: &str = "[\"received\"]";
+
+/// Why an event of a node is kept.
+const REPORTED: &str = "[\"reported\"]";
 
 /// Actions of a kind that were made before this are not taken in any more, UTC milliseconds.
 pub type Horizon = Arc<dyn Fn(&str) -> Option<i64> + Send + Sync>;
@@ -106,6 +110,24 @@ impl LogBook {
         }
     }
 
+    /// An event that a node reported of itself, taken in at `utc_ms`.
+    #[must_use]
+    pub fn reported(event: &NodeEvent, utc_ms: i64) -> LogRow {
+        let (ms, counter) = event.id();
+        LogRow {
+            added: 0,
+            ms,
+            node: node_event::ID_NODE.to_owned(),
+            counter,
+            time_ms: utc_ms,
+            kind: node_event::KIND.to_owned(),
+            subprotocol: None,
+            source: None,
+            reasons: REPORTED.to_owned(),
+            action: event.action().to_string(),
+        }
+    }
+
     /// Takes note that someone appended to `store`.
     pub fn look(&self, store: &mut dyn Store) {
         if let Ok((head, _)) = store.log_end(&self.node_id) {
@@ -159,6 +181,14 @@ impl LogBook {
     /// When they cannot be read.
     pub async fn rows(&self, after: i64, limit: usize) -> Result<LogPage, LogError> {
         self.on_store(move |store| store.log_page(after, limit, PAGE_BYTES_MAX)).await
+    }
+
+    /// The newest rows of a kind, by number.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn newest(&self, kind: &'static str, limit: usize) -> Result<Vec<LogRow>, LogError> {
+        self.on_store(move |store| store.log_newest(kind, limit)).await
     }
 
     async fn on_store<T: Send + 'static>(

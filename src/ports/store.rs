@@ -350,6 +350,12 @@ pub trait Store: Send {
     /// When the file cannot be read.
     fn log_page(&mut self, after: i64, limit: usize, bytes_max: usize) -> Result<LogPage, StoreError>;
 
+    /// The newest `limit` actions of a kind, by number.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn log_newest(&mut self, kind: &str, limit: usize) -> Result<Vec<LogRow>, StoreError>;
+
     /// The last number given in the log, and the largest time in an id of `node`.
     ///
     /// # Errors

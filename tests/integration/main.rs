@@ -32,6 +32,7 @@ mod log;
 mod logux;
 mod metrics;
 mod mirrors;
+mod node_events;
 mod openapi;
 mod panics;
 mod primary;

@@ -62,6 +62,10 @@ impl Store for Shared {
         self.0.lock().unwrap().log_page(after, limit, bytes_max)
     }
 
+    fn log_newest(&mut self, kind: &str, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.0.lock().unwrap().log_newest(kind, limit)
+    }
+
     fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
         self.0.lock().unwrap().log_end(node)
     }

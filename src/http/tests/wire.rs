@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::world::{World, publish, world, world_with};
 use crate::http::door::{BEHIND_MAX, Door, HEAD_TIMEOUT, STALL_MAX};
 use crate::http::head::{FIELDS_MAX, HEAD_BYTES_MAX, Refusal, URI_BYTES_MAX};
-use crate::http::{HttpOptions, KEEP_ALIVE, protocol};
+use crate::http::{HttpOptions, KEEP_ALIVE, app, protocol};
 
 /// Bytes between the two ends: what the kernel's buffers are.
 const PIPE_BYTES: usize = 8 * 1024;
@@ -36,7 +36,7 @@ impl Wire {
         if world.is_real_time.replace(false) {
             tokio::time::pause();
         }
-        let service = protocol::<DuplexStream>(&world.state).new_service(()).await.unwrap();
+        let service = protocol::<DuplexStream, _>(&world.state, app(&world.state)).new_service(()).await.unwrap();
         // The server's own clock follows at its next tick.
         sleep(Duration::from_secs(1)).await;
         let (io, theirs) = duplex(PIPE_BYTES);

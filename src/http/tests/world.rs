@@ -124,6 +124,15 @@ fn nodes() -> NodesDoor {
         timeout: Duration::from_secs(20),
         log: LogBook::open(store, "me", Arc::new(|_| None)).unwrap(),
         admit: Arc::new(|_, _| None),
+        holders: Arc::new(|token| {
+            let all = || vec!["*".to_owned()];
+            let of = |user: &str, writable| (user.to_owned(), Guest { readable: all(), writable });
+            match token {
+                "token-a" => vec![of("a", all())],
+                "token-r" => vec![of("r", Vec::new())],
+                _ => Vec::new(),
+            }
+        }),
         public: Guest { readable: vec!["*".to_owned()], writable: Vec::new() },
     }
 }

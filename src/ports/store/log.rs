@@ -157,6 +157,21 @@ pub(super) fn page(db: &Connection, after: i64, limit: usize, bytes_max: usize) 
     Ok(page)
 }
 
+/// The newest `limit` rows of a kind, by number.
+pub(super) fn newest(db: &Connection, kind: &str, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
+    let sql = format!("SELECT added, {}, crc FROM log WHERE kind = ?1 ORDER BY time_ms DESC LIMIT ?2", LOG.columns);
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut found = statement.query(params![kind, limit as i64])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        if is_sound(row, 1, &LOG)? {
+            rows.push(log_row(row)?);
+        }
+    }
+    rows.sort_by_key(|row| row.added);
+    Ok(rows)
+}
+
 fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
     Ok(LogRow {
         added: row.get(1)?,

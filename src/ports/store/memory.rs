@@ -285,6 +285,10 @@ impl Store for MemoryStore {
         Ok(self.step(0)?.log.page(after, limit, bytes_max))
     }
 
+    fn log_newest(&mut self, kind: &str, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        Ok(self.step(0)?.log.newest(kind, limit))
+    }
+
     fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
         let kept = self.step(0)?;
         Ok((kept.log.head(), kept.log.last_ms_of(node)))

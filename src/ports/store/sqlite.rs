@@ -211,6 +211,10 @@ impl Store for SqliteStore {
         log::page(&self.db, after, limit, bytes_max).map_err(self.failed("reading the log"))
     }
 
+    fn log_newest(&mut self, kind: &str, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        log::newest(&self.db, kind, limit).map_err(self.failed("reading the log"))
+    }
+
     fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
         let end = log::head(&self.db).and_then(|head| Ok((head, log::last_ms_of(&self.db, node)?)));
         end.map_err(self.failed("reading the log"))

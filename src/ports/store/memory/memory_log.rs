@@ -45,6 +45,13 @@ impl MemoryLog {
         page
     }
 
+    pub(super) fn newest(&self, kind: &str, limit: usize) -> Vec<LogRow> {
+        let mut rows: Vec<LogRow> =
+            self.rows.values().rev().filter(|row| row.kind == kind).take(limit).cloned().collect();
+        rows.reverse();
+        rows
+    }
+
     pub(super) fn prune(&mut self, plan: &LogPrune) -> u64 {
         let before = self.rows.len();
         self.rows.retain(|_, row| {

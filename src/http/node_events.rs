@@ -1,0 +1,277 @@
+//! Events that nodes report of themselves, on a listener of their own: `POST /send` and `GET /messages` as gophy's monitoring
+//! has them, and a page on every other path.
+//!
+//! An event is acknowledged when it is on disk. Without a token only this machine is listened to; with one, its user and the
+//! sender must be the same.
+
+mod form;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{App, Error, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+
+use super::guard::{fixed_headers, without_port};
+use super::limit::ClientLimit;
+use super::nodes::Guest;
+use super::state::HttpState;
+use crate::domain::node_event::{self, NodeEvent};
+use crate::ports::log_book::LogBook;
+
+/// Events of a sender a second, steadily.
+const PER_SECOND: u32 = 50;
+/// The same, at once.
+const BURST: u32 = 500;
+/// Events that are shown at most: the newest.
+const SHOWN_MAX: usize = 1_000;
+/// When to try again what could not be kept, seconds.
+const RETRY_AFTER_S: u64 = 5;
+const TEXT: &str = "text/plain; charset=utf-8";
+/// What is answered when an event is on disk.
+const ACK: &str = "ACK";
+
+/// The newest events, as of a number of the log.
+struct Shown {
+    head: i64,
+    /// Each with its number.
+    events: Vec<(i64, NodeEvent)>,
+}
+
+/// What is answered to whoever reads.
+#[derive(serde::Serialize)]
+struct Messages<'a> {
+    messages: Vec<&'a NodeEvent>,
+}
+
+/// What the handlers know; one for all workers, for the rate is a sender's.
+pub(super) struct Listener {
+    state: web::Data<HttpState>,
+    /// Whether nobody but this machine reaches it.
+    is_local: bool,
+    senders: ClientLimit,
+    /// What was last shown: it is read again only when the log has grown.
+    shown: Mutex<Option<Arc<Shown>>>,
+}
+
+/// Something else than what was asked for: a status and a line for whoever asked.
+struct Refused(StatusCode, String);
+
+impl Refused {
+    fn respond(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.0);
+        match self.0 {
+            StatusCode::UNAUTHORIZED => {
+                response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                response.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                response.insert_header((header::ALLOW, HeaderValue::from_static("POST")));
+            }
+            _ => {}
+        }
+        response.content_type(TEXT).body(format!("{}\n", self.1))
+    }
+}
+
+impl Listener {
+    pub(super) fn new(state: &web::Data<HttpState>, is_local: bool) -> Listener {
+        Listener {
+            state: state.clone(),
+            is_local,
+            senders: ClientLimit::new(PER_SECOND, BURST, false),
+            shown: Mutex::new(None),
+        }
+    }
+
+    fn log(&self) -> Result<&LogBook, Refused> {
+        let nodes = self.state.nodes.as_ref();
+        nodes
+            .map(|nodes| &nodes.door.log)
+            .ok_or_else(|| Refused(StatusCode::NOT_FOUND, "there are no nodes".to_owned()))
+    }
+
+    /// Whom the token of a request lets in, and whether it brings one.
+    fn holders(&self, request: &HttpRequest) -> (bool, Vec<(String, Guest)>) {
+        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token =
+            given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let nodes = self.state.nodes.as_ref();
+        let holders =
+            token.zip(nodes).map(|((_, token), nodes)| (nodes.door.holders)(token.trim())).unwrap_or_default();
+        (given.is_some(), holders)
+    }
+
+    /// Lets in this machine, and whoever has a token; `is_right` looks at whom a token lets in.
+    fn admit(&self, request: &HttpRequest, is_right: impl Fn(&str, &Guest) -> bool) -> Result<(), Refused> {
+        let (is_given, holders) = self.holders(request);
+        let client: IpAddr = self.state.client(request);
+        if !is_given && self.is_local && client.to_canonical().is_loopback() {
+            return Ok(());
+        }
+        if holders.is_empty() {
+            return Err(Refused(StatusCode::UNAUTHORIZED, "send the token of nodes.tokens as a bearer".to_owned()));
+        }
+        let is_let_in = holders.iter().any(|(user, guest)| is_right(user, guest));
+        is_let_in.then_some(()).ok_or_else(|| {
+            Refused(
+                StatusCode::FORBIDDEN,
+                format!("the token is not the sender's, or may not do this ({})", node_event::KIND),
+            )
+        })
+    }
+
+    /// Refuses what a page of another site has its readers' browsers send, under whatever name it calls this machine.
+    fn check_site(&self, request: &HttpRequest) -> Result<(), Refused> {
+        let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+        if !matches!(site, None | Some(b"same-origin" | b"none")) {
+            return Err(Refused(StatusCode::FORBIDDEN, "not from a page of another site".to_owned()));
+        }
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+        let name = without_port(host);
+        let is_address =
+            name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || name == "localhost" || host.is_empty();
+        let is_known = self.state.options.allowed_hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if is_address || is_known || !self.is_local {
+            return Ok(());
+        }
+        Err(Refused(StatusCode::MISDIRECTED_REQUEST, "that host is not served here".to_owned()))
+    }
+
+    async fn send(&self, request: &HttpRequest, payload: web::Payload) -> Result<HttpResponse, Refused> {
+        if request.method() != Method::POST {
+            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "Invalid request method".to_owned()));
+        }
+        self.check_site(request)?;
+        let fields = form::fields(request, payload).await?;
+        let event = NodeEvent::new(fields).map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))?;
+        self.admit(request, |user, guest| user == event.sender && guest.may_write(node_event::KIND))?;
+        self.senders.take_of(&event.sender).map_err(|problem| Refused(problem.status, problem.detail))?;
+        let row = LogBook::reported(&event, self.state.now_ms());
+        self.log()?.append_rows(vec![row]).await.map_err(|error| unavailable(&error))?;
+        Ok(HttpResponse::Ok().content_type(TEXT).body(ACK))
+    }
+
+    /// The newest events, in the order of arrival.
+    async fn shown(&self) -> Result<Arc<Shown>, Refused> {
+        let log = self.log()?;
+        let head = *log.head().borrow();
+        let held = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(shown) = held.filter(|shown| shown.head == head) {
+            return Ok(shown);
+        }
+        let rows = log.newest(node_event::KIND, SHOWN_MAX).await.map_err(|error| unavailable(&error))?;
+        let events = rows.iter().filter_map(|row| Some((row.added, NodeEvent::of_action(&row.action)?))).collect();
+        let shown = Arc::new(Shown { head, events });
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shown));
+        Ok(shown)
+    }
+
+    async fn messages(&self, request: &HttpRequest) -> Result<HttpResponse, Refused> {
+        self.check_site(request)?;
+        self.admit(request, |_, guest| guest.may_read(node_event::KIND))?;
+        self.state.limit.take(self.state.client(request)).map_err(|problem| Refused(problem.status, problem.detail))?;
+        let (after, sender) = asked(request.query_string())?;
+        let shown = self.shown().await?;
+        let etag = format!("\"{}\"", shown.events.last().map_or(0, |(added, _)| *added));
+        let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or("");
+        if known.split(',').any(|known| known.trim() == etag) {
+            return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+        }
+        let is_asked_for = |(added, event): &&(i64, NodeEvent)| {
+            *added > after && sender.as_ref().is_none_or(|sender| *sender == event.sender)
+        };
+        let events: Vec<&NodeEvent> = shown.events.iter().filter(is_asked_for).map(|(_, event)| event).collect();
+        let body = serde_json::to_string(&Messages { messages: events }).unwrap_or_default();
+        let mut response = HttpResponse::Ok();
+        response.insert_header((header::ETAG, etag)).content_type("application/json");
+        Ok(response.body(as_go_writes_it(&body)))
+    }
+
+    async fn page(&self, request: &HttpRequest) -> Result<HttpResponse, Refused> {
+        self.check_site(request)?;
+        self.admit(request, |_, guest| guest.may_read(node_event::KIND))?;
+        let shown = self.shown().await?;
+        let events: Vec<NodeEvent> = shown.events.iter().map(|(_, event)| event.clone()).collect();
+        Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(node_event::document(&events)))
+    }
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> Refused {
+    tracing::warn!(%error, "events of nodes cannot be kept or read");
+    Refused(StatusCode::SERVICE_UNAVAILABLE, "it cannot be kept or read now; try again".to_owned())
+}
+
+/// `after` and `sender` of a query; what else there is is not looked at, as gophy does.
+fn asked(query: &str) -> Result<(i64, Option<String>), Refused> {
+    let (mut after, mut sender) = (0, None);
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "after" => {
+                let expected = || Refused(StatusCode::BAD_REQUEST, "after: expected the number in an ETag".to_owned());
+                after = value.parse().map_err(|_| expected())?;
+            }
+            "sender" => sender = Some(value.into_owned()),
+            _ => {}
+        }
+    }
+    Ok((after, sender))
+}
+
+/// Go's encoder writes what HTML would read as markup by number, and ends with a line feed.
+fn as_go_writes_it(json: &str) -> Bytes {
+    let mut text = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        match c {
+            '<' => text.push_str("\\u003c"),
+            '>' => text.push_str("\\u003e"),
+            '&' => text.push_str("\\u0026"),
+            '\u{2028}' => text.push_str("\\u2028"),
+            '\u{2029}' => text.push_str("\\u2029"),
+            c => text.push(c),
+        }
+    }
+    text.push('\n');
+    Bytes::from(text)
+}
+
+/// The addresses of the listener.
+pub(super) fn app(
+    listener: &Arc<Listener>,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + use<>,
+> {
+    let (send, messages, page) = (Arc::clone(listener), Arc::clone(listener), Arc::clone(listener));
+    App::new()
+        .service(web::resource("/send").to(move |request: HttpRequest, payload: web::Payload| {
+            let listener = Arc::clone(&send);
+            async move { listener.send(&request, payload).await.unwrap_or_else(|refused| refused.respond()) }
+        }))
+        .service(web::resource("/messages").to(move |request: HttpRequest| {
+            let listener = Arc::clone(&messages);
+            async move { listener.messages(&request).await.unwrap_or_else(|refused| refused.respond()) }
+        }))
+        .default_service(web::to(move |request: HttpRequest| {
+            let listener = Arc::clone(&page);
+            async move { listener.page(&request).await.unwrap_or_else(|refused| refused.respond()) }
+        }))
+        .wrap_fn(|request, service| {
+            let answer = service.call(request);
+            async move {
+                let mut response = answer.await?;
+                for (name, value) in fixed_headers() {
+                    response.headers_mut().insert(name, value);
+                }
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+                Ok(response)
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests;

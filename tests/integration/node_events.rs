@@ -1,0 +1,92 @@
+//! Events that nodes report, over real sockets: to the running program, by its own command, over a kill, and not twice.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use mirrorwatch::config::Config;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::world::process::{Process, run, write_config};
+use crate::world::test;
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The configuration of a node whose sources are away, and where it takes events in.
+fn config(dir: &Path) -> (PathBuf, String) {
+    let mut config = Config::for_testing(dir.join("data")).unwrap();
+    config.listen.set_port(0);
+    let file = write_config(dir, &config);
+    let mut value: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    value["nodes"] = json!({ "id": "paris-1", "events": { "listen": address } });
+    #[expect(clippy::disallowed_methods, reason = "scratch of a test")]
+    std::fs::write(&file, value.to_string()).unwrap();
+    (file, format!("http://{address}"))
+}
+
+async fn reported(to: &str, sender: &str, event: &str, message: &str) -> Output {
+    run(&["report", "--to", to, "--sender", sender, event, message]).await
+}
+
+async fn messages(to: &str) -> Vec<Value> {
+    let text = reqwest::get(format!("{to}/messages")).await.unwrap().text().await.unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["messages"].as_array().unwrap().clone()
+}
+
+#[test]
+fn what_a_node_reports_is_kept_once_and_over_a_kill() {
+    test(async {
+        let dir = TempDir::new().unwrap();
+        let (file, to) = config(dir.path());
+        let mut process = Process::start(&file).await;
+        let done = reported(&to, "paris-2", "Event_NodeStarted", "<b>up</b>").await;
+        assert!(done.status.success(), "{done:?}");
+        let form = "time=1700000000000000000&sender=b&eventtype=72&message=two";
+        let client = reqwest::Client::new();
+        for _ in 0..3 {
+            let sent = client.post(format!("{to}/send?{form}")).send().await.unwrap();
+            assert_eq!((sent.status().as_u16(), sent.text().await.unwrap()), (200, "ACK".to_owned()));
+        }
+        let before = messages(&to).await;
+        assert_eq!(before.len(), 2, "{before:?}");
+        assert_eq!((&before[0]["sender"], &before[0]["message"]), (&json!("paris-2"), &json!("<b>up</b>")));
+        process.kill();
+        process = Process::start(&file).await;
+        assert_eq!(messages(&to).await, before, "what was acknowledged outlasts a kill");
+        let log = reqwest::get(format!("http://{}/api/v1/log?type=node/*", process.address)).await.unwrap();
+        let log: Value = serde_json::from_str(&log.text().await.unwrap()).unwrap();
+        assert_eq!(log["data"]["actions"].as_array().unwrap().len(), 2, "{log}");
+        let page = reqwest::get(&to).await.unwrap().text().await.unwrap();
+        assert!(page.contains("Message: &lt;b&gt;up&lt;/b&gt;"), "{page}");
+    });
+}
+
+#[test]
+fn what_cannot_be_taken_ends_with_its_code() {
+    test(async {
+        let dir = TempDir::new().unwrap();
+        let (file, to) = config(dir.path());
+        let _process = Process::start(&file).await;
+        for (arguments, code) in [
+            (vec!["report", "--to", &to, "--sender", "s", "e"], 64),
+            (vec!["report", "--to", "ftp://x", "--sender", "s", "e", "m"], 64),
+            (vec!["report", "--to", &to, "--sender", "s", "--token-file", "/does/not/exist", "e", "m"], 66),
+        ] {
+            let done = run(&arguments).await;
+            let said = String::from_utf8(done.stderr).unwrap();
+            assert_eq!((done.status.code(), said.lines().count()), (Some(code), 1), "{said}");
+        }
+        let token = dir.path().join("token");
+        #[expect(clippy::disallowed_methods, reason = "scratch of a test")]
+        std::fs::write(&token, "x".repeat(40)).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&token, mode).unwrap();
+        let token = token.to_str().unwrap();
+        let done = run(&["report", "--to", &to, "--sender", "s", "--token-file", token, "e", "m"]).await;
+        assert_eq!(done.status.code(), Some(77), "a token that lets nobody in: {done:?}");
+    });
+}
