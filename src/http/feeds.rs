@@ -41,6 +41,9 @@ pub fn feed(state: &web::Data<HttpState>) -> Resource {
         }
         let key = format!("{PREFIX}{file}");
         let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
-        canonical::answer_as(&page, request, state, if file.ends_with(".atom") { ATOM } else { JSON_FEED })
+        match file.rsplit_once('.') {
+            Some((_, "atom")) => canonical::answer_as(&page, request, state, ATOM),
+            _ => canonical::answer_as(&page, request, state, JSON_FEED),
+        }
     })
 }

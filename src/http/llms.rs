@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
+use serde_json::Value;
 
 use super::fixed::Fixed;
 use super::openapi::document;
@@ -58,12 +59,15 @@ fn text() -> String {
     let described = document::document();
     let mut text = ABOUT.to_owned();
     for (tag, about) in document::TAGS {
-        let of_tag = described["paths"].as_object().into_iter().flatten().flat_map(|(path, methods)| {
-            methods.as_object().into_iter().flatten().map(move |(method, told)| (path, method, told))
-        });
+        let of_tag =
+            described.pointer("/paths").and_then(Value::as_object).into_iter().flatten().flat_map(|(path, methods)| {
+                methods.as_object().into_iter().flatten().map(move |(method, told)| (path, method, told))
+            });
         // Writing to a string cannot fail.
         let _ = write!(text, "\n## {about}\n\n");
-        for (path, method, told) in of_tag.filter(|(_, _, told)| told["tags"][0] == tag) {
+        for (path, method, told) in
+            of_tag.filter(|(_, _, told)| told.pointer("/tags/0").is_some_and(|held| held == tag))
+        {
             let summary = told["summary"].as_str().unwrap_or_default();
             let _ = writeln!(text, "- [{} {path}]({path}): {summary}", method.to_uppercase());
         }

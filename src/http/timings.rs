@@ -72,7 +72,9 @@ impl Timings {
         for worker in workers {
             for (route, of_route) in worker.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                 let held = all.entry(route.clone()).or_default();
-                of_route.iter().for_each(|(series, counts)| held.entry(*series).or_default().merge(counts));
+                for (series, counts) in of_route {
+                    held.entry(*series).or_default().merge(counts);
+                }
             }
         }
         all

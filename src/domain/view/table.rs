@@ -118,7 +118,8 @@ fn add_unlisted(columns: &mut Vec<String>, rows: &[Row]) {
     };
     let mut unlisted = BTreeSet::new();
     for (name, value) in rows.iter().flatten() {
-        if !listed.contains(name.as_str()) && !unlisted.contains(name) && !(value.is_null() && has_members(name)) {
+        let is_empty_object = value.is_null() && has_members(name);
+        if !(listed.contains(name.as_str()) || unlisted.contains(name) || is_empty_object) {
             unlisted.insert(name.clone());
         }
     }

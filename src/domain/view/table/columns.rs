@@ -79,13 +79,10 @@ const COMPARE: [Part; 4] = [
 /// The columns of a kind of table, in their order.
 pub(super) fn of(kind: TableKind) -> Vec<String> {
     let id: &[Part] = &[("", "id")];
-    let mirrors: [&[Part]; 6] = [&[IDENTITY, LINK], &COVERAGE, &LAG, &[RTT], &MIRROR, &[]];
+    let observer: &[Part] = &[("observer", "state")];
     match kind {
-        TableKind::Mirrors => expand(&mirrors),
-        TableKind::Overview => {
-            let [a, b, c, d, e, _] = mirrors;
-            expand(&[a, b, c, d, e, &[("observer", "state")]])
-        }
+        TableKind::Mirrors => expand(&[&[IDENTITY, LINK], &COVERAGE, &LAG, &[RTT], &MIRROR]),
+        TableKind::Overview => expand(&[&[IDENTITY, LINK], &COVERAGE, &LAG, &[RTT], &MIRROR, observer]),
         TableKind::Coverage => expand(&[id, &[("", "primary_ops")], &COVERAGE]),
         TableKind::Lag => expand(&[id, &LAG]),
         TableKind::Misses => expand(&[&MISSES]),
