@@ -13,11 +13,16 @@ pub mod client_address;
 pub mod detail;
 mod details;
 mod door;
+mod embed;
 mod event_stream;
+mod feeds;
+mod fixed;
+mod forms;
 mod guard;
 mod head;
 mod limit;
 mod live;
+mod llms;
 pub mod metrics;
 pub mod mirror_parts;
 mod negotiate;
@@ -36,6 +41,7 @@ mod sse;
 mod state;
 mod status;
 mod tallies;
+mod timings;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -202,7 +208,7 @@ pub fn app(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + use<>,
 > {
-    let around = state.clone();
+    let (around, timings) = (state.clone(), state.timings.worker());
     App::new()
         .app_data(state.clone())
         .default_service(routes::not_found(state))
@@ -214,7 +220,7 @@ pub fn app(
             #[cfg(feature = "dashboard")]
             assets::configure(config, state);
         })
-        .wrap_fn(move |request, service| guard::around(&around, request, service))
+        .wrap_fn(move |request, service| timings.clone().timed(guard::around(&around, request, service)))
 }
 
 /// Bounds what waits for a peer that does not read: how much, and how long.

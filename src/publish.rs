@@ -8,6 +8,7 @@
 
 pub mod encode;
 pub mod envelope;
+pub mod forms;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 pub use encode::Encoded;
 use envelope::{Links, Meta};
 pub use envelope::{WindowMeta, WindowStatus};
+pub use forms::{Form, Forms};
 
 /// Unchanged data keeps its page, and so its `ETag`, until the page is this many intervals old; then the page is made
 /// anew, so that `generated_at` never lags more than three intervals behind a living recomputer.
@@ -44,14 +46,21 @@ pub struct Page {
     pub body: Encoded,
     /// The window that the figures cover, where there is one.
     pub window: Option<WindowMeta>,
+    /// The same data in other forms, as far as they were asked for.
+    pub forms: Forms,
     /// Where the bare data stands in the body, to tell whether the next computation changed anything.
     data_at: Range<usize>,
 }
 
 impl Page {
+    /// The `data` member as JSON.
+    pub fn data(&self) -> &[u8] {
+        self.body.identity.get(self.data_at.clone()).unwrap_or_default()
+    }
+
     /// Whether the update would say nothing new. A window that only rolled on is nothing new, one that became final is.
     fn says(&self, update: &Update) -> bool {
-        self.body.identity.get(self.data_at.clone()) == Some(update.data.as_slice())
+        self.data() == update.data.as_slice()
             && self.window.map(|window| window.status) == update.window.map(|window| window.status)
     }
 }
@@ -136,6 +145,7 @@ impl Published {
             last_modified: HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"),
             body: Encoded::default(),
             window: None,
+            forms: Forms::default(),
             data_at: 0..0,
         };
         Published {
@@ -153,6 +163,11 @@ impl Published {
     #[inline]
     pub fn load(&self) -> Guard<Arc<Page>> {
         self.current.load()
+    }
+
+    /// The current page, for who must hold it across an await.
+    pub fn load_full(&self) -> Arc<Page> {
+        self.current.load_full()
     }
 
     /// The revision that a reader would get now; 0 before the first publication.
@@ -232,6 +247,7 @@ impl Published {
                 .map_err(|_| PublishError::Etag)?,
             body,
             window: update.window,
+            forms: Forms::default(),
             data_at,
         })
     }

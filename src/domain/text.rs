@@ -1,5 +1,7 @@
 //! Text of others on one line of ours: what a terminal, a log or a page may show of it.
 
+use std::borrow::Cow;
+
 /// Whether `c` shows nothing of itself or changes what stands around it: control characters, what has no width, line and
 /// paragraph separators, and the marks that turn the direction of text.
 #[must_use]
@@ -16,6 +18,22 @@ pub fn printable(text: &str, limit: usize) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// The same without the two that XML has no characters for: what documents and feeds may show.
+#[must_use]
+pub fn one_line(text: &str, limit: usize) -> String {
+    printable(text, limit).replace(['\u{fffe}', '\u{ffff}'], " ")
+}
+
+/// What a spreadsheet takes for the begin of a formula when a cell begins with it, the wide forms of Japanese keyboards with
+/// it; and the mark itself that is put before them, so that taking one mark away always gives what was there.
+const FORMULA: [char; 13] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠', '\''];
+
+/// `text` as a cell of a table: what might be taken for a formula has `'` before it.
+#[must_use]
+pub fn no_formula(text: &str) -> Cow<'_, str> {
+    if text.starts_with(FORMULA) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 /// `text` as it may stand between tags and in attributes of HTML and SVG.
@@ -47,5 +65,6 @@ mod tests {
         assert_eq!(printable("a\u{2028}b\u{61c}c\u{feff}", 80), "a b c ");
         assert_eq!(printable("a\u{200b}b\u{2060}c", 80), "a b c");
         assert_eq!(printable("日本 ok", 5), "日本 ok");
+        assert_eq!(one_line("a\u{fffe}b\nc", 80), "a b c");
     }
 }

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::negotiate::{self, Coding};
 use super::problem::Problem;
 use super::state::HttpState;
-use crate::publish::{Encoded, Published};
+use crate::publish::{Encoded, Page, Published};
 
 /// Media type of every page but pictures.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -54,21 +54,39 @@ pub fn answer_as(
     state: &HttpState,
     content_type: HeaderValue,
 ) -> Result<HttpResponse, Problem> {
-    let now_ms = state.now_ms();
     let current = page.load();
-    if current.revision == 0 {
-        return Err(Problem::unavailable("not_ready", "the first computation has not ended; retry in 1 s", 1));
+    check_ready(&current)?;
+    Ok(respond(&ready(page, &current, (&current.body, &current.etag), content_type, state.now_ms()), request))
+}
+
+/// Refuses what is no page yet.
+///
+/// # Errors
+/// 503 before the first computation.
+pub(super) fn check_ready(page: &Page) -> Result<(), Problem> {
+    if page.revision > 0 {
+        return Ok(());
     }
-    let ready = Ready {
-        body: &current.body,
-        etag: &current.etag,
+    Err(Problem::unavailable("not_ready", "the first computation has not ended; retry in 1 s", 1))
+}
+
+/// A page, in the form that is given with its validator.
+pub(super) fn ready<'a>(
+    page: &Published,
+    current: &'a Page,
+    (body, etag): (&'a Encoded, &'a HeaderValue),
+    content_type: HeaderValue,
+    now_ms: i64,
+) -> Ready<'a> {
+    Ready {
+        body,
+        etag,
         last_modified: &current.last_modified,
         age_ms: now_ms.saturating_sub(page.confirmed_at_ms()).max(0),
         max_age_s: page.next_at_ms().saturating_sub(now_ms).max(0) / 1000,
         next: None,
         content_type,
-    };
-    Ok(respond(&ready, request))
+    }
 }
 
 /// Refuses a request that takes no JSON.
@@ -117,6 +135,6 @@ fn cache_control(max_age_s: i64) -> HeaderValue {
 }
 
 /// A header value of our own making, which has nothing in it that a header may not have.
-fn text(value: &str) -> HeaderValue {
+pub(super) fn text(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
 }

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 
 use super::canonical::{self, Ready};
 use super::detail::Question;
+use super::forms;
 use super::ops_query::{self, OpsQuery};
 use super::pool::{ANSWER_TTL, Answer};
 use super::problem::{Problem, quote};
@@ -14,18 +15,19 @@ use super::routes::{known_mirror, other_method};
 use super::state::HttpState;
 use crate::domain::op::OpKey;
 use crate::domain::window_kind::WindowKind;
+use crate::publish::Form;
 
 /// `/mirrors/{id}/ops`.
-pub fn mirror_ops(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/ops", state, |request, state| {
+pub fn mirror_ops(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/mirrors/{id}/ops", form, state, |request, state| {
         let id = known_mirror(request, state)?;
         OpsQuery::parse(Some(id), request.query_string(), |_| true).map(Question::Ops)
     })
 }
 
 /// `/mirrors/{id}/sessions`.
-pub fn sessions(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/sessions", state, |request, state| {
+pub fn sessions(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/mirrors/{id}/sessions", form, state, |request, state| {
         Params::parse(request.query_string(), &[])?;
         known_mirror(request, state).map(|id| Question::Sessions(id.to_owned()))
     })
@@ -33,15 +35,15 @@ pub fn sessions(state: &web::Data<HttpState>) -> Resource {
 
 /// `/incidents/{id}`.
 pub fn incident(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/incidents/{id}", state, |request, _| {
+    detail("/api/v1/incidents/{id}", None, state, |request, _| {
         Params::parse(request.query_string(), &[])?;
         Ok(Question::Incident(request.match_info().query("id").to_owned()))
     })
 }
 
 /// `/ops`.
-pub fn ops(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/ops", state, |request, state| {
+pub fn ops(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/ops", form, state, |request, state| {
         let is_mirror = |id: &str| state.is_mirror(id);
         OpsQuery::parse(None, request.query_string(), is_mirror).map(Question::Ops)
     })
@@ -49,7 +51,7 @@ pub fn ops(state: &web::Data<HttpState>) -> Resource {
 
 /// `/ops/recent`.
 pub fn recent(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/ops/recent", state, |request, _| {
+    detail("/api/v1/ops/recent", None, state, |request, _| {
         Params::parse(request.query_string(), &[])?;
         Ok(Question::Recent)
     })
@@ -57,25 +59,25 @@ pub fn recent(state: &web::Data<HttpState>) -> Resource {
 
 /// `/ops/{did}/{cid}`.
 pub fn op(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/ops/{did}/{cid}", state, |request, _| key(request).map(Question::Op))
+    detail("/api/v1/ops/{did}/{cid}", None, state, |request, _| key(request).map(Question::Op))
 }
 
 /// `/ops/{did}/{cid}/evidence`: to be kept as a file.
 pub fn evidence(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/ops/{did}/{cid}/evidence", state, |request, _| key(request).map(Question::Evidence))
+    detail("/api/v1/ops/{did}/{cid}/evidence", None, state, |request, _| key(request).map(Question::Evidence))
 }
 
 /// `/dids/{did}`.
 pub fn did(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/dids/{did}", state, |request, _| {
+    detail("/api/v1/dids/{did}", None, state, |request, _| {
         Params::parse(request.query_string(), &[])?;
         ops_query::did(request.match_info().query("did")).map(Question::Did)
     })
 }
 
 /// `/compare`.
-pub fn compare(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/compare", state, |request, state| {
+pub fn compare(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/compare", form, state, |request, state| {
         let params = Params::parse(request.query_string(), &["a", "b", "window"])?;
         let host = |name: &'static str| {
             let missing =
@@ -103,9 +105,10 @@ fn key(request: &HttpRequest) -> Result<OpKey, Problem> {
 }
 
 /// A resource that is read, whose answers are waited for: GET and HEAD by what `read` makes of the request, OPTIONS, 405
-/// for the rest.
+/// for the rest. `form` is what the address ends in, where it ends in one.
 pub(super) fn detail(
     path: &str,
+    form: Option<Form>,
     state: &web::Data<HttpState>,
     read: fn(&HttpRequest, &HttpState) -> Result<Question, Problem>,
 ) -> Resource {
@@ -113,25 +116,32 @@ pub(super) fn detail(
     let handler = move |request: HttpRequest| {
         let state = shared.clone();
         async move {
-            let answer = respond(&request, &state, read).await;
+            let answer = respond(&request, &state, form, read).await;
             answer.unwrap_or_else(|problem| problem.respond(&request, state.now_ms()))
         }
     };
-    web::resource(path)
+    web::resource(forms::address(path, form))
         .route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
         .default_service(other_method(state))
 }
 
 async fn respond(
     request: &HttpRequest,
-    state: &HttpState,
+    state: &web::Data<HttpState>,
+    fixed: Option<Form>,
     read: fn(&HttpRequest, &HttpState) -> Result<Question, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    canonical::check_accept(request)?;
     let question = read(request, state)?;
+    let wanted = match forms::table_of_answer(&question) {
+        Some(table) => forms::wanted(request, fixed)?.map(|form| (table, form, fixed)),
+        None => canonical::check_accept(request).map(|()| None)?,
+    };
     state.limit.take(state.client(request))?;
-    let file = file_name(&question);
+    let (file, own) = (file_name(&question), question.own());
     let answer = state.pool.answer(question).await.map_err(|error| Problem::from(&*error))?;
+    if let Some(wanted) = wanted {
+        return forms::of_answer(&answer, wanted, (&own, request), state).await;
+    }
     let mut response = ready(&answer, request, state);
     if let Some(value) = file {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);

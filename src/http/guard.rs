@@ -15,8 +15,8 @@ use super::head::Refusal;
 use super::problem::{Problem, quote};
 use super::state::HttpState;
 
-/// Where the data is that any origin may read, and the pictures that other sites show.
-const PUBLIC_PREFIXES: [&str; 2] = ["/api/", "/badge/"];
+/// Where the data is that any origin may read, and the pictures and documents that other sites show.
+const PUBLIC_PREFIXES: [&str; 4] = ["/api/", "/badge/", "/embed/", "/feeds/"];
 
 fn is_public(path: &str) -> bool {
     PUBLIC_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
@@ -41,8 +41,9 @@ pub(super) fn policy_with(origins: &[String]) -> HeaderValue {
 
 static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 static CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
-static EXPOSED: HeaderValue =
-    HeaderValue::from_static("ETag, Link, Retry-After, RateLimit, RateLimit-Policy, Server-Timing");
+static EXPOSED: HeaderValue = HeaderValue::from_static(
+    "ETag, Link, Retry-After, RateLimit, RateLimit-Policy, Server-Timing, Content-Disposition",
+);
 static PREFLIGHT_AGE_S: HeaderValue = HeaderValue::from_static("86400");
 static ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 static ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("Accept, Content-Type, If-None-Match");

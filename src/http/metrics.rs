@@ -20,6 +20,7 @@ use super::problem::Problem;
 use super::query::Params;
 use super::routes::window_key;
 use super::state::HttpState;
+use super::timings::OfRoute;
 use crate::domain::view::at;
 use crate::domain::window_kind::WindowKind;
 
@@ -27,7 +28,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 48] = [
+pub const METRICS: [(&str, &str, &str); 49] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -78,6 +79,11 @@ pub const METRICS: [(&str, &str, &str); 48] = [
     ("mirrorwatch_validated_ops_total", "counter", "Operations of the primary that were checked by all rules"),
     ("mirrorwatch_invalid_ops_total", "counter", "Those of them that break a rule"),
     ("mirrorwatch_http_panics_total", "counter", "Answers whose code panicked"),
+    (
+        "mirrorwatch_http_request_duration_seconds",
+        "histogram",
+        "From a request's head to the begin of its answer, by the pattern of the route",
+    ),
     ("mirrorwatch_live_foreign_origins_total", "counter", "Live sockets that pages of other origins opened"),
     ("mirrorwatch_live_refused_origins_total", "counter", "Live sockets that pages of other origins were refused"),
 ];
@@ -111,6 +117,7 @@ pub fn answer(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, 
         divergence: data("analytics/divergence"),
         incidents: data("incidents"),
         coverage: WindowKind::ALL.map(coverage).into(),
+        answers: state.timings.told(),
         now_ms: state.now_ms(),
     };
     let text = exposition(&scrape, state.options.version.as_deref());
@@ -127,6 +134,7 @@ struct Scrape {
     divergence: Value,
     incidents: Value,
     coverage: Vec<(&'static str, CoveragePage)>,
+    answers: BTreeMap<String, OfRoute>,
     now_ms: i64,
 }
 
@@ -235,6 +243,7 @@ fn exposition(scrape: &Scrape, version: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::timings::Counts;
     use serde_json::json;
 
     fn scrape() -> Scrape {
@@ -265,6 +274,10 @@ mod tests {
                 ] } }))
                 .unwrap(),
             )],
+            answers: BTreeMap::from([(
+                "/a/{id}".to_owned(),
+                OfRoute::from([(("GET", 200), Counts { buckets: [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], sum_us: 3_000_000 })]),
+            )]),
             now_ms: 61_000,
         }
     }
@@ -315,6 +328,11 @@ mod tests {
             "mirrorwatch_restarts_total{part=\"auditor\"} 2",
             "mirrorwatch_restarts_total{part=\"source a\"} 0",
             "mirrorwatch_http_panics_total 3",
+            "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"0.0001\"} 1",
+            "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"2.5\"} 3",
+            "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"+Inf\"} 4",
+            "mirrorwatch_http_request_duration_seconds_sum{route=\"/a/{id}\",method=\"GET\",status=\"200\"} 3",
+            "mirrorwatch_http_request_duration_seconds_count{route=\"/a/{id}\",method=\"GET\",status=\"200\"} 4",
         ] {
             assert!(text.lines().any(|l| l == line), "no {line} in\n{text}");
         }

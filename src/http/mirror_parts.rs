@@ -56,7 +56,7 @@ fn windows_path(query: &WindowsQuery) -> String {
 
 /// `/mirrors/{id}/windows`.
 pub fn windows(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/windows", state, |request, state| {
+    detail("/api/v1/mirrors/{id}/windows", None, state, |request, state| {
         let params = Params::parse(request.query_string(), &["resolution", "from", "to"])?;
         let query = WindowsQuery {
             resolution: params.get("resolution").map_or(Ok(Resolution::Interval), resolution)?,
@@ -72,7 +72,7 @@ pub fn windows(state: &web::Data<HttpState>) -> Resource {
 
 /// `/mirrors/{id}/lag`.
 pub fn lag(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/lag", state, |request, state| {
+    detail("/api/v1/mirrors/{id}/lag", None, state, |request, state| {
         let window = Params::parse(request.query_string(), &["window"])?.window(WindowKind::H1)?;
         question(request, state, MirrorPart::Lag(window))
     })
@@ -80,17 +80,19 @@ pub fn lag(state: &web::Data<HttpState>) -> Resource {
 
 /// `/mirrors/{id}/freshness`.
 pub fn freshness(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/freshness", state, |request, state| plain(request, state, MirrorPart::Freshness))
+    detail("/api/v1/mirrors/{id}/freshness", None, state, |request, state| plain(request, state, MirrorPart::Freshness))
 }
 
 /// `/mirrors/{id}/rtt`.
 pub fn rtt(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/rtt", state, |request, state| plain(request, state, MirrorPart::Rtt))
+    detail("/api/v1/mirrors/{id}/rtt", None, state, |request, state| plain(request, state, MirrorPart::Rtt))
 }
 
 /// `/mirrors/{id}/divergence`.
 pub fn divergence(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/divergence", state, |request, state| plain(request, state, MirrorPart::Divergence))
+    detail("/api/v1/mirrors/{id}/divergence", None, state, |request, state| {
+        plain(request, state, MirrorPart::Divergence)
+    })
 }
 
 fn plain(request: &HttpRequest, state: &HttpState, part: MirrorPart) -> Result<Question, Problem> {

@@ -62,8 +62,25 @@ pub fn accepts_json(headers: &HeaderMap) -> bool {
     accepts(headers, "application/json")
 }
 
-/// Whether `Accept` allows `media`, in lower case: the most specific range that fits decides (RFC 9110 §12.5.1).
+/// Whether `Accept` allows `media`, in lower case.
 pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
+    quality(headers, media) > 0
+}
+
+/// Which of these media types, in lower case, `Accept` prefers: among equals the first. None where it allows none.
+pub fn preferred(headers: &HeaderMap, offered: &[&str]) -> Option<usize> {
+    let mut best: Option<(u16, usize)> = None;
+    for (i, media) in offered.iter().enumerate() {
+        let q = quality(headers, media);
+        if q > best.map_or(0, |(held, _)| held) {
+            best = Some((q, i));
+        }
+    }
+    best.map(|(_, i)| i)
+}
+
+/// The weight of `media` in thousandths: the most specific range that fits decides (RFC 9110 §12.5.1).
+fn quality(headers: &HeaderMap, media: &str) -> u16 {
     let family = media.split_once('/').map_or("", |(family, _)| family);
     let is_family = |range: &str| range.strip_suffix("/*").is_some_and(|of| of.eq_ignore_ascii_case(family));
     let mut best: Option<(u8, u16)> = None;
@@ -80,7 +97,7 @@ pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
             best = Some((specificity, q));
         }
     }
-    best.map_or(!said, |(_, q)| q > 0)
+    best.map_or(if said { 0 } else { 1000 }, |(_, q)| q)
 }
 
 /// Whether `If-None-Match` names `etag` or `*`. RFC 9110 §13.1.2 asks for the weak comparison here: a cache on the way
@@ -167,6 +184,30 @@ mod tests {
             ("application/json;charset=utf-8", true),
         ] {
             assert_eq!(accepts_json(&map(header::ACCEPT, accept)), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn the_heaviest_of_what_is_offered_and_the_first_of_equals() {
+        let offered = ["application/json", "text/csv", "application/x-ndjson"];
+        for (accept, expected) in [
+            ("", Some(0)),
+            ("*/*", Some(0)),
+            ("text/csv", Some(1)),
+            ("text/*", Some(1)),
+            ("TEXT/CSV; charset=utf-8", Some(1)),
+            ("application/*", Some(0)),
+            ("application/x-ndjson, application/json", Some(0)),
+            ("application/x-ndjson, application/json;q=0.9", Some(2)),
+            ("text/csv;q=0.2, application/x-ndjson;q=0.3", Some(2)),
+            ("text/csv;q=0, */*;q=0.1", Some(0)),
+            ("application/json;q=0, */*;q=0.1", Some(1)),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Some(0)),
+            ("text/html", None),
+            ("text/csv;q=0", None),
+            ("*/*;q=0", None),
+        ] {
+            assert_eq!(preferred(&map(header::ACCEPT, accept), &offered), expected, "{accept}");
         }
     }
 

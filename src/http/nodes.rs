@@ -18,6 +18,7 @@ use super::routes::other_method;
 use super::state::HttpState;
 use crate::logux::kinds::is_of;
 use crate::ports::log_book::LogBook;
+use crate::publish::Form;
 
 /// What someone may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,7 +118,10 @@ impl NodesState {
 /// Registers the addresses, where there are nodes.
 pub(super) fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     if state.nodes.is_some() {
-        config.service(sync(state)).service(log::page(state)).service(log::stream(state));
+        config.service(sync(state)).service(log::stream(state));
+        for form in [None, Some(Form::Csv), Some(Form::Ndjson)] {
+            config.service(log::page(state, form));
+        }
     }
 }
 

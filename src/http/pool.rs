@@ -3,6 +3,7 @@
 //! However many ask, what runs beside the measurement is at most [`RUNNING_MAX`] computations; the rest share a finished
 //! answer, wait in the queue, or are told to come back.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::detail::{Detail, DetailError, DetailPage, Question};
 use crate::publish::envelope::{self, Links, Meta, WindowMeta, WindowStatus};
-use crate::publish::{Encoded, UtcNow};
+use crate::publish::{Encoded, Forms, UtcNow};
 
 /// Computations at once.
 pub const RUNNING_MAX: usize = 2;
@@ -43,6 +44,19 @@ pub struct Answer {
     pub generated_at_ms: i64,
     /// Path and query of the next page.
     pub next: Option<String>,
+    /// The window that the figures cover, where there is one.
+    pub window: Option<WindowMeta>,
+    /// The same data in other forms, as far as they were asked for.
+    pub forms: Forms,
+    /// Where the bare data stands in the body.
+    data_at: Range<usize>,
+}
+
+impl Answer {
+    /// The `data` member as JSON.
+    pub fn data(&self) -> &[u8] {
+        self.body.identity.get(self.data_at.clone()).unwrap_or_default()
+    }
 }
 
 /// See the module's words.
@@ -128,6 +142,21 @@ impl Pool {
         self.answers.try_get_with(key, work).await
     }
 
+    /// Runs what blocks, when its turn comes; to its end, even when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// [`DetailError::Overloaded`] where too many wait, [`DetailError::Internal`] when it panics.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, DetailError> {
+        let waiting = self.queue()?;
+        let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| DetailError::Overloaded)?;
+        drop(waiting);
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        task.await.map_err(|error| DetailError::Internal(error.to_string()))
+    }
+
     /// A place in the queue.
     fn queue(&self) -> Result<Waiting, DetailError> {
         let waiting = Waiting(Arc::clone(&self.waiting));
@@ -167,6 +196,9 @@ fn finish(
         last_modified: header(envelope::http_date(now_ms))?,
         generated_at_ms: now_ms,
         next,
+        window,
+        forms: Forms::default(),
+        data_at: envelope::DATA_START..envelope::DATA_START.saturating_add(page.data.len()),
     }))
 }
 

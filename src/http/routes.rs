@@ -13,10 +13,10 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, live, metrics, mirror_parts, openapi, recheck, sse, status};
+use super::{badges, details, embed, feeds, forms, live, llms, metrics, mirror_parts, openapi, recheck, sse, status};
 use crate::domain::view::propagation;
 use crate::domain::window_kind::WindowKind;
-use crate::publish::{PageSpec, Published};
+use crate::publish::{Form, PageSpec, Published};
 
 const API: &str = "/api/v1/";
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -88,6 +88,8 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
         push(format!("mirrors/{id}"), format!("/mirrors/{id}"));
     }
     specs.extend(mirror_ids.iter().flat_map(|id| badges::specs(id)));
+    specs.extend(mirror_ids.iter().flat_map(|id| embed::specs(id)));
+    specs.extend(feeds::specs());
     specs.push(status::spec());
     specs.push(PageSpec {
         key: STATS_KEY.to_owned(),
@@ -102,35 +104,42 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
 pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     openapi::prepare();
     for endpoint in &ENDPOINTS {
-        let path = format!("{API}{}", endpoint.key);
-        match endpoint.windows {
-            Some(windows) => config.service(windowed_page(&path, endpoint.key, windows, state)),
-            None => config.service(page(&path, endpoint.key, state)),
-        };
+        config.service(finished(endpoint, None, state));
     }
     config
         .service(page(STATS_PATH, STATS_KEY, state))
         .service(mirror(state))
-        .service(details::mirror_ops(state))
-        .service(details::sessions(state))
         .service(mirror_parts::windows(state))
         .service(mirror_parts::lag(state))
         .service(mirror_parts::freshness(state))
         .service(mirror_parts::rtt(state))
         .service(mirror_parts::divergence(state))
         .service(details::incident(state))
-        .service(details::ops(state))
         .service(details::recent(state))
         .service(details::op(state))
         .service(details::evidence(state))
-        .service(details::did(state))
-        .service(details::compare(state))
+        .service(details::did(state));
+    for form in [None, Some(Form::Csv), Some(Form::Ndjson)] {
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| form.is_some() && forms::table_of(endpoint.key).is_some()) {
+            config.service(finished(endpoint, form, state));
+        }
+        config
+            .service(details::mirror_ops(state, form))
+            .service(details::sessions(state, form))
+            .service(details::ops(state, form))
+            .service(details::compare(state, form));
+    }
+    config
         .service(recheck::recheck(state))
         .service(recheck::reprobe(state))
         .service(live_socket(state))
         .service(readable("/api/v1/stream", state, sse::open))
         .service(readable("/api/v1/openapi.json", state, openapi::answer))
         .service(badges::badge(state))
+        .service(embed::document(state))
+        .service(readable("/embed.css", state, embed::style))
+        .service(feeds::feed(state))
+        .service(readable("/llms.txt", state, llms::answer))
         .service(readable("/status", state, status::page))
         .service(readable("/status.css", state, status::style))
         .service(readable("/metrics", state, metrics::answer))
@@ -191,19 +200,32 @@ fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource
     })
 }
 
-fn windowed_page(
-    path: &str,
-    key: &'static str,
-    (known, default): (&'static [WindowKind], WindowKind),
-    state: &web::Data<HttpState>,
-) -> Resource {
+/// An address of the table, in JSON or in the form that it ends in.
+fn finished(endpoint: &Endpoint, form: Option<Form>, state: &web::Data<HttpState>) -> Resource {
+    let (path, key) = (format!("{API}{}", endpoint.key), endpoint.key);
+    let table = forms::table_of(key);
+    let Some((known, default)) = endpoint.windows else {
+        let Some(table) = table else { return page(&path, key, state) };
+        let page = state.pages.get(key);
+        return forms::page(&path, (table, form), state, move |request, _| {
+            Params::parse(request.query_string(), &[])?;
+            page.clone().ok_or_else(|| missing(key))
+        });
+    };
     let pages: Vec<(WindowKind, Arc<Published>)> =
         known.iter().filter_map(|&window| Some((window, state.pages.get(&window_key(key, window))?))).collect();
-    readable(path, state, move |request, state| {
+    let asked = move |request: &HttpRequest| {
         let window = Params::parse(request.query_string(), &["window"])?.window_of(known, default)?;
-        let page = pages.iter().find(|(held, _)| *held == window).map(|(_, page)| page);
-        canonical::answer(page.ok_or_else(|| missing(key))?, request, state)
-    })
+        let page = pages.iter().find(|(held, _)| *held == window).map(|(_, page)| Arc::clone(page));
+        page.ok_or_else(|| missing(key))
+    };
+    match table {
+        Some(table) => forms::page(&path, (table, form), state, move |request, _| asked(request)),
+        None => readable(&path, state, move |request, state| {
+            let page = asked(request)?;
+            canonical::answer(&page, request, state)
+        }),
+    }
 }
 
 fn mirror(state: &web::Data<HttpState>) -> Resource {

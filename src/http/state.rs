@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::recheck;
 use super::sockets::{Seat, Sockets};
 use super::tallies::Tallies;
+use super::timings::Timings;
 use crate::domain::did::Did;
 use crate::ports::fail_point::FailPoints;
 use crate::ports::memory::Pressure;
@@ -142,6 +143,7 @@ pub struct HttpState {
     pub(super) health: Readiness,
     pub(super) readiness: Readiness,
     pub(super) tallies: Tallies,
+    pub(super) timings: Timings,
     pub(super) pressure: Pressure,
     pub(super) fail: FailPoints,
     utc_now_ms: UtcNow,
@@ -171,6 +173,7 @@ impl HttpState {
             health: parts.health,
             readiness: parts.readiness,
             tallies: parts.tallies,
+            timings: Timings::default(),
             pressure: parts.pressure,
             fail: parts.fail,
             utc_now_ms: parts.utc_now_ms,

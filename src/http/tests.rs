@@ -1,5 +1,6 @@
 //! Every address from outside: what it answers, with which headers, and what it refuses.
 
+mod forms;
 mod headers;
 mod openapi;
 mod recheck;
@@ -254,6 +255,55 @@ async fn the_document_without_scripts_is_a_finished_page() {
 }
 
 #[actix_web::test]
+async fn feeds_and_documents_for_other_sites_are_finished_pages() {
+    let world = world();
+    for (uri, media) in [
+        ("/feeds/events.atom", "application/atom+xml; charset=utf-8"),
+        ("/feeds/incidents.json", "application/feed+json"),
+        ("/embed/m1/coverage", "text/html; charset=utf-8"),
+    ] {
+        let got = ask(&world, Method::GET, uri, &[("accept", "text/html")]).await;
+        assert_eq!((got.status, got.header("content-type"), got.header("etag")), (200, media, "\"run.1\""), "{uri}");
+        assert_eq!(got.json()["key"], uri[1..], "{uri}: nothing is put around it");
+        let known = ask(&world, Method::GET, uri, &[("if-none-match", "\"run.1\"")]).await;
+        assert_eq!((known.status, known.body.len()), (304, 0), "{uri}");
+        assert_security_headers(&known, uri);
+    }
+    for (uri, code) in [
+        ("/embed/nope/state", "no_such_mirror"),
+        ("/embed/m1/states", "no_such_chart"),
+        ("/feeds/events.rss", "no_such_feed"),
+    ] {
+        assert_problem(&get(&world, uri).await, 404, code, uri);
+    }
+    let style = get(&world, "/embed.css").await;
+    let text = String::from_utf8(style.body.to_vec()).unwrap();
+    assert!(text.contains("prefers-color-scheme: dark") && !text.contains("url("), "{text}");
+}
+
+#[actix_web::test]
+async fn answers_are_timed_by_the_pattern_of_their_route() {
+    let world = world();
+    for uri in ["/api/v1/overview", "/api/v1/mirrors/m1", "/api/v1/mirrors/m9", "/api/v1/mirrors/m2", "/no/such/thing"]
+    {
+        get(&world, uri).await;
+    }
+    ask(&world, Method::GET, "/api/v1/overview", &[("if-none-match", "\"run.1\"")]).await;
+    ask(&world, Method::from_bytes(b"BREW").unwrap(), "/api/v1/overview", &[]).await;
+    get(&world, "/api/v1/analytics/lag.csv?window=5m").await;
+    let told = world.state.timings.told();
+    let of = |route: &str| {
+        let counts = told.get(route).into_iter().flatten();
+        counts.map(|(series, counts)| (*series, counts.buckets.iter().sum::<u64>())).collect::<Vec<_>>()
+    };
+    assert_eq!(of("/api/v1/overview"), [(("GET", 200), 1), (("GET", 304), 1), (("other", 405), 1)]);
+    assert_eq!(of("/api/v1/mirrors/{id}"), [(("GET", 200), 2), (("GET", 404), 1)], "never the path itself");
+    assert_eq!(of("/api/v1/analytics/lag.csv"), [(("GET", 200), 1)]);
+    assert_eq!(of("none"), [(("GET", 404), 1)]);
+    assert_eq!(told.len(), 4, "{told:?}");
+}
+
+#[actix_web::test]
 async fn badges_are_finished_pages_in_the_type_of_their_name() {
     let world = world();
     for kind in ["state", "coverage", "lag-p95", "freshness"] {
@@ -276,9 +326,9 @@ async fn badges_are_finished_pages_in_the_type_of_their_name() {
 async fn what_cannot_be_offered_or_taken_is_refused() {
     let world = world();
     for uri in ["/api/v1/overview", "/api/stats", "/api/v1/mirrors/m1/ops"] {
-        let got = ask(&world, Method::GET, uri, &[("accept", "text/csv")]).await;
+        let got = ask(&world, Method::GET, uri, &[("accept", "text/html")]).await;
         assert_problem(&got, 406, "not_acceptable", uri);
-        assert_eq!(got.json()["allowed"], serde_json::json!(["application/json"]));
+        assert_eq!(got.json()["allowed"][0], "application/json");
     }
     let uri = "/api/v1/overview";
     let body = [("content-length", "5")];

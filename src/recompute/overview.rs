@@ -2,6 +2,8 @@
 
 use super::{ComputeError, Draft, Recompute, draft, windowed};
 use crate::domain::view::badge::{Badge, BadgeKind};
+use crate::domain::view::embed::{self, EmbedKind};
+use crate::domain::view::feed::{Feed, FeedKind};
 use crate::domain::view::{Picture, best, event, incidents, internals, methodology, mirror, overview, status};
 use serde_json::Value;
 
@@ -17,6 +19,8 @@ impl Recompute<Picture> for Overview {
     fn compute(&self, picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
         let page = overview::page(picture);
         let mut drafts = badges(&page.0)?;
+        drafts.extend(embeds(&page.0));
+        drafts.extend(feeds(picture)?);
         let document = status::document(&page.0, &picture.at(picture.capture.now));
         drafts.push(Draft { key: "status".to_owned(), data: document.into_bytes(), window: None });
         drafts.extend([
@@ -31,6 +35,31 @@ impl Recompute<Picture> for Overview {
         ]);
         Ok(drafts)
     }
+}
+
+/// The documents for other sites that show how a mirror is now.
+fn embeds(overview: &Value) -> Vec<Draft> {
+    let rows = overview["mirrors"].as_array().into_iter().flatten();
+    let of = |row: &Value| {
+        let id = row["id"].as_str().unwrap_or_default().to_owned();
+        EmbedKind::OF_ROW.map(|kind| {
+            let document = embed::of_row(kind, row);
+            Draft { key: format!("embed/{id}/{}", kind.name()), data: document.into_bytes(), window: None }
+        })
+    };
+    rows.flat_map(of).collect()
+}
+
+/// The feeds of what happened.
+fn feeds(picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
+    let mut drafts = Vec::new();
+    for kind in FeedKind::ALL {
+        let feed = Feed::of(kind, picture);
+        let key = |format: &str| format!("feeds/{}.{format}", kind.name());
+        drafts.push(Draft { key: key("atom"), data: feed.atom().into_bytes(), window: None });
+        drafts.push(draft(key("json"), &feed.json())?);
+    }
+    Ok(drafts)
 }
 
 /// The badges of every mirror of the overview.

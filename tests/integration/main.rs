@@ -53,6 +53,7 @@ mod states;
 mod storm;
 mod supervision;
 mod supply_chain;
+mod tables;
 mod tidy;
 mod turbulence;
 mod usage;

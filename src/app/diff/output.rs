@@ -4,6 +4,7 @@
 
 use crate::cli::hosts::Format;
 use crate::domain::compare_logs::{Difference, Item, Side};
+use crate::domain::text::no_formula;
 use crate::domain::time::rfc3339_ms;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -179,9 +180,12 @@ fn record<'a>(fields: impl Iterator<Item = &'a str>) -> String {
 
 /// One field of a CSV: quoted where it must be, and with an apostrophe before what a spreadsheet would compute.
 fn field(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let safe = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if safe.contains([',', '"', '\r', '\n', '\t']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+    let safe = no_formula(text);
+    if safe.contains([',', '"', '\r', '\n', '\t']) {
+        format!("\"{}\"", safe.replace('"', "\"\""))
+    } else {
+        safe.into_owned()
+    }
 }
 
 #[cfg(test)]

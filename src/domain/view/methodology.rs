@@ -121,6 +121,11 @@ const FORMULAS: [(&str, &str, &str); 25] = [
     ),
 ];
 
+/// Every formula: its id, the formula, and what it means.
+pub fn formulas() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    FORMULAS.into_iter()
+}
+
 /// The page, with the parameters in force.
 #[must_use]
 pub fn page(picture: &Picture) -> Value {

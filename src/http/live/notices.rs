@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::ops_feed::{OpsFeed, OpsReader, TOPIC as OPS};
-use crate::http::{badges, status};
+use crate::http::{badges, embed, feeds, status};
 use crate::publish::{Pages, Published};
 
 /// Version of the messages.
@@ -63,12 +63,14 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// A reader who wants every topic and has been told nothing. Badges are for other sites and the document without scripts
-    /// says what the overview says: they are no topics.
+    /// A reader who wants every topic and has been told nothing. Badges, documents and feeds are for other sites and the
+    /// document without scripts says what the overview says: they are no topics.
     pub fn new(pages: Arc<Pages>, feed: Arc<OpsFeed>) -> Self {
         let is_topic = |page: &Arc<Published>| {
             let key = page.spec().key.as_str();
-            !key.starts_with(badges::PREFIX) && key != status::KEY
+            let is_derived =
+                [badges::PREFIX, embed::PREFIX, feeds::PREFIX].iter().any(|prefix| key.starts_with(prefix));
+            !is_derived && key != status::KEY
         };
         let topics =
             pages.all().into_iter().filter(is_topic).map(|page| Topic { page, told: 0, is_wanted: true }).collect();

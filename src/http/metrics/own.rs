@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Samples, Scrape, at, seconds, word};
 use crate::domain::impair::Watching;
+use crate::http::timings::BOUNDS_US;
 
 /// What is told of the server, and its names in the page of the internals.
 const HTTP: [(&str, &str); 3] = [
@@ -40,8 +41,29 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     for (name, key) in HTTP {
         samples.add(name, &[], at(internals, &format!("/http/{key}")).as_f64());
     }
+    answers(samples, scrape);
     for (part, count) in internals["restarts"].as_object().into_iter().flatten() {
         samples.add("mirrorwatch_restarts_total", &[("part", part)], count.as_f64());
+    }
+}
+
+/// How long answers took.
+fn answers(samples: &mut Samples, scrape: &Scrape) {
+    let name = "mirrorwatch_http_request_duration_seconds";
+    for (route, of_route) in &scrape.answers {
+        for ((method, status), counts) in of_route {
+            let status = status.to_string();
+            let labels = [("route", route.as_str()), ("method", *method), ("status", status.as_str())];
+            let mut sum = 0;
+            let ends = BOUNDS_US.iter().map(|us| (*us as f64 / 1e6).to_string()).chain(["+Inf".to_owned()]);
+            for (le, n) in ends.zip(counts.buckets) {
+                sum += n;
+                let labels: Vec<(&str, &str)> = labels.into_iter().chain([("le", le.as_str())]).collect();
+                samples.add_part(name, "_bucket", &labels, sum as f64);
+            }
+            samples.add_part(name, "_sum", &labels, counts.sum_us as f64 / 1e6);
+            samples.add_part(name, "_count", &labels, sum as f64);
+        }
     }
 }
 

@@ -9,18 +9,22 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::super::canonical::check_accept;
 use super::super::event_stream::{LAST_EVENT_ID, Turn, Waiting, respond, respond_to_head};
+use super::super::forms;
 use super::super::live::admit;
 use super::super::problem::{Problem, quote};
 use super::super::query::Params;
 use super::super::routes::other_method;
 use super::super::state::HttpState;
 use crate::domain::time::rfc3339_ms;
+use crate::domain::view::table::{Table, TableKind};
 use crate::logux::kinds::is_of;
 use crate::ports::log_book::{LogBook, LogError};
 use crate::ports::store::LogRow;
+use crate::publish::Form;
 
+/// Where the pages are.
+const PATH: &str = "/api/v1/log";
 /// Actions of a page unless asked otherwise.
 const LIMIT_DEFAULT: usize = 100;
 /// Actions of a page at most, and rows that are looked at for one.
@@ -93,22 +97,22 @@ fn event(row: &LogRow) -> String {
     format!("id: {}\ndata: {}\n\n", row.added, told(row))
 }
 
-/// `/log?after=&limit=&type=`.
-pub(super) fn page(state: &web::Data<HttpState>) -> Resource {
+/// `/log?after=&limit=&type=`, in JSON or in the form that the address ends in.
+pub(super) fn page(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
     let shared = state.clone();
     let handler = move |request: HttpRequest| {
         let state = shared.clone();
         async move {
-            let answer = answer(&request, &state).await;
+            let answer = answer(&request, form, &state).await;
             answer.unwrap_or_else(|problem| problem.respond(&request, state.now_ms()))
         }
     };
     let read = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource("/api/v1/log").route(read.to(handler)).default_service(other_method(state))
+    web::resource(forms::address(PATH, form)).route(read.to(handler)).default_service(other_method(state))
 }
 
-async fn answer(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
-    check_accept(request)?;
+async fn answer(request: &HttpRequest, fixed: Option<Form>, state: &HttpState) -> Result<HttpResponse, Problem> {
+    let form = forms::wanted(request, fixed)?;
     let query = Query::parse(request.query_string(), &["after", "limit", "type"])?;
     state.limit.take(state.client(request))?;
     let log = log_of(state)?;
@@ -133,18 +137,27 @@ async fn answer(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse
         format!("&type={kind}")
     });
     let path =
-        |after: i64| format!("/api/v1/log?after={after}&limit={}{}", query.limit, kind.as_deref().unwrap_or_default());
+        |after: i64| format!("{PATH}?after={after}&limit={}{}", query.limit, kind.as_deref().unwrap_or_default());
     let next = (through < head).then(|| path(through));
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    response.insert_header((header::VARY, HeaderValue::from_static("Accept")));
+    let link = next.as_deref().map(|next| format!("<{}>; rel=\"next\"", forms::address(next, fixed)));
+    if let Some(Ok(link)) = link.map(|link| HeaderValue::from_str(&link)) {
+        response.insert_header((header::LINK, link));
+    }
+    let data = json!({ "actions": actions, "through": through, "head": head });
+    if let Some(form) = form {
+        let table = forms::written(&Table::of(TableKind::Log, &data, None), form);
+        let table = table.map_err(|error| Problem::from(&error))?;
+        response.insert_header((header::CONTENT_DISPOSITION, forms::disposition(PATH, state.now_ms(), form)));
+        return Ok(response.content_type(forms::content_type(form)).body(table));
+    }
     let body = json!({
-        "data": { "actions": actions, "through": through, "head": head },
+        "data": data,
         "meta": { "generated_at": rfc3339_ms(state.now_ms()) },
         "links": { "self": path(query.after), "next": next },
     });
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-    if let Some(Ok(link)) = next.map(|next| HeaderValue::from_str(&format!("<{next}>; rel=\"next\""))) {
-        response.insert_header((header::LINK, link));
-    }
     Ok(response.content_type("application/json").body(body.to_string()))
 }
 

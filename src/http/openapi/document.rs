@@ -18,7 +18,10 @@ you do not know.
 Finished pages are computed in the background and never limited; their `Cache-Control` says how long they stay the newest. \
 Every address that takes GET takes HEAD and OPTIONS too, and answers other methods with 405, the problem \
 `method_not_allowed` and `Allow`. All that can be read here may be read by pages of any origin, unless the operator says \
-otherwise. Unknown and repeated parameters are refused.";
+otherwise. Unknown and repeated parameters are refused.
+
+What is a table is CSV and NDJSON too, by `Accept` or at the same path with `.csv` or `.ndjson` at its end: one fact is one row, \
+and the name of a column is the path to the member, as `coverage.counts.missed`.";
 
 /// Groups of addresses, in the order in which they are shown.
 pub const TAGS: [(&str, &str); 7] = [

@@ -1,7 +1,5 @@
 //! One address and method: what may be asked, and all that may be answered.
 
-#![allow(clippy::indexing_slicing, reason = "a member of a JSON object made here, which is set by its name")]
-
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -13,6 +11,7 @@ use utoipa::openapi::{RefOr, Schema};
 use super::parameter::{self, Parameter, put};
 use super::shape::envelope::{Links, Meta};
 use crate::domain::window_kind::WindowKind;
+use crate::publish::Form;
 
 /// What answers are made of: described, written and read.
 pub trait Shape: ToSchema + Serialize + DeserializeOwned {}
@@ -198,6 +197,16 @@ impl Endpoint {
     pub fn problem(mut self, status: u16, codes: &[&'static str]) -> Self {
         let held = self.problems.entry(status).or_default();
         held.extend(codes.iter().filter(|code| !held.contains(code)).collect::<Vec<_>>());
+        self
+    }
+
+    /// Is a table too: the same data as CSV and as one object a line.
+    #[must_use]
+    pub fn tabular(mut self) -> Self {
+        let content = self.responses.get_mut(&200).and_then(|answer| answer["content"].as_object_mut());
+        if let Some(content) = content {
+            content.extend(Form::ALL.map(|form| (form.media().to_owned(), json!({ "schema": { "type": "string" } }))));
+        }
         self
     }
 

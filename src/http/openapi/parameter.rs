@@ -1,7 +1,5 @@
 //! One parameter of an address: where it stands and what it may be.
 
-#![allow(clippy::indexing_slicing, reason = "a member of a JSON object made here, which is set by its name")]
-
 use serde_json::{Value, json};
 
 use super::super::ops_query::OPS_LIMIT_MAX;

@@ -1,12 +1,15 @@
 //! One table: every address, every method. Whatever is answered has the headers that protect a browser, and what is not
 //! allowed says what is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
 
-use super::world::{Got, ask, assert_security_headers, get, world};
+use super::forms::{TABLES, suffixed};
+use super::world::{Got, World, ask, assert_security_headers, get, world_with};
 use super::{CANONICAL, DETAILS, DID, HTML};
+use crate::http::HttpOptions;
 
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND"];
@@ -18,10 +21,28 @@ pub(super) fn table() -> Vec<(String, &'static str, u16)> {
     for uri in CANONICAL.into_iter().chain(DETAILS).chain(["/healthz", "/readyz"]) {
         rows.push((uri.to_owned(), READ, 200));
     }
+    for uri in TABLES {
+        rows.extend([".csv", ".ndjson"].map(|suffix| (suffixed(uri, suffix), READ, 200)));
+    }
     for file in ["state.svg", "state.json", "coverage.svg", "lag-p95.svg", "freshness.json"] {
         rows.push((format!("/badge/m1/{file}"), READ, 200));
     }
     rows.push(("/badge/m1/none.svg".to_owned(), READ, 404));
+    for chart in ["state", "coverage", "lag", "freshness"] {
+        rows.push((format!("/embed/m1/{chart}"), READ, 200));
+    }
+    for uri in [
+        "/llms.txt",
+        "/embed.css",
+        "/feeds/events.atom",
+        "/feeds/events.json",
+        "/feeds/incidents.atom",
+        "/feeds/incidents.json",
+    ] {
+        rows.push((uri.to_owned(), READ, 200));
+    }
+    rows.push(("/embed/m1/none".to_owned(), READ, 404));
+    rows.push(("/feeds/none.atom".to_owned(), READ, 404));
     // Only this machine may read it.
     rows.push(("/metrics".to_owned(), READ, 403));
     rows.push(("/api/v1/live".to_owned(), READ, 426));
@@ -48,6 +69,11 @@ pub(super) fn table() -> Vec<(String, &'static str, u16)> {
     rows
 }
 
+/// A world that is asked more than one client may.
+fn patient() -> World {
+    world_with(HttpOptions { detail_burst: 10_000, ..HttpOptions::default() }, 0, Arc::new(|| Ok(())))
+}
+
 fn assert_answer(got: &Got, method: &str, uri: &str, allow: &str, read: u16) {
     let what = format!("{method} {uri}");
     assert_security_headers(got, uri);
@@ -71,7 +97,7 @@ fn assert_answer(got: &Got, method: &str, uri: &str, allow: &str, read: u16) {
 
 #[actix_web::test]
 async fn every_answer_of_every_address_to_every_method_has_the_headers() {
-    let world = world();
+    let world = patient();
     for (uri, allow, read) in table() {
         for method in METHODS {
             let got = ask(&world, Method::from_bytes(method.as_bytes()).unwrap(), &uri, &[]).await;
@@ -90,7 +116,7 @@ async fn every_answer_of_every_address_to_every_method_has_the_headers() {
 /// Streams have no end, and HEAD is answered with the end of a stream: it takes no seat and waits for nothing.
 #[actix_web::test]
 async fn streams_of_events_answer_head_at_once_with_the_headers_of_the_stream() {
-    let world = world();
+    let world = patient();
     for uri in ["/api/v1/stream?topics=overview", "/api/v1/log/stream?after=0&type=a/*"] {
         for method in METHODS.into_iter().filter(|method| *method != "GET") {
             let asked = ask(&world, Method::from_bytes(method.as_bytes()).unwrap(), uri, &[]);
@@ -112,7 +138,7 @@ async fn streams_of_events_answer_head_at_once_with_the_headers_of_the_stream() 
 
 #[actix_web::test]
 async fn what_is_not_modified_has_the_headers_too() {
-    let world = world();
+    let world = patient();
     for (uri, ..) in table() {
         let etag = get(&world, &uri).await.header("etag").to_owned();
         if !etag.is_empty() {
@@ -127,6 +153,8 @@ async fn what_is_not_modified_has_the_headers_too() {
 pub(super) fn addresses() -> Vec<String> {
     let sources = [
         include_str!("../badges.rs"),
+        include_str!("../embed.rs"),
+        include_str!("../feeds.rs"),
         include_str!("../routes.rs"),
         include_str!("../details.rs"),
         include_str!("../mirror_parts.rs"),

@@ -56,6 +56,7 @@ pub(super) fn all() -> Vec<Endpoint> {
             .strict()
             .answer_unkept::<LogPage>(200, "Actions by their numbers, oldest first.")
             .header(200, "Link")
+            .tabular()
             .with(after())
             .with(parameter::limit())
             .with(kind())

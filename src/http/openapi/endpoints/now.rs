@@ -19,12 +19,13 @@ pub(super) fn all() -> Vec<Endpoint> {
             "/api/v1/overview",
             "overview",
             "One sentence, the observer, the primary, every mirror worst first",
-        ),
-        Endpoint::page::<MirrorList>("/api/v1/mirrors", "mirrors", "The mirrors, worst first"),
+        )
+        .tabular(),
+        Endpoint::page::<MirrorList>("/api/v1/mirrors", "mirrors", "The mirrors, worst first").tabular(),
         Endpoint::page::<MirrorPage>("/api/v1/mirrors/{id}", "mirror", "One mirror in every window").of_mirror(),
         Endpoint::page::<PrimaryPage>("/api/v1/primary", "primary", "The source of truth"),
         Endpoint::page::<Observer>("/api/v1/observer", "observer", "Whether the observer can be believed now"),
-        Endpoint::page::<EventsPage>("/api/v1/events", "events", "What happened, newest first"),
+        Endpoint::page::<EventsPage>("/api/v1/events", "events", "What happened, newest first").tabular(),
         Endpoint::page::<IncidentsPage>(
             "/api/v1/incidents",
             "incidents",

@@ -26,7 +26,8 @@ pub(super) fn all() -> Vec<Endpoint> {
             "sessions",
             "When a mirror's link was up, and what ended each time",
         )
-        .of_mirror(),
+        .of_mirror()
+        .tabular(),
         filtered(
             Endpoint::detail::<OpsPage>("/api/v1/ops", "ops", "Operations of all mirrors")
                 .with(Parameter::query("mirror", "Only those of this mirror.", &json!({ "type": "string" })))
@@ -59,7 +60,8 @@ pub(super) fn all() -> Vec<Endpoint> {
         .with(host("b", "Id of another host."))
         .windowed(WindowKind::H6)
         .problem(400, &["missing_parameter", "same_host"])
-        .problem(404, &["no_such_host"]),
+        .problem(404, &["no_such_host"])
+        .tabular(),
     ];
     endpoints.into_iter().map(|endpoint| endpoint.tag("operations")).collect()
 }
@@ -120,4 +122,5 @@ fn filtered(endpoint: Endpoint) -> Endpoint {
         .problem(400, &["bad_limit", "bad_page"])
         .problem(410, &["page_expired"])
         .header(200, "Link")
+        .tabular()
 }

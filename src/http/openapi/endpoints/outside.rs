@@ -5,21 +5,27 @@ use super::super::parameter::{Parameter, one_of};
 use super::super::shape::badge::Badge;
 use super::super::shape::envelope::Health;
 use super::super::shape::stats::Stats;
-use crate::http::badges;
+use crate::domain::view::embed::EmbedKind;
+use crate::http::{badges, feeds};
 use serde_json::json;
+
+/// Headers of a text that changes with the program only.
+const FIXED: &[&str] = &["ETag", "Cache-Control", "Vary"];
 
 /// The addresses.
 pub(super) fn all() -> Vec<Endpoint> {
     let endpoints = [
         Endpoint::bare::<Stats>("/api/stats", "stats", "The shape of compare-plc, bounded"),
         badge(),
+        embed(),
+        style("/embed.css", "embed_style"),
+        feed(),
+        Endpoint::new("get", "/llms.txt", "llms", "What this is and how to read it, for machines that read texts")
+            .strict()
+            .text(200, "The text.", "text/plain", FIXED)
+            .respond(304, "Known already by `If-None-Match`.", &json!(null), FIXED),
         Endpoint::document("/status", "status", "The verdicts as a document without scripts", "text/html"),
-        Endpoint::new("get", "/status.css", "status_style", "Its style").strict().text(
-            200,
-            "The style.",
-            "text/css",
-            &["Cache-Control"],
-        ),
+        style("/status.css", "status_style"),
         Endpoint::new("get", "/metrics", "metrics", "The figures for Prometheus")
             .about("For this machine alone. No label is ever a DID or a CID.")
             .strict()
@@ -33,6 +39,35 @@ pub(super) fn all() -> Vec<Endpoint> {
 
 fn probe(path: &'static str, id: &'static str, summary: &'static str, code: &'static str) -> Endpoint {
     Endpoint::new("get", path, id, summary).answer_unkept::<Health>(200, "It is so.").problem(503, &[code])
+}
+
+fn style(path: &'static str, id: &'static str) -> Endpoint {
+    Endpoint::new("get", path, id, "Its style").strict().text(200, "The style.", "text/css", &["Cache-Control"])
+}
+
+fn embed() -> Endpoint {
+    Endpoint::document(
+        "/embed/{id}/{chart}",
+        "embed",
+        "A mirror's figure as a picture with its words, for a frame of another site",
+        "text/html",
+    )
+    .of_mirror()
+    .with(Parameter::path("chart", "Which figure.", &one_of(EmbedKind::ALL.map(EmbedKind::name))))
+    .problem(404, &["no_such_chart"])
+}
+
+fn feed() -> Endpoint {
+    let files: Vec<String> = feeds::files().collect();
+    let content = json!({
+        "application/atom+xml": { "schema": { "type": "string" } },
+        "application/feed+json": { "schema": { "type": "object" } },
+    });
+    let about = "What happened, or changes of state alone, as Atom or JSON Feed 1.1";
+    Endpoint::document("/feeds/{file}", "feed", about, "application/atom+xml")
+        .respond(200, "The feed.", &content, &["ETag", "Last-Modified", "Cache-Control", "Vary", "Server-Timing"])
+        .with(Parameter::path("file", "Which feed, and in which form.", &one_of(files.iter().map(String::as_str))))
+        .problem(404, &["no_such_feed"])
 }
 
 fn badge() -> Endpoint {

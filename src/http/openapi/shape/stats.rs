@@ -94,12 +94,12 @@ pub struct SnapshotMirror {
     pub ops: u64,
     /// Operations at the primary.
     pub primary_ops: u64,
-    /// CIDs of those that it misses, bounded.
-    pub missed_cids: Vec<String>,
-    /// CIDs of those that only it has, bounded.
-    pub extra_cids: Vec<String>,
-    /// CIDs of those that came late, bounded.
-    pub late_cids: Vec<String>,
+    /// CIDs of those that it misses by DID, bounded.
+    pub missed_cids: BTreeMap<String, Vec<String>>,
+    /// CIDs of those that only it has by DID, bounded.
+    pub extra_cids: BTreeMap<String, Vec<String>>,
+    /// CIDs of those that came late by DID, bounded.
+    pub late_cids: BTreeMap<String, Vec<String>>,
     /// Whether not all that it misses are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
