@@ -62,6 +62,17 @@ pub(super) fn events_server(
     crate::http::events_server(listener, state).map(Some).map_err(StartError::Server)
 }
 
+/// Runs the server, and the one for events where there is one, until both have ended.
+pub(super) async fn beside(
+    server: impl Future<Output = std::io::Result<()>>,
+    events: Option<impl Future<Output = std::io::Result<()>>>,
+) -> std::io::Result<()> {
+    match events {
+        Some(events) => futures_util::future::try_join(server, events).await.map(|_| ()),
+        None => server.await,
+    }
+}
+
 /// What the server needs to let other nodes in.
 pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
     let (known, holders) = (nodes.clone(), nodes.clone());

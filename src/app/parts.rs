@@ -113,14 +113,10 @@ impl App {
         let reprobe = reprobing(&present);
         let origins = SourceOrigins::new(ArcSwap::from_pointee(source_origins(config)));
         let state = http_state(&lasting, (&doors, reprobe, &origins), &pages, snapshot_id, &shutdown, &is_ready);
-        let server = crate::http::server(listener, &state).map_err(StartError::Server)?;
-        let events = nodes::events_server(config, &state)?;
-        let server = actix_rt::spawn(async move {
-            match events {
-                Some(events) => futures_util::future::try_join(server, events).await.map(|_| ()),
-                None => server.await,
-            }
-        });
+        let server = actix_rt::spawn(nodes::beside(
+            crate::http::server(listener, &state).map_err(StartError::Server)?,
+            nodes::events_server(config, &state)?,
+        ));
         let clock = Arc::clone(&lasting.clock);
         let vitals = lasting.vitals.clone();
         let stop = CancellationToken::new();

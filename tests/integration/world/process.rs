@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Longest wait for the line that says where the page is.
 const START_WITHIN: Duration = Duration::from_secs(20);
 /// Longest wait for its end, whatever the machine does.
-const END_WITHIN: Duration = Duration::from_secs(60);
+const END_WITHIN: Duration = Duration::from_mins(1);
 
 /// A running process; it is killed when this is dropped.
 pub struct Process {

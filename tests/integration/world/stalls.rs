@@ -58,7 +58,7 @@ impl Stalls {
     pub fn between(&self, from: Instant, to: Instant) -> Duration {
         let seen = self.seen.lock().unwrap();
         let first = seen.each.partition_point(|(ended, _)| *ended <= from);
-        let begun = seen.each.iter().skip(first).map(|(ended, late)| (*ended - *late, *ended));
+        let begun = seen.each.iter().skip(first).map(|(ended, late)| (ended.checked_sub(*late).unwrap(), *ended));
         begun.take_while(|(begun, _)| *begun < to).map(|(begun, ended)| ended.min(to) - begun.max(from)).sum()
     }
 }

@@ -1,7 +1,7 @@
 //! One mirror, looked at closely.
 
 use super::super::endpoint::Endpoint;
-use super::super::parameter::{Parameter, one_of};
+use super::super::parameter::{Parameter, one_of, put};
 use super::super::shape::divergence::MirrorDivergencePage;
 use super::super::shape::lag::MirrorLagPage;
 use super::super::shape::trail::{FreshnessPage, MirrorRttPage};
@@ -41,7 +41,7 @@ pub(super) fn all() -> Vec<Endpoint> {
 
 fn windows() -> Endpoint {
     let mut resolution = one_of(Resolution::ALL.map(Resolution::name));
-    resolution["default"] = Resolution::Interval.name().into();
+    put(&mut resolution, "default", Resolution::Interval.name());
     let instant = json!({ "type": "string", "format": "date-time" });
     Endpoint::detail::<WindowsPage>(
         "/api/v1/mirrors/{id}/windows",

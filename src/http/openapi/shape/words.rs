@@ -382,11 +382,11 @@ mod tests {
 
     #[test]
     fn states_are_those_of_links_mirrors_and_logs() {
+        use confirm::Standing as S;
         use link::LinkState as L;
         let links = [L::Disconnected, L::Waiting, L::Connecting, L::CatchingUp, L::Synchronized, L::Unsupported];
         assert_eq!(words(LinkState::ALL), words(&links));
         assert_eq!(words(MirrorState::ALL), mirror_state::State::ALL.map(mirror_state::State::name));
-        use confirm::Standing as S;
         let standings = [S::Log, S::Damaged, S::Unknown, S::Gone, S::Unusable, S::NoAnswer];
         assert_eq!(words(LogStanding::ALL), standings.map(S::name));
     }
