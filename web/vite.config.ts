@@ -36,8 +36,6 @@ export default defineConfig({
     target: "es2022",
     outDir: process.env.MIRRORWATCH_WEB_OUT ?? "dist",
     emptyOutDir: true,
-    // Views come as chunks of their own; what they look like is one small file.
-    cssCodeSplit: false,
     // The policy of the page allows neither inline scripts nor data: scripts and styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -38,7 +38,13 @@ export function parse(path: string, search: string): Route {
   const [first, second, third] = parts;
   if (path === "/") return { page: "overview" };
   const query = search.replace(/^\?/, "");
-  if (path === "/misses" || path === "/compare" || path === "/events" || path === "/incidents" || path === "/live")
+  if (
+    path === "/misses" ||
+    path === "/compare" ||
+    path === "/events" ||
+    path === "/incidents" ||
+    path === "/live"
+  )
     return { page: path.slice(1) as "misses" | "compare" | "events" | "incidents" | "live", query };
   if (path === "/methodology" || path === "/internals")
     return { page: path.slice(1) as "methodology" | "internals" };
