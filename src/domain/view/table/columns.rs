@@ -46,7 +46,7 @@ const MIRROR: [Part; 9] = [
     ("samples", "sample_agreement_ratio? low95_ratio? high95_ratio? judged unanswered unsettled"),
     ("samples.by_agreement", "same behind same_set_other_order nullified_differs fork invalid"),
     ("throttle", "is_throttled since_at times paused_s foreign_ops"),
-    ("", "state since_at headline"),
+    ("", "state since_at headline is_recommended"),
 ];
 const MISSES: [Part; 4] = [
     ("mirror", "id missed explained.roots explained.followers dids_affected truncated"),
