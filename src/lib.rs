@@ -76,7 +76,7 @@
 //!   (`tests/integration/hostile.rs`, [`domain::throttle`]).
 //! - A part that panics comes back by itself, and one that does not answer is told (`tests/integration/panics.rs`).
 //! - It stops within 3 s with every socket told, and at once at a second signal (`tests/integration/lifecycle.rs`); SIGHUP
-//!   costs an unchanged mirror nothing (`tests/integration/reload.rs`); the supervisor is told how it is
+//!   costs an unchanged mirror no operation (`tests/integration/reload.rs`); the supervisor is told how it is
 //!   (`tests/integration/supervision.rs`).
 //! - Nodes that share a log lose no action and take none twice, whatever is cut (`logux::property`); what one may not write is
 //!   confirmed and not kept; nothing of it is there without nodes in the configuration (`tests/integration/logux.rs`).

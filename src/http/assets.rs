@@ -103,7 +103,8 @@ const PAGES: [&str; 13] = [
 pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
     for path in PAGES {
-        cfg.service(web::resource(path).route(read().to(index)).default_service(other_method(state)));
+        let page = |request: HttpRequest| ready(document(&request));
+        cfg.service(web::resource(path).route(read().to(page)).default_service(other_method(state)));
     }
     let shared = state.clone();
     let live = move |request: HttpRequest| {
@@ -120,10 +121,6 @@ pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
 /// The document as it was built, without a snapshot in it; `None` when the binary was built without the dashboard.
 pub fn index_html() -> Option<Bytes> {
     ASSETS.get(INDEX).and_then(|asset| asset.representations.last()).map(|plain| plain.body.clone())
-}
-
-async fn index(request: HttpRequest) -> HttpResponse {
-    document(&request)
 }
 
 fn document(request: &HttpRequest) -> HttpResponse {

@@ -210,8 +210,12 @@ async function ofAMirror(browser, id) {
   );
   check(cells.join() === "8,8", "divergence: eight cells each way");
   await page.click("[aria-labelledby=misses-title] .twin summary");
-  const twin = await page.$$eval("[aria-labelledby=misses-title] .plain tbody tr", (all) => all.length);
-  check(twin === windows.t_unix_ms.length, `misses: the table has the ${twin} intervals of the chart`);
+  const places = "[aria-labelledby=misses-title] .plain tbody tr";
+  await page.waitForSelector(places, { timeout: WAIT_MS });
+  const twin = await page.$$eval(places, (all) => all.length);
+  // Intervals go on beginning while the page is looked at.
+  const asked = windows.t_unix_ms.length;
+  check(Math.abs(twin - asked) <= 3, `misses: the table has ${twin} intervals, the API had ${asked}`);
   await page.click("[aria-labelledby=misses-title] .twin summary");
   await described(page, "mirror");
   await fits(page, "mirror with charts, 1440 px");

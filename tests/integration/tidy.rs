@@ -20,7 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("sim", &["domain", "ports", "config", "telemetry"]),
     ("config", &["domain", "telemetry", "cli"]),
     ("telemetry", &["domain", "config"]),
-    ("cli", &["config"]),
+    ("cli", &["config", "domain"]),
     ("main", &["app", "cli", "config", "telemetry"]),
 ];
 
