@@ -36,7 +36,8 @@ function poison(envelope, next) {
 /** Answers of the server with poisoned words, of the API and of the snapshot in the document. */
 async function poisonRoutes(context, next) {
   await context.route("**/*", async (route) => {
-    const response = await route.fetch();
+    // The server may close an idle connection just when it is used again.
+    const response = await route.fetch({ maxRetries: 3 });
     const type = response.headers()["content-type"] ?? "";
     const headers = { ...response.headers() };
     delete headers["content-length"];
@@ -127,6 +128,8 @@ async function visit(browser, path, ready, offset) {
   const found = await page.evaluate(traces);
   found.faults = faults;
   found.moved = found.address !== url;
+  // What the page still asks for is of no interest.
+  await context.unrouteAll({ behavior: "ignoreErrors" });
   await context.close();
   return found;
 }
