@@ -70,7 +70,8 @@ fn a_scrape_has_every_metric_and_dashboard_and_alerts_use_them() {
                         names.contains(name)
                     }
                 };
-                (METRICS.iter().all(is_there) && text.contains(&received)).then_some(text)
+                let is_counted = text.contains("mirrorwatch_restarts_total{part=\"stream one\"} 1\n");
+                (METRICS.iter().all(is_there) && text.contains(&received) && is_counted).then_some(text)
             })
             .await;
         assert!(!text.contains("did:plc:") && !text.contains("bafyrei"), "{text}");
