@@ -25,11 +25,11 @@ const HOSTILE: [(&str, Flood); 8] = [
     ("gigantic", Flood::Giants),
     ("broken", Flood::Broken),
 ];
-/// What one of those may cost that send what only they have, kB; the others are to cost nothing. It is the most private
-/// memory in use (`RssAnon`, looked at every half second while the floods go on) less the same of a run without floods:
-/// stacks, caches and the allocator's own waste are in both.
+/// What one of them may cost, kB; in an ordinary run all of them together. It is the most private memory in use (`RssAnon`,
+/// looked at every half second while the floods go on) less the same of a run without floods: stacks, caches and the
+/// allocator's own waste are in both.
 const MEMORY_MAX_KB: u64 = 64 * 1024;
-/// Those that send what only they have, as fast as it is taken.
+/// Those that fill all the room for keys that only they have when they are given the time.
 const FILLING: u64 = 2;
 /// By how much a percentile of another mirror's lag may differ, milliseconds: one run's threads wait longer for a processor
 /// than the other's, and each arrival is stamped by a thread of its own.
@@ -40,7 +40,7 @@ const PACE: Duration = Duration::from_millis(50);
 /// time to be taken.
 fn scale() -> (u64, u64) {
     let is_sweep = std::env::var_os("MIRRORWATCH_SWEEP").is_some();
-    (if is_sweep { 11_000 } else { 500 }, FILLING * MEMORY_MAX_KB)
+    if is_sweep { (11_000, FILLING * MEMORY_MAX_KB) } else { (500, MEMORY_MAX_KB) }
 }
 
 /// What was measured of the others, what memory the program had at most, and the rows of the hostile ones at the height of

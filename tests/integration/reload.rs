@@ -64,7 +64,8 @@ fn mirrors_come_and_go_and_the_others_lose_nothing() {
         world.until("the page shows the mirrors of now", |o| (ids(o) == ["coming", "kept"]).then_some(())).await;
         world.synchronized().await;
         world.hush(load).await;
-        world.publish_every(100, Duration::from_millis(30), None).await;
+        // The first of them may fall into the look-back of the new mirror, which does not owe those.
+        world.publish_every(150, Duration::from_millis(30), None).await;
         let policy = live_policy(&world).await;
         let has = |id: &str| policy.contains(&format!(" ws://127.0.0.1:{}", world.mirror(id).address().port()));
         assert_eq!([has("leaving"), has("kept"), has("coming")], [false, true, true], "{policy}");
@@ -78,7 +79,7 @@ fn mirrors_come_and_go_and_the_others_lose_nothing() {
         assert_eq!(counts.delivered() + counts.missed + counts.not_eligible, world.published, "{counts:?}");
         let counts = world.counts("coming").await;
         assert_eq!((counts.missed, counts.late, counts.extra, counts.unknown), (0, 0, 0, 0), "{counts:?}");
-        assert!(counts.delivered() >= 50, "{counts:?}");
+        assert!(counts.delivered() >= 100, "{counts:?}");
         assert_eq!(world.get("/api/v1/primary").await["received_ops"], world.published);
         assert!(world.events("observer_down").await.is_empty(), "it was never down");
 
