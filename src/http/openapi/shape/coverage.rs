@@ -5,6 +5,25 @@ use super::words::NullReason;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The Wilson 95 % interval of a share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Wilson95 {
+    /// Its lower bound.
+    #[schema(required, minimum = 0, maximum = 1)]
+    pub low95_ratio: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub low95_ratio_reason: Option<NullReason>,
+    /// Its upper bound.
+    #[schema(required, minimum = 0, maximum = 1)]
+    pub high95_ratio: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub high95_ratio_reason: Option<NullReason>,
+}
+
 /// How much of a window's operations a mirror has, with the counts behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Coverage {
@@ -15,20 +34,9 @@ pub struct Coverage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub coverage_ratio_reason: Option<NullReason>,
-    /// Lower bound of the Wilson 95 % interval.
-    #[schema(required, minimum = 0, maximum = 1)]
-    pub low95_ratio: Option<f64>,
-    /// Why it is `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub low95_ratio_reason: Option<NullReason>,
-    /// Upper bound of the Wilson 95 % interval.
-    #[schema(required, minimum = 0, maximum = 1)]
-    pub high95_ratio: Option<f64>,
-    /// Why it is `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub high95_ratio_reason: Option<NullReason>,
+    /// Where the share lies with 95 % confidence.
+    #[serde(flatten)]
+    pub interval: Wilson95,
     /// On time / (on time + late + missed).
     #[schema(required, minimum = 0, maximum = 1)]
     pub timely_ratio: Option<f64>,

@@ -6,11 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// Percentiles of the lag of one window, milliseconds; negative where a mirror was earlier.
+/// Percentiles of times, milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Lag {
-    /// Pairs whose both arrivals were live.
-    pub n: u64,
+pub struct Percentiles {
     /// Median.
     #[schema(required)]
     pub p50_ms: Option<f64>,
@@ -29,6 +27,16 @@ pub struct Lag {
     /// 99.9th percentile.
     #[schema(required)]
     pub p999_ms: Option<f64>,
+}
+
+/// Percentiles of the lag of one window, milliseconds; negative where a mirror was earlier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Lag {
+    /// Pairs whose both arrivals were live.
+    pub n: u64,
+    /// Its percentiles.
+    #[serde(flatten)]
+    pub percentiles: Percentiles,
     /// Smallest.
     #[schema(required)]
     pub min_ms: Option<f64>,
@@ -57,24 +65,9 @@ pub struct Lag {
 pub struct LagPart {
     /// Operations in it.
     pub n: u64,
-    /// Median.
-    #[schema(required)]
-    pub p50_ms: Option<f64>,
-    /// 75th percentile.
-    #[schema(required)]
-    pub p75_ms: Option<f64>,
-    /// 90th percentile.
-    #[schema(required)]
-    pub p90_ms: Option<f64>,
-    /// 95th percentile.
-    #[schema(required)]
-    pub p95_ms: Option<f64>,
-    /// 99th percentile.
-    #[schema(required)]
-    pub p99_ms: Option<f64>,
-    /// 99.9th percentile.
-    #[schema(required)]
-    pub p999_ms: Option<f64>,
+    /// Its percentiles.
+    #[serde(flatten)]
+    pub percentiles: Percentiles,
     /// Smallest, where nothing is lost.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>)]

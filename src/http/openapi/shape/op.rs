@@ -2,6 +2,7 @@
 
 use super::given;
 use super::mirrors::Noticed;
+use super::ops::Marks;
 use super::text::{CidText, DidText, Instant, Sha256Text};
 use super::words::{Delivery, Finding, Kind, NullReason, Outcome, Role, UnknownReason};
 use serde::{Deserialize, Serialize};
@@ -84,26 +85,9 @@ pub struct OpAtHost {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>)]
     pub raw_lag_ms: Option<Option<f64>>,
-    /// Whether the mirror was earlier than the primary.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub is_early: Option<bool>,
-    /// Whether it was missed first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub is_healed: Option<bool>,
-    /// Whether the primary's stream lost it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub is_credited: Option<bool>,
-    /// Whether the mirror sent it with another DID or `createdAt`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub is_altered: Option<bool>,
-    /// Whether it came from the primary by paging a gap.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub is_primary_filled: Option<bool>,
+    /// What else is to be known of it there.
+    #[serde(flatten)]
+    pub marks: Marks,
     /// Until when the mirror had time.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Instant>)]

@@ -60,6 +60,14 @@ pub struct OpAtMirror {
     pub raw_lag_ms: Option<f64>,
     /// When it was made, as it says itself.
     pub created_at: Instant,
+    /// What else is to be known of it there.
+    #[serde(flatten)]
+    pub marks: Marks,
+}
+
+/// What is to be known of an operation at a mirror beside its verdict; there only where it is so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Marks {
     /// Whether the mirror was earlier than the primary.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -1,11 +1,9 @@
 //! The overview: one sentence, the observer, the primary, every mirror worst first.
 
-use super::coverage::Coverage;
+use super::coverage::{Coverage, Wilson95};
 use super::lag::Lag;
-use super::link::Link;
 use super::misses::OpenMisses;
-use super::rtt::Rtt;
-use super::source::Primary;
+use super::source::{Primary, Source};
 use super::text::Instant;
 use super::words::{MirrorState, NullReason, ObserverFlag, ObserverState};
 use serde::{Deserialize, Serialize};
@@ -45,43 +43,15 @@ pub struct Observer {
 /// One mirror.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MirrorRow {
-    /// Stable id.
-    pub id: String,
-    /// Name for people.
-    pub name: String,
-    /// Where it is connected to.
-    pub url: String,
-    /// How operations are taken from it: `stream`, `plcbundle`, `export`, `resolve` or, until that is known, `auto`.
-    pub transport: String,
-    /// Why so.
-    #[schema(required)]
-    pub transport_reason: Option<String>,
-    /// How finely instants are told, milliseconds; `null` where they are exact.
-    #[schema(required)]
-    pub resolution_ms: Option<f64>,
-    /// Share of the operations that is looked for; `null` where it is all of them.
-    #[schema(required)]
-    pub sampling_ratio: Option<f64>,
-    /// Its connection.
-    pub link: Link,
+    /// Who it is and what came from it.
+    #[serde(flatten)]
+    pub source: Source,
     /// Coverage of 6 h.
     pub coverage: Coverage,
     /// Lag of 1 h.
     pub lag: Lag,
-    /// The round trip to it.
-    pub rtt: Rtt,
     /// How far behind it is now.
     pub freshness: Freshness,
-    /// Distinct operations received.
-    pub received_ops: u64,
-    /// Operations sent again.
-    pub duplicate_ops: u64,
-    /// Known operations with another DID or `createdAt`.
-    pub altered_ops: u64,
-    /// Operations that we let go at a bound.
-    pub dropped_by_us_ops: u64,
-    /// Frames that were refused.
-    pub rejected_frames: u64,
     /// DIDs with an open miss.
     pub dids_affected: u64,
     /// Operations that it misses now.
@@ -166,20 +136,9 @@ pub struct Samples {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub sample_agreement_ratio_reason: Option<NullReason>,
-    /// Lower bound of the Wilson 95 % interval.
-    #[schema(required, minimum = 0, maximum = 1)]
-    pub low95_ratio: Option<f64>,
-    /// Why it is `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub low95_ratio_reason: Option<NullReason>,
-    /// Upper bound of the Wilson 95 % interval.
-    #[schema(required, minimum = 0, maximum = 1)]
-    pub high95_ratio: Option<f64>,
-    /// Why it is `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub high95_ratio_reason: Option<NullReason>,
+    /// Where the share lies with 95 % confidence.
+    #[serde(flatten)]
+    pub interval: Wilson95,
     /// Logs that were compared.
     pub judged: u64,
     /// The same by how they stand to the primary's.

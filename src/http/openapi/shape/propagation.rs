@@ -1,5 +1,6 @@
 //! How operations spread over the mirrors.
 
+use super::lag::Percentiles;
 use super::words::NullReason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,24 +55,9 @@ pub struct PropagationCurve {
     pub op_ratio: Option<Vec<f64>>,
     /// Operations that so many never had.
     pub never_ops: u64,
-    /// Median, milliseconds, with those that never came as infinite.
-    #[schema(required)]
-    pub p50_ms: Option<f64>,
-    /// 75th percentile.
-    #[schema(required)]
-    pub p75_ms: Option<f64>,
-    /// 90th percentile.
-    #[schema(required)]
-    pub p90_ms: Option<f64>,
-    /// 95th percentile.
-    #[schema(required)]
-    pub p95_ms: Option<f64>,
-    /// 99th percentile.
-    #[schema(required)]
-    pub p99_ms: Option<f64>,
-    /// 99.9th percentile.
-    #[schema(required)]
-    pub p999_ms: Option<f64>,
+    /// How long that took, with those that never came as infinite.
+    #[serde(flatten)]
+    pub percentiles: Percentiles,
     /// Why values are `null`, by their names.
     pub reasons: BTreeMap<String, NullReason>,
 }

@@ -1,5 +1,6 @@
 //! What is told of every source: who it is and what came from it.
 
+use super::coverage::Wilson95;
 use super::link::Link;
 use super::rtt::Rtt;
 use super::text::Instant;
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// The primary.
+/// A source: who it is and what came from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Primary {
+pub struct Source {
     /// Stable id.
     pub id: String,
     /// Name for people.
@@ -32,13 +33,6 @@ pub struct Primary {
     pub link: Link,
     /// The round trip to it.
     pub rtt: Rtt,
-    /// Live arrivals per second, of the last minute.
-    #[schema(required)]
-    pub rate_ops_per_s: Option<f64>,
-    /// Why it is `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub rate_ops_per_s_reason: Option<NullReason>,
     /// Distinct operations received.
     pub received_ops: u64,
     /// Operations sent again.
@@ -49,6 +43,21 @@ pub struct Primary {
     pub dropped_by_us_ops: u64,
     /// Frames that were refused.
     pub rejected_frames: u64,
+}
+
+/// The primary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Primary {
+    /// Who it is and what came from it.
+    #[serde(flatten)]
+    pub source: Source,
+    /// Live arrivals per second, of the last minute.
+    #[schema(required)]
+    pub rate_ops_per_s: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rate_ops_per_s_reason: Option<NullReason>,
     /// How complete its own stream is.
     pub completeness: Completeness,
     /// Whether its `/export` can be asked.
@@ -65,20 +74,9 @@ pub struct Completeness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub stream_ratio_reason: Option<NullReason>,
-    /// Lower bound of the Wilson 95 % interval.
-    #[schema(required, minimum = 0, maximum = 1)]
-    pub low95_ratio: Option<f64>,
-    /// Why it is `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub low95_ratio_reason: Option<NullReason>,
-    /// Upper bound of the Wilson 95 % interval.
-    #[schema(required, minimum = 0, maximum = 1)]
-    pub high95_ratio: Option<f64>,
-    /// Why it is `null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub high95_ratio_reason: Option<NullReason>,
+    /// Where the share lies with 95 % confidence.
+    #[serde(flatten)]
+    pub interval: Wilson95,
     /// Operations that its log is known to list.
     pub known_ops: u64,
     /// Those of them that its stream did not send.
