@@ -12,6 +12,7 @@ pub mod demo;
 mod details;
 mod diff;
 mod guardian;
+pub mod huge_pages;
 mod memory_watch;
 mod nodes;
 mod open_files;

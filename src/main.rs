@@ -11,6 +11,7 @@ use mirrorwatch::{app, telemetry};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    app::huge_pages::decline();
     ExitCode::from(match cli::parse(std::env::args_os()) {
         Ok(Parsed::Do(cli)) => start(&cli),
         Ok(Parsed::Show(text)) => show(&text),

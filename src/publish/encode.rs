@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 /// Brotli quality: level 4 costs about as much as gzip and is a little smaller.
 const BROTLI_QUALITY: u32 = 4;
-/// Brotli window as a power of two: 4 MiB, the largest that every browser takes.
-const BROTLI_LG_WINDOW: u32 = 22;
+/// The least and the largest brotli window as powers of two: 1 KiB, and 4 MiB, the largest that every browser takes.
+const BROTLI_LG_WINDOW: (u32, u32) = (10, 22);
 /// Brotli's working buffer in bytes.
 const BROTLI_BUFFER_BYTES: usize = 4096;
 
@@ -35,8 +35,8 @@ impl Encoded {
         let gzip = gzip.finish()?;
         let mut br = Vec::new();
         {
-            let mut writer =
-                brotli::CompressorWriter::new(&mut br, BROTLI_BUFFER_BYTES, BROTLI_QUALITY, BROTLI_LG_WINDOW);
+            let window = lg_window(identity.len());
+            let mut writer = brotli::CompressorWriter::new(&mut br, BROTLI_BUFFER_BYTES, BROTLI_QUALITY, window);
             writer.write_all(&identity)?;
             writer.flush()?;
         }
@@ -49,9 +49,25 @@ impl Encoded {
     }
 }
 
+/// The window that holds a body of so many bytes: a larger one costs memory and time for each of many small pages, and finds
+/// nothing more.
+fn lg_window(bytes: usize) -> u32 {
+    let (least, largest) = BROTLI_LG_WINDOW;
+    (bytes.max(1).ilog2() + 1).clamp(least, largest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_window_holds_the_body_and_has_bounds() {
+        for (bytes, window) in [(0, 10), (1_023, 10), (1_024, 11), (65_535, 16), (65_536, 17), (usize::MAX, 22)] {
+            assert_eq!(lg_window(bytes), window, "{bytes}");
+            assert!(window == 22 || bytes < 1 << window, "{bytes}");
+        }
+    }
+
     use std::io::Read;
 
     #[test]
