@@ -78,7 +78,10 @@ impl NodeEvent {
             return Err(NodeEventError::Time);
         }
         let too_long = named.into_iter().find(|(_, text, limit)| text.len() > *limit);
-        too_long.map_or(Ok(event.clone()), |(field, _, limit)| Err(NodeEventError::TooLong { field, limit }))
+        match too_long {
+            Some((field, _, limit)) => Err(NodeEventError::TooLong { field, limit }),
+            None => Ok(event),
+        }
     }
 
     /// The event that an action holds; `None` where it is none.
