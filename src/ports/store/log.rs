@@ -159,7 +159,7 @@ pub(super) fn page(db: &Connection, after: i64, limit: usize, bytes_max: usize) 
 
 /// The newest `limit` rows of a kind, by number.
 pub(super) fn newest(db: &Connection, kind: &str, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
-    let sql = format!("SELECT added, {}, crc FROM log WHERE kind = ?1 ORDER BY time_ms DESC LIMIT ?2", LOG.columns);
+    let sql = format!("SELECT added, {}, crc FROM log WHERE kind = ?1 ORDER BY added DESC LIMIT ?2", LOG.columns);
     let mut statement = db.prepare_cached(&sql)?;
     let mut found = statement.query(params![kind, limit as i64])?;
     let mut rows = Vec::new();
@@ -168,7 +168,7 @@ pub(super) fn newest(db: &Connection, kind: &str, limit: usize) -> rusqlite::Res
             rows.push(log_row(row)?);
         }
     }
-    rows.sort_by_key(|row| row.added);
+    rows.reverse();
     Ok(rows)
 }
 

@@ -60,6 +60,46 @@ fn memory_and_file_do_the_same() {
 }
 
 #[test]
+fn the_newest_of_a_kind_are_those_with_the_highest_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let mut memory = MemoryDisk::new().open();
+    for store in [&mut store as &mut dyn Store, &mut memory] {
+        // Clocks of senders go back, and are the same.
+        for (n, ms) in [900, 100, 500, 500, 800, 1, 700].into_iter().enumerate() {
+            store.log_append(&[row(&format!("n{n}"), ms, "x"), row("other", n as i64, "y")]).unwrap();
+        }
+        for limit in [1, 3, 100] {
+            let newest = store.log_newest("x", limit).unwrap();
+            let nodes: Vec<&str> = newest.iter().map(|row| row.node.as_str()).collect();
+            let all = ["n0", "n1", "n2", "n3", "n4", "n5", "n6"];
+            assert_eq!(nodes, &all[all.len() - limit.min(all.len())..]);
+            assert!(newest.windows(2).all(|pair| pair[0].added < pair[1].added));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_the_third_schema_finds_the_newest_by_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    store.log_append(&[row("a", 9, "x"), row("a", 1, "x")]).unwrap();
+    drop(store);
+    let file = dir.path().join("mirrorwatch.db");
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute_batch("DROP INDEX log_by_number; PRAGMA user_version = 3").unwrap();
+    db.close().unwrap();
+    let (mut store, report) = open(dir.path());
+    assert_eq!(report.quarantined, None);
+    assert_eq!(store.log_newest("x", 1).unwrap()[0].ms, 1);
+    drop(store);
+    let db = rusqlite::Connection::open(&file).unwrap();
+    let sql = "EXPLAIN QUERY PLAN SELECT added, action FROM log WHERE kind = 'x' ORDER BY added DESC LIMIT 9";
+    let plan: String = db.query_row(sql, [], |row| row.get(3)).unwrap();
+    assert!(plan.contains("INDEX log_by_number (kind=?)"), "{plan}");
+}
+
+#[test]
 fn what_is_kept_and_what_is_told_of_it_are_one_transaction() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = open(dir.path());
