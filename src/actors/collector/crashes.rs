@@ -165,6 +165,7 @@ pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, cl
         store: Arc::new(Mutex::new(Some(store))),
         plan: Arc::new(PrunePlan::default),
         kept: 0,
+        has_more: false,
         log: None,
         fail: FailPoints::default(),
     };

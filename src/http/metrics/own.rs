@@ -33,7 +33,7 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     samples.add("mirrorwatch_validated_ops_total", &[], at(internals, "/validity/validated").as_f64());
     samples.add("mirrorwatch_invalid_ops_total", &[], at(internals, "/validity/invalid").as_f64());
     dropped(samples, internals);
-    for outcome in ["received", "too_old", "refused"] {
+    for outcome in ["received", "too_old", "refused", "busy"] {
         // Where there are no other nodes, nothing came from them.
         let count = at(internals, &format!("/log/{outcome}")).as_f64().unwrap_or(0.0);
         samples.add("mirrorwatch_log_actions_total", &[("outcome", outcome)], count);
@@ -86,6 +86,8 @@ fn dropped(samples: &mut Samples, internals: &Value) {
         ("frames", at(internals, "/ledger/dropped_by_us").as_f64()),
         ("unchecked_ops", at(internals, "/validity/not_validated").as_f64()),
         ("findings", Some(findings)),
+        // Where there are no other nodes, there is no log.
+        ("log_actions", Some(at(internals, "/log/dropped").as_f64().unwrap_or(0.0))),
     ] {
         samples.add("mirrorwatch_dropped_total", &[("what", what)], count);
     }

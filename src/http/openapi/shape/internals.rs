@@ -117,6 +117,10 @@ pub struct SharedLog {
     pub too_old: u64,
     /// Actions that their sender may not write.
     pub refused: u64,
+    /// Actions that came while too many waited for the disk, and whose sender was told so.
+    pub busy: u64,
+    /// Actions that were let go because there were too many of their kind, or in all.
+    pub dropped: u64,
 }
 
 /// The ledger.
