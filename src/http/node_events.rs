@@ -26,10 +26,12 @@ use crate::domain::node_event::{self, NodeEvent};
 use crate::ports::log_book::LogBook;
 use shown::{Shelf, Shown};
 
-/// Events of a sender a second, steadily.
+/// Events of a sender with a token a second, steadily, and of all together that have none.
 const PER_SECOND: u32 = 50;
 /// The same, at once.
 const BURST: u32 = 500;
+/// Whose events are of no known sender; no sender has this name.
+const NO_TOKEN: &str = "";
 /// When to try again what could not be kept, seconds.
 const RETRY_AFTER_S: u64 = 5;
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -95,18 +97,18 @@ impl Listener {
         (given.is_some(), holders)
     }
 
-    /// Lets in this machine, and whoever has a token; `is_right` looks at whom a token lets in.
-    fn admit(&self, request: &HttpRequest, is_right: impl Fn(&str, &Guest) -> bool) -> Result<(), Refused> {
+    /// Lets in this machine, and whoever has a token; `is_right` looks at whom a token lets in. Says whether there is one.
+    fn admit(&self, request: &HttpRequest, is_right: impl Fn(&str, &Guest) -> bool) -> Result<bool, Refused> {
         let (is_given, holders) = self.holders(request);
         let client: IpAddr = self.state.client(request);
         if !is_given && self.is_local && client.to_canonical().is_loopback() {
-            return Ok(());
+            return Ok(false);
         }
         if holders.is_empty() {
             return Err(Refused(StatusCode::UNAUTHORIZED, "send the token of nodes.tokens as a bearer".to_owned()));
         }
         let is_let_in = holders.iter().any(|(user, guest)| is_right(user, guest));
-        is_let_in.then_some(()).ok_or_else(|| {
+        is_let_in.then_some(true).ok_or_else(|| {
             Refused(
                 StatusCode::FORBIDDEN,
                 format!("the token is not the sender's, or may not do this ({})", node_event::KIND),
@@ -138,8 +140,9 @@ impl Listener {
         self.check_site(request)?;
         let fields = form::fields(request, payload).await?;
         let event = NodeEvent::new(fields).map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))?;
-        self.admit(request, |user, guest| user == event.sender && guest.may_write(node_event::KIND))?;
-        self.senders.take_of(&event.sender).map_err(too_many)?;
+        let has_token = self.admit(request, |user, guest| user == event.sender && guest.may_write(node_event::KIND))?;
+        // Without one a sender is whoever it says to be.
+        self.senders.take_of(if has_token { &event.sender } else { NO_TOKEN }).map_err(too_many)?;
         let row = LogBook::reported(&event, self.state.now_ms());
         self.log()?.append_rows(vec![row]).await.map_err(|error| unavailable(&error))?;
         Ok(HttpResponse::Ok().content_type(TEXT).body(ACK))

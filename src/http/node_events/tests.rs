@@ -191,17 +191,19 @@ async fn pages_of_other_sites_cannot_report_or_read() {
     }
 }
 
+/// Without a token a name costs nothing: many names are one sender.
 #[actix_web::test]
-async fn one_sender_that_reports_without_end_is_told_to_wait_and_the_others_are_not() {
+async fn those_without_a_token_that_report_without_end_are_told_to_wait_together_and_the_others_are_not() {
     let asked = Asked::new(true, HERE);
     let mut told_to_wait = 0;
     for n in 0..super::BURST + 100 {
-        let (status, text) = asked.send(&format!("time={n}&sender=a&eventtype=e&message=m")).await;
+        let (status, text) = asked.send(&format!("time={n}&sender=a{n}&eventtype=e&message=m")).await;
         told_to_wait += usize::from(status == 429);
         assert!(status == 200 || text != "ACK", "an old client tries again");
     }
     assert!(told_to_wait > 0);
-    assert_eq!(asked.send("time=1&sender=b&eventtype=e&message=m").await.0, 200);
+    let with_token = [FORM, ("authorization", "Bearer token-a")];
+    assert_eq!(asked.ask(Method::POST, "/send", &with_token, EVENT).await.0, 200);
 }
 
 #[actix_web::test]
