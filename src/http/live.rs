@@ -5,7 +5,8 @@
 //! what is due is found by comparing revisions, so the newest wins and a slow reader costs nothing. Each batch ends with a
 //! ping; until its pong has come nothing more is sent, and the reader is told afterwards how much it missed (`lagged`).
 //! Inbound: `{"type":"subscribe","topics":[…]}`. The topic `ops`, which nobody gets without asking, brings the newest
-//! operations themselves: all of them first, then what changed, a few messages a second at most.
+//! operations themselves: all of them first, then what changed, a few messages a second at most; or
+//! `{"type":"refused","topic":"ops",…}` while as many readers get them as may.
 //!
 //! An actor of this kind freezes while its peer does not read, timers too. What ends such a socket are the door, which gives
 //! a peer that takes nothing ten seconds, and `TCP_USER_TIMEOUT` on the connection.
@@ -35,8 +36,8 @@ use super::state::HttpState;
 use crate::ports::memory::Pressure;
 pub(super) use frame_limit::FrameLimit;
 use liveness::{Liveness, Sign};
-pub(super) use notices::{Notices, lagged};
-pub(super) use ops_feed::OpsFeed;
+pub(super) use notices::{Notices, TOO_MANY_OPS_READERS, Unwanted, lagged};
+pub(super) use ops_feed::{OpsFeed, READERS_MAX as OPS_READERS_MAX};
 
 /// Largest inbound frame in bytes.
 const FRAME_BYTES_MAX: usize = 4_096;
@@ -176,8 +177,10 @@ impl Session {
 
     /// Takes up what the reader wants from now on; says whether it was understood.
     fn subscribe(&mut self, message: &str, ctx: &mut Context) -> bool {
-        if !self.notices.subscribe(message) {
-            return false;
+        match self.notices.subscribe(message) {
+            Ok(()) => {}
+            Err(Unwanted::NotUnderstood) => return false,
+            Err(Unwanted::TooManyOpsReaders) => ctx.text(notices::ops_refused()),
         }
         if let Some(before) = self.watching_ops.take() {
             ctx.cancel_future(before);

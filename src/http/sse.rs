@@ -4,6 +4,7 @@
 //! wins and a slow reader costs nothing. The id of a batch is the run and the instant at which it was made; who comes back
 //! with it as `Last-Event-ID` is told at once what has changed since.
 
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::event_stream::{EVENT_STREAM, LAST_EVENT_ID, Turn, Waiting, respond, respond_to_head};
-use super::live::{BATCH_GAP, Notices, admit, lagged};
+use super::live::{BATCH_GAP, Notices, OPS_READERS_MAX, TOO_MANY_OPS_READERS, Unwanted, admit, lagged};
 use super::negotiate;
 use super::problem::Problem;
 use super::query::Params;
@@ -21,6 +22,8 @@ use crate::publish::UtcNow;
 
 /// How long a reader is asked to wait before it comes back, milliseconds.
 const RETRY_MS: u32 = 2_000;
+/// Seconds after which one who was refused the operations may try again.
+const OPS_RETRY_AFTER_S: u64 = 10;
 /// Separates topics in the query; no key has it.
 const SEPARATOR: char = ',';
 
@@ -28,7 +31,7 @@ const SEPARATOR: char = ',';
 ///
 /// # Errors
 /// 400 for a topic that is none, 403 for an origin that is not allowed, 406 where the request takes no event stream, 429 over
-/// the limits, 503 while stopping and while memory is short.
+/// the limits, of readers of operations too, 503 while stopping and while memory is short.
 pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
     let params = Params::parse(request.query_string(), &["topics"])?;
     if !negotiate::accepts(request.headers(), EVENT_STREAM) {
@@ -36,12 +39,8 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         return Err(problem.allowed([EVENT_STREAM]));
     }
     let mut notices = state.notices();
-    if let Some(topics) = params.get("topics")
-        && !notices.want(topics.split(SEPARATOR))
-    {
-        let known = notices.known();
-        let detail = "expected topics of /api/v1/live, with commas between them";
-        return Err(Problem::bad_query("bad_topics", "topics", detail).allowed(known));
+    if let Some(topics) = params.get("topics") {
+        notices.want(topics.split(SEPARATOR)).map_err(|why| refusal(why, &notices))?;
     }
     if request.method() == Method::HEAD {
         return Ok(respond_to_head());
@@ -59,6 +58,21 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         waiting: Waiting::new(state, seat),
     };
     Ok(respond(chunks(reader)))
+}
+
+fn refusal(why: Unwanted, notices: &Notices) -> Problem {
+    match why {
+        Unwanted::NotUnderstood => {
+            let detail = "expected topics of /api/v1/live, with commas between them";
+            Problem::bad_query("bad_topics", "topics", detail).allowed(notices.known())
+        }
+        Unwanted::TooManyOpsReaders => {
+            let detail = format!("limit {OPS_READERS_MAX} readers of ops; retry in {OPS_RETRY_AFTER_S} s");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_OPS_READERS, detail)
+                .limit(OPS_READERS_MAX as u64)
+                .header(header::RETRY_AFTER, HeaderValue::from(OPS_RETRY_AFTER_S))
+        }
+    }
 }
 
 /// The instant of an id that this run gave out, UTC milliseconds.

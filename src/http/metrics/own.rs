@@ -7,10 +7,11 @@ use crate::domain::impair::Watching;
 use crate::http::timings::BOUNDS_US;
 
 /// What is told of the server, and its names in the page of the internals.
-const HTTP: [(&str, &str); 3] = [
+const HTTP: [(&str, &str); 4] = [
     ("mirrorwatch_http_panics_total", "panics"),
     ("mirrorwatch_live_foreign_origins_total", "foreign_origin_sockets"),
     ("mirrorwatch_live_refused_origins_total", "refused_origin_sockets"),
+    ("mirrorwatch_live_refused_ops_readers_total", "refused_ops_readers"),
 ];
 
 /// Adds what the overview and the internals say of us.

@@ -104,6 +104,8 @@ pub struct ServerTallies {
     pub foreign_origin_sockets: u64,
     /// Live sockets refused to pages of other origins.
     pub refused_origin_sockets: u64,
+    /// Readers of the topic `ops` refused because there were as many as may be.
+    pub refused_ops_readers: u64,
 }
 
 /// The log that nodes share.
