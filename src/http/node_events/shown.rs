@@ -120,13 +120,13 @@ impl Shelf {
     /// # Errors
     /// When the log cannot be read.
     pub(super) async fn newest(&self, log: &LogBook) -> Result<Arc<Shown>, LogError> {
-        let mut held = self.0.lock().await;
+        let mut last = self.0.lock().await;
         let head = *log.head().borrow();
-        if let Some(shown) = held.shown.as_ref().filter(|_| held.head == head) {
+        if let Some(shown) = last.shown.as_ref().filter(|_| last.head == head) {
             return Ok(Arc::clone(shown));
         }
         let newest = log.newest(node_event::KIND, 1).await?.last().map_or(0, |row| row.added);
-        let same = held.shown.as_ref().filter(|shown| shown.newest == newest).map(Arc::clone);
+        let same = last.shown.as_ref().filter(|shown| shown.newest == newest).map(Arc::clone);
         let shown = match same {
             Some(shown) => shown,
             None => {
@@ -135,7 +135,7 @@ impl Shelf {
                 made.await.map_err(|_| LogError::Closed)?
             }
         };
-        *held = Held { head, shown: Some(Arc::clone(&shown)) };
+        *last = Held { head, shown: Some(Arc::clone(&shown)) };
         Ok(shown)
     }
 }
