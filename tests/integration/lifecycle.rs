@@ -18,7 +18,7 @@ const PAGES: usize = 1_000;
 const ROUNDS: usize = 3;
 const ROUNDS_SWEPT: usize = 20;
 /// A second signal ends it within this.
-const AT_ONCE: Duration = Duration::from_secs(2);
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A stop may take this long.
