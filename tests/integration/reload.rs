@@ -122,8 +122,9 @@ fn intervals_and_the_log_change_without_a_word_to_any_source_and_a_wrong_file_ch
         edited(&process, &file, |config| {
             config["analytics"]["recomputeIntervalSeconds"] = json!({ "lag": 0.3 });
             config["log"]["filter"] = json!("info");
+            config["retention"] = json!({ "eventDays": 30 });
         });
-        told(&world, "config_reloaded", "analytics, log changed").await;
+        told(&world, "config_reloaded", "analytics, retention, log changed").await;
         world
             .eventually("the interval is that of now", async || {
                 let page = world.get("/api/v1/internals").await;
@@ -133,7 +134,7 @@ fn intervals_and_the_log_change_without_a_word_to_any_source_and_a_wrong_file_ch
             .await;
         world
             .eventually("the log tells more", async || {
-                std::fs::read_to_string(&log).unwrap().contains("analytics, log changed").then_some(())
+                std::fs::read_to_string(&log).unwrap().contains("analytics, retention, log changed").then_some(())
             })
             .await;
 
