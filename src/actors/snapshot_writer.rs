@@ -16,18 +16,26 @@ const PRUNE_EVERY: u64 = 600;
 /// The actor.
 #[derive(Clone)]
 pub struct SnapshotWriter {
-    /// Where to.
-    pub store: SharedStore,
-    /// What may be forgotten.
-    pub plan: Arc<dyn Fn() -> PrunePlan + Send + Sync>,
+    store: SharedStore,
+    plan: Plan,
     /// Transactions so far.
-    pub kept: u64,
+    kept: u64,
     /// Whether the last pruning left something to forget.
-    pub has_more: bool,
-    /// Who is told that the log has grown; none where there are no nodes.
-    pub log: Option<LogBook>,
-    /// Where tests make it fail.
-    pub fail: FailPoints,
+    has_more: bool,
+    log: Option<LogBook>,
+    fail: FailPoints,
+}
+
+/// Says what may be forgotten now.
+pub type Plan = Arc<dyn Fn() -> PrunePlan + Send + Sync>;
+
+impl SnapshotWriter {
+    /// A writer to `store` that forgets what `plan` says and tells `log`, where there are nodes, that it has grown; `fail` is
+    /// where tests make it fail.
+    #[must_use]
+    pub const fn new(store: SharedStore, plan: Plan, log: Option<LogBook>, fail: FailPoints) -> SnapshotWriter {
+        SnapshotWriter { store, plan, kept: 0, has_more: false, log, fail }
+    }
 }
 
 fn told(error: &StoreError) -> KeepError {

@@ -137,7 +137,7 @@ impl Victim {
         }
         let was_killed = process.has_ended();
         process.kill();
-        self.life = (self.life.0, now_ms(), self.stalls.take_ms().max(waited_ms));
+        self.life = (self.life.0, now_ms(), self.stalls.take_ms() + waited_ms);
         was_killed
     }
 
@@ -147,7 +147,7 @@ impl Victim {
         let (begun, begun_ms) = (Instant::now(), now_ms());
         let process = Process::start(&self.config).await;
         let took_ms = begun.elapsed().as_millis() as u64;
-        let stalled_ms = self.stalls.take_ms().max(process.waited_ms());
+        let stalled_ms = self.stalls.take_ms() + process.waited_ms();
         assert!(took_ms <= START_WITHIN_MS + stalled_ms, "{what}: the start took {took_ms} ms (stalls {stalled_ms})");
         self.world.ask(&process);
         self.check_down(what, begun_ms).await;

@@ -81,7 +81,7 @@ impl Kept {
         let log = self.world.dir().join("stderr");
         let (begun, stalls) = (Instant::now(), Stalls::watch());
         let process = Process::start_logged(&self.config, &log).await;
-        let took = begun.elapsed().saturating_sub(Duration::from_millis(process.waited_ms().max(stalls.take_ms())));
+        let took = begun.elapsed().saturating_sub(Duration::from_millis(process.waited_ms() + stalls.take_ms()));
         self.world.ask(&process);
         (process, fs::read_to_string(log).unwrap(), took)
     }

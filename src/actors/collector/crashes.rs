@@ -162,14 +162,8 @@ pub(super) fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>, with_loss: 
 /// A collector over a store and a ledger of what is in it.
 pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, clock: &Arc<ManualClock>) -> Collector {
     let who = |id: String| SourceIdentity { name: id.clone(), url: String::new(), transport: String::new(), id };
-    let writer = SnapshotWriter {
-        store: Arc::new(Mutex::new(Some(store))),
-        plan: Arc::new(PrunePlan::default),
-        kept: 0,
-        has_more: false,
-        log: None,
-        fail: FailPoints::default(),
-    };
+    let store = Arc::new(Mutex::new(Some(store)));
+    let writer = SnapshotWriter::new(store, Arc::new(PrunePlan::default), None, FailPoints::default());
     Collector::new(CollectorParts {
         ledger,
         anchors: ids().iter().map(|id| restored.anchors.get(id).copied()).collect(),
