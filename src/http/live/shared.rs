@@ -56,14 +56,14 @@ fn header(bytes: usize) -> Vec<u8> {
 pub struct WithShared {
     own: BoxBody,
     outbox: Outbox,
-    /// What the actor sent behind what the outbox still has; `None` in it is the end.
-    held: Option<Option<Result<Bytes, Box<dyn Error>>>>,
+    /// What the actor sent behind what the outbox still has.
+    held: Poll<Option<Result<Bytes, Box<dyn Error>>>>,
 }
 
 impl WithShared {
     /// The body of the actor's own frames, with the texts of `outbox`.
     pub fn new(own: BoxBody, outbox: Outbox) -> WithShared {
-        WithShared { own, outbox, held: None }
+        WithShared { own, outbox, held: Poll::Pending }
     }
 }
 
@@ -78,14 +78,13 @@ impl MessageBody for WithShared {
         if let Some(piece) = self.outbox.next() {
             return Poll::Ready(Some(Ok(piece)));
         }
-        if let Some(held) = self.held.take() {
-            return Poll::Ready(held);
+        let held = std::mem::replace(&mut self.held, Poll::Pending);
+        if held.is_ready() {
+            return held;
         }
         let polled = Pin::new(&mut self.own).poll_next(cx);
         let Some(piece) = self.outbox.next() else { return polled };
-        if let Poll::Ready(item) = polled {
-            self.held = Some(item);
-        }
+        self.held = polled;
         Poll::Ready(Some(Ok(piece)))
     }
 }

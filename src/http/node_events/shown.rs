@@ -127,13 +127,12 @@ impl Shelf {
         }
         let newest = log.newest(node_event::KIND, 1).await?.last().map_or(0, |row| row.added);
         let same = last.shown.as_ref().filter(|shown| shown.newest == newest).map(Arc::clone);
-        let shown = match same {
-            Some(shown) => shown,
-            None => {
-                let rows = log.newest(node_event::KIND, SHOWN_MAX).await?;
-                let made = spawn_blocking(move || Arc::new(Shown::new(newest, &rows)));
-                made.await.map_err(|_| LogError::Closed)?
-            }
+        let shown = if let Some(shown) = same {
+            shown
+        } else {
+            let rows = log.newest(node_event::KIND, SHOWN_MAX).await?;
+            let made = spawn_blocking(move || Arc::new(Shown::new(newest, &rows)));
+            made.await.map_err(|_| LogError::Closed)?
         };
         *last = Held { head, shown: Some(Arc::clone(&shown)) };
         Ok(shown)
