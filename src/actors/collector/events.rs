@@ -3,20 +3,22 @@
 use super::session_rows::ended;
 use super::{Collector, Known};
 use crate::actors::message::{Beat, Happened};
-use crate::domain::incident::Told;
+use crate::domain::incident::{Told, What};
 use crate::domain::link::{Link, LinkState};
+use crate::domain::mirror_state::Change;
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
 use crate::ports::store::EventRow;
 use actix::Handler;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Events that wait to be kept; more than these between two transactions are shown but not kept.
 const WAITING_MAX: usize = 1_000;
 
-/// Changes of states that are held.
+/// Changes of states that are held; beyond them the oldest of the mirror that has most is let go, so that one which
+/// changes all the time hides no incident of another.
 const CHANGES_MAX: usize = 1_000;
 
 /// The latest events, and those that wait to be kept.
@@ -71,13 +73,30 @@ impl EventLog {
             });
         }
         let told = Told::of(event.id, at_ms, kind, event.source.as_deref(), event.detail.as_ref());
-        if let Some(told) = told {
-            let changes = Arc::make_mut(&mut self.changes);
-            changes.push_front(told);
-            changes.truncate(CHANGES_MAX);
-        }
         self.latest.push_front(event);
         self.latest.truncate(EVENTS_MAX);
+        if let Some(told) = told {
+            self.hold(told);
+        }
+    }
+
+    /// A change of a mirror's state that no event tells of: incidents follow from it all the same.
+    pub(super) fn change_untold(&mut self, at_ms: i64, mirror: String, change: &Change) {
+        let Change { from, to, ref why } = *change;
+        let what = What::Changed { mirror, from, to, why: why.clone(), untold: 0 };
+        self.hold(Told { event_id: None, at_ms, what });
+    }
+
+    fn hold(&mut self, told: Told) {
+        let changes = Arc::make_mut(&mut self.changes);
+        changes.push_front(told);
+        if changes.len() > CHANGES_MAX {
+            let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+            changes.iter().for_each(|told| *counts.entry(told.mirror()).or_default() += 1);
+            let most = counts.into_iter().max_by_key(|c| c.1).and_then(|c| c.0);
+            let oldest = changes.iter().rposition(|told| told.mirror() == most);
+            oldest.map(|place| changes.remove(place));
+        }
     }
 
     pub(super) fn latest(&self) -> Vec<Event> {
@@ -194,4 +213,27 @@ impl Handler<Beat> for Collector {
     type Result = ();
 
     fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::incident::{Phase, incidents};
+    use crate::domain::mirror_state::State;
+
+    #[test]
+    fn what_was_not_told_ends_an_incident_and_hides_none_of_another() {
+        let mut log = EventLog::new(Vec::new());
+        let change = |from, to| Change { from, to, why: String::new() };
+        log.change_untold(0, "quiet".to_owned(), &change(State::Ok, State::Losing));
+        for n in 1..=2 * CHANGES_MAX as i64 {
+            let (from, to) = if n % 2 == 1 { (State::Ok, State::Lagging) } else { (State::Lagging, State::Ok) };
+            log.change_untold(n, "restless".to_owned(), &change(from, to));
+        }
+        let changes = log.changes();
+        let found = incidents(changes.iter().rev());
+        assert_eq!((changes.len(), found.len()), (CHANGES_MAX, 1 + (CHANGES_MAX - 1) / 2));
+        let open: Vec<&str> = found.iter().filter(|i| i.phase == Phase::Open).map(|i| &*i.mirror).collect();
+        assert_eq!((open, log.latest().len()), (vec!["quiet"], 0));
+    }
 }

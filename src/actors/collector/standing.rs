@@ -168,9 +168,8 @@ impl Collector {
         for m in 0..self.standings.mirrors.len() {
             let Some(facts) = self.facts(m, now, impaired) else { continue };
             let Some((machine, budget)) = self.standings.mirrors.get_mut(m) else { continue };
-            if let Some(change) = machine.step(&facts)
-                && let Some(untold) = budget.take(now)
-            {
+            if let Some(change) = machine.step(&facts) {
+                let untold = budget.take(now);
                 self.tell_change(SourceIx::mirror(m), &change, untold);
             }
         }
@@ -181,13 +180,16 @@ impl Collector {
         self.standings.recommend(now, impaired.is_some());
     }
 
-    fn tell_change(&mut self, source: SourceIx, change: &Change, untold: u64) {
+    /// Tells of a change with the number of those before it that were not told; none where it is not to be told.
+    fn tell_change(&mut self, source: SourceIx, change: &Change, untold: Option<u64>) {
+        let at_ms = self.labels.utc_ms(self.clock.now());
+        let Some(id) = self.known(source).map(|k| k.who.id.clone()) else { return };
+        let Some(untold) = untold else { return self.events.change_untold(at_ms, id, change) };
         let (from, to) = (change.from.name(), change.to.name());
         let before = if untold > 0 { format!(" ({untold} changes before it were not listed)") } else { String::new() };
         let text = format!("{from} → {to}: {}{before}", change.why);
         let detail = json!({ "from": from, "to": to, "why": change.why, "untold": untold });
-        let id = self.known(source).map(|k| k.who.id.clone());
-        self.events.add_with(self.labels.utc_ms(self.clock.now()), "state_changed", id, text, Some(detail));
+        self.events.add_with(at_ms, "state_changed", Some(id), text, Some(detail));
     }
 
     fn watching(&self) -> Watching {
