@@ -13,8 +13,19 @@ use std::collections::BTreeMap;
 const INTERRUPTIONS_MAX: usize = 20;
 /// Changes of one incident that are listed, newest kept.
 const CHANGES_MAX: usize = 200;
+/// Kinds of events that incidents follow from.
+pub const KINDS: [&str; 3] = [STATE_CHANGED, STATE_FOUND_AGAIN, OBSERVER_DOWN];
+/// A mirror's state changed.
+pub const STATE_CHANGED: &str = "state_changed";
+/// A mirror is in the bad state in which it was before a start.
+pub const STATE_FOUND_AGAIN: &str = "state_found_again";
+/// Nobody was looking.
+pub const OBSERVER_DOWN: &str = "observer_down";
 /// Why nothing is said of a time in which a change came that is not known.
 const NOT_KNOWN: &str = "when this began was not kept";
+
+/// Why nothing is said of the first time of a start.
+const NOT_SEEN: &str = "not looked at yet since the start";
 
 /// A change of a mirror's state, as it was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,7 +41,7 @@ pub struct Told {
 /// What was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
-    /// A mirror's state changed.
+    /// A mirror's state changed, or was found again as it was before a start.
     Changed {
         /// Its id.
         mirror: String,
@@ -42,8 +53,10 @@ pub enum What {
         why: String,
         /// Changes right before it that no event tells of.
         untold: u64,
+        /// The start since which it was not known, UTC milliseconds; none where it was.
+        unseen_since_ms: Option<i64>,
     },
-    /// Nobody was looking until now; since when, UTC milliseconds, where that is known.
+    /// Nobody was looking until now; since when, UTC milliseconds, where that is known. How mirrors do has to be found again.
     Down(Option<i64>),
 }
 
@@ -52,8 +65,8 @@ impl Told {
     #[must_use]
     pub fn of(event_id: u64, at_ms: i64, kind: &str, source: Option<&str>, detail: Option<&Value>) -> Option<Told> {
         let what = match kind {
-            "observer_down" => What::Down(detail.and_then(|d| d.get("since_unix_ms")?.as_i64())),
-            "state_changed" => {
+            OBSERVER_DOWN => What::Down(detail.and_then(|d| d.get("since_unix_ms")?.as_i64())),
+            STATE_CHANGED | STATE_FOUND_AGAIN => {
                 let detail = detail?;
                 let state = |name: &str| State::parse(detail.get(name)?.as_str()?);
                 What::Changed {
@@ -62,6 +75,7 @@ impl Told {
                     to: state("to")?,
                     why: detail.get("why").and_then(Value::as_str).unwrap_or_default().to_owned(),
                     untold: detail.get("untold").and_then(Value::as_u64).unwrap_or(0),
+                    unseen_since_ms: detail.get("unseen_since_unix_ms").and_then(Value::as_i64),
                 }
             }
             _ => return None,
@@ -208,10 +222,21 @@ impl Incident {
         }
     }
 
-    /// What was shown of the mirror before a change: where that is not bad, it is not known when it became so.
-    fn was(&mut self, from: State) {
+    /// What was shown of the mirror before a change: where that is not bad, it is not known when it became so. Since the start
+    /// `unseen_since_ms` it is not known how long the mirror was as it was before.
+    fn was(&mut self, from: State, unseen_since_ms: Option<i64>) {
         if !is_incident(from) {
             self.reconcile((self.told_ms, self.told_ms), from, NOT_KNOWN);
+        }
+        if let Some(since_ms) = unseen_since_ms {
+            self.pause(since_ms, NOT_SEEN);
+        }
+    }
+
+    /// Nobody looks any more: what was bad has to be found so again.
+    fn pause(&mut self, at_ms: i64, why: &str) {
+        if self.phase == Phase::Open {
+            self.interrupt(at_ms, State::Unknown, why);
         }
     }
 
@@ -281,23 +306,21 @@ pub fn incidents<'a>(told: impl Iterator<Item = &'a Told>) -> Vec<Incident> {
         match &t.what {
             What::Down(since_ms) => {
                 let since_ms = since_ms.unwrap_or(t.at_ms);
-                for incident in open.values_mut() {
-                    pause(incident, since_ms, t.at_ms);
-                }
+                open.values_mut().for_each(|incident| incident.pause(since_ms, "the observer was down"));
             }
-            What::Changed { mirror, from, to, why, untold: before } => {
+            What::Changed { mirror, from, to, why, untold: before, unseen_since_ms } => {
                 let mirror = mirror.as_str();
                 let known = untold.entry(mirror).or_default();
                 let not_listed = before.saturating_sub(*known) + u64::from(t.event_id.is_none());
                 *known = if t.event_id.is_none() { *known + 1 } else { 0 };
                 let mut goes_on = open.remove(mirror);
-                goes_on.iter_mut().for_each(|incident| incident.was(*from));
+                goes_on.iter_mut().for_each(|incident| incident.was(*from, *unseen_since_ms));
                 ended.extend(goes_on.take_if(|incident| incident.phase == Phase::Ended));
                 let begins = || is_incident(*to).then(|| Incident::new(mirror, t.at_ms, *to, why));
                 let Some(mut incident) = goes_on.or_else(begins) else { continue };
                 incident.changed(t.at_ms, *to, why);
                 incident.untold += not_listed;
-                if let Some(event_id) = t.event_id {
+                if let Some(event_id) = t.event_id.filter(|_| from != to) {
                     incident.turn(Turn { event_id, at_ms: t.at_ms, from: *from, to: *to, why: why.clone() });
                 }
                 if incident.phase == Phase::Ended {
@@ -311,15 +334,6 @@ pub fn incidents<'a>(told: impl Iterator<Item = &'a Told>) -> Vec<Incident> {
     ended.extend(open.into_values());
     ended.sort_by(|a, b| (b.started_ms, &a.mirror).cmp(&(a.started_ms, &b.mirror)));
     ended
-}
-
-/// Nobody was looking: what was bad then is bad again at the start, unless a change tells otherwise.
-fn pause(incident: &mut Incident, from_ms: i64, to_ms: i64) {
-    if incident.phase == Phase::Open {
-        let state = incident.state;
-        incident.interrupt(from_ms, State::Unknown, "the observer was down");
-        incident.goes_on(to_ms, state, "");
-    }
 }
 
 #[cfg(test)]
@@ -337,6 +351,7 @@ mod tests {
                 to,
                 why: format!("{} at {at_ms}", to.name()),
                 untold: 0,
+                unseen_since_ms: None,
             },
         };
         rows.iter().enumerate().map(row).collect()
@@ -389,14 +404,39 @@ mod tests {
         assert_eq!(ended.bad_for_ms(50_000), 2_000);
     }
 
+    /// A start found the mirror in this state, which it did not know since `unseen_since_ms`.
+    fn found(at_ms: i64, from: State, to: State, unseen_since_ms: i64) -> Told {
+        let mut told = told(&[(at_ms, "a", from, to)]).remove(0);
+        if let What::Changed { unseen_since_ms: unseen, .. } = &mut told.what {
+            *unseen = Some(unseen_since_ms);
+        }
+        told
+    }
+
     #[test]
-    fn a_time_in_which_nobody_looked_is_not_counted() {
+    fn a_time_in_which_nobody_looked_or_knew_is_not_counted() {
         let mut all = told(&[(1_000, "a", Ok, Losing), (9_000, "a", Losing, Ok)]);
         all.insert(1, Told { event_id: Some(7), at_ms: 8_000, what: What::Down(Some(3_000)) });
+        all.insert(2, found(8_400, Losing, Losing, 8_000));
+        let starting = &incidents(all[..2].iter())[0];
+        assert_eq!((starting.phase, starting.bad_for_ms(8_300)), (Phase::Interrupted, 2_000), "shown as unknown");
         let a = &incidents(all.iter())[0];
-        assert_eq!((a.bad_for_ms(0), a.ended_ms), (3_000, Some(9_000)));
-        assert_eq!((a.interruptions[0].from_ms, a.interruptions[0].to_ms), (3_000, Some(8_000)));
-        assert_eq!(a.worst.0, Losing);
+        assert_eq!((a.bad_for_ms(0), a.ended_ms), (2_600, Some(9_000)));
+        assert_eq!((a.interruptions[0].from_ms, a.interruptions[0].to_ms), (3_000, Some(8_400)));
+        assert_eq!((a.worst.0, a.turns.len()), (Losing, 2));
+    }
+
+    #[test]
+    fn what_a_start_finds_otherwise_ended_before_it() {
+        let down = Told { event_id: Some(7), at_ms: 8_000, what: What::Down(Some(3_000)) };
+        let begin = || told(&[(1_000, "a", Ok, Losing)]).remove(0);
+        let ended = &incidents([begin(), down, found(8_400, Losing, Ok, 8_000)].iter())[0];
+        assert_eq!((ended.phase, ended.ended_ms, ended.bad_for_ms(0)), (Phase::Ended, Some(3_000), 2_000));
+        // A start that nobody had to wait for.
+        let again = &incidents([begin(), found(8_400, Losing, Losing, 8_000)].iter())[0];
+        assert_eq!((again.phase, again.bad_for_ms(9_000)), (Phase::Open, 7_000 + 600));
+        let ended = &incidents([begin(), found(8_400, Losing, Ok, 8_000)].iter())[0];
+        assert_eq!((ended.ended_ms, ended.bad_for_ms(0)), (Some(8_000), 7_000));
     }
 
     #[test]
@@ -471,7 +511,8 @@ mod tests {
     fn events_are_read_and_others_are_not() {
         let detail = serde_json::json!({ "from": "ok", "to": "losing", "why": "w", "untold": 2 });
         let t = Told::of(3, 5, "state_changed", Some("a"), Some(&detail)).unwrap();
-        let what = What::Changed { mirror: "a".into(), from: Ok, to: Losing, why: "w".into(), untold: 2 };
+        let (mirror, why) = ("a".to_owned(), "w".to_owned());
+        let what = What::Changed { mirror, from: Ok, to: Losing, why, untold: 2, unseen_since_ms: None };
         assert_eq!(t, Told { event_id: Some(3), at_ms: 5, what });
         assert_eq!(Told::of(3, 5, "state_changed", None, Some(&detail)), None);
         assert_eq!(Told::of(3, 5, "state_changed", Some("a"), None), None);

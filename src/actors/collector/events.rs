@@ -81,9 +81,9 @@ impl EventLog {
     }
 
     /// A change of a mirror's state that no event tells of: incidents follow from it all the same.
-    pub(super) fn change_untold(&mut self, at_ms: i64, mirror: String, change: &Change) {
-        let Change { from, to, ref why } = *change;
-        let what = What::Changed { mirror, from, to, why: why.clone(), untold: 0 };
+    pub(super) fn change_untold(&mut self, at_ms: i64, mirror: String, change: Change) {
+        let Change { from, to, why } = change;
+        let what = What::Changed { mirror, from, to, why, untold: 0, unseen_since_ms: None };
         self.hold(Told { event_id: None, at_ms, what });
     }
 
@@ -225,10 +225,10 @@ mod tests {
     fn what_was_not_told_ends_an_incident_and_hides_none_of_another() {
         let mut log = EventLog::new(Vec::new());
         let change = |from, to| Change { from, to, why: String::new() };
-        log.change_untold(0, "quiet".to_owned(), &change(State::Ok, State::Losing));
+        log.change_untold(0, "quiet".to_owned(), change(State::Ok, State::Losing));
         for n in 1..=2 * CHANGES_MAX as i64 {
             let (from, to) = if n % 2 == 1 { (State::Ok, State::Lagging) } else { (State::Lagging, State::Ok) };
-            log.change_untold(n, "restless".to_owned(), &change(from, to));
+            log.change_untold(n, "restless".to_owned(), change(from, to));
         }
         let changes = log.changes();
         let found = incidents(changes.iter().rev());

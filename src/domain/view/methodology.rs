@@ -110,8 +110,8 @@ const FORMULAS: [(&str, &str, &str); 25] = [
     (
         "incident",
         "from a mirror being found lagging, stalled, losing or diverged until it is found well; bad_s without interruptions",
-        "While the observer or the primary is impaired or the link is down nothing can be said: that interrupts an incident, \
-         and begins none.",
+        "While the observer or the primary is impaired, the link is down, or a start has not found yet how the mirror does, \
+         nothing can be said: that interrupts an incident, and begins none.",
     ),
     (
         "recommended",

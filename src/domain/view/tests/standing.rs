@@ -9,7 +9,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 fn told(event_id: u64, at_ms: i64, mirror: &str, from: State, to: State) -> Told {
-    let what = What::Changed { mirror: mirror.to_owned(), from, to, why: format!("is {}", to.name()), untold: 0 };
+    let (mirror, why) = (mirror.to_owned(), format!("is {}", to.name()));
+    let what = What::Changed { mirror, from, to, why, untold: 0, unseen_since_ms: None };
     Told { event_id: Some(event_id), at_ms: UTC0 + at_ms, what }
 }
 
