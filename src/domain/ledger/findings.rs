@@ -9,7 +9,6 @@ use super::Ledger;
 use super::mutant::Mutant;
 use crate::domain::confirm::AGAIN_NS;
 use crate::domain::finding::{About, Finding};
-use crate::domain::interval::ExtraState;
 use crate::domain::op::{Op, OpKey};
 use crate::domain::ring::Row;
 use crate::domain::source::SourceIx;
@@ -261,11 +260,10 @@ impl Ledger {
                 }
             }
         }
-        let is_asked = |s: &&super::ExtraRow| s.state == ExtraState::Extra || s.reason == Reason::TooOld;
         let mut extras: Vec<_> = self
             .foreigns
             .sightings()
-            .filter(is_asked)
+            .filter(|s| s.is_asked_about())
             .map(|s| (s.q, SourceIx::mirror(usize::from(s.mirror)), s.key))
             .collect();
         extras.sort_unstable();
