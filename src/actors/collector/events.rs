@@ -25,16 +25,16 @@ const CHANGES_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct EventLog {
     next_id: u64,
-    latest: VecDeque<Event>,
+    latest: VecDeque<Arc<Event>>,
     /// What incidents follow from, newest first: the latest of all kinds may tell of other things.
-    changes: Arc<VecDeque<Told>>,
+    changes: Arc<VecDeque<Arc<Told>>>,
     waiting: Vec<EventRow>,
 }
 
 impl EventLog {
     /// A log that goes on behind the events of a run before, which come oldest first.
     pub(super) fn new(kept: Vec<EventRow>) -> EventLog {
-        let changes = kept.iter().rev().filter_map(change).take(CHANGES_MAX).collect();
+        let changes = kept.iter().rev().filter_map(change).map(Arc::new).take(CHANGES_MAX).collect();
         let next_id = kept.iter().map(|e| e.id).max().unwrap_or(0).max(0) as u64 + 1;
         let latest = kept.into_iter().rev().take(EVENTS_MAX).map(|e| Event {
             id: e.id.max(0) as u64,
@@ -44,7 +44,7 @@ impl EventLog {
             text: e.text,
             detail: e.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
         });
-        EventLog { next_id, latest: latest.collect(), changes: Arc::new(changes), waiting: Vec::new() }
+        EventLog { next_id, latest: latest.map(Arc::new).collect(), changes: Arc::new(changes), waiting: Vec::new() }
     }
 
     pub(super) fn add(&mut self, at_ms: i64, kind: &str, source: Option<String>, text: String) {
@@ -73,7 +73,7 @@ impl EventLog {
             });
         }
         let told = Told::of(event.id, at_ms, kind, event.source.as_deref(), event.detail.as_ref());
-        self.latest.push_front(event);
+        self.latest.push_front(Arc::new(event));
         self.latest.truncate(EVENTS_MAX);
         if let Some(told) = told {
             self.hold(told);
@@ -89,7 +89,7 @@ impl EventLog {
 
     fn hold(&mut self, told: Told) {
         let changes = Arc::make_mut(&mut self.changes);
-        changes.push_front(told);
+        changes.push_front(Arc::new(told));
         if changes.len() > CHANGES_MAX {
             let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
             changes.iter().for_each(|told| *counts.entry(told.mirror()).or_default() += 1);
@@ -99,12 +99,12 @@ impl EventLog {
         }
     }
 
-    pub(super) fn latest(&self) -> Vec<Event> {
-        self.latest.iter().cloned().collect()
+    pub(super) fn latest(&self) -> Vec<Arc<Event>> {
+        self.latest.iter().map(Arc::clone).collect()
     }
 
     /// The latest changes of states, newest first.
-    pub(super) fn changes(&self) -> Arc<VecDeque<Told>> {
+    pub(super) fn changes(&self) -> Arc<VecDeque<Arc<Told>>> {
         Arc::clone(&self.changes)
     }
 
@@ -231,7 +231,7 @@ mod tests {
             log.change_untold(n, "restless".to_owned(), change(from, to));
         }
         let changes = log.changes();
-        let found = incidents(changes.iter().rev());
+        let found = incidents(changes.iter().rev().map(AsRef::as_ref));
         assert_eq!((changes.len(), found.len()), (CHANGES_MAX, 1 + (CHANGES_MAX - 1) / 2));
         let open: Vec<&str> = found.iter().filter(|i| i.phase == Phase::Open).map(|i| &*i.mirror).collect();
         assert_eq!((open, log.latest().len()), (vec!["quiet"], 0));

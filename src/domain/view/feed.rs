@@ -195,6 +195,7 @@ mod tests {
     use super::*;
     use crate::domain::view::tests::picture;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn event(id: u64, kind: &str, source: Option<&str>, text: &str) -> Event {
         let source = source.map(str::to_owned);
@@ -210,7 +211,7 @@ mod tests {
 
     fn feed(kind: FeedKind, events: Vec<Event>) -> Feed {
         let mut picture = picture();
-        picture.events = events;
+        picture.events = events.into_iter().map(Arc::new).collect();
         Feed::of(kind, &picture)
     }
 

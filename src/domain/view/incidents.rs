@@ -11,7 +11,7 @@ pub const INCIDENTS_MAX: usize = 200;
 /// Those of a picture, newest first. Those that have not ended agree with what is shown of the mirror now; of one that is
 /// not watched any more nothing can be told.
 fn of(picture: &Picture) -> Vec<Incident> {
-    let mut found = incidents(picture.changes.iter().rev());
+    let mut found = incidents(picture.changes.iter().rev().map(AsRef::as_ref));
     let utc_ms = |at| picture.capture.labels.utc_ms(at);
     let now_ms = utc_ms(picture.capture.now);
     for incident in found.iter_mut().filter(|i| i.phase != Phase::Ended) {

@@ -30,7 +30,7 @@ fn incidents_are_listed_newest_first_and_each_has_its_page() {
         told(4, 60_000, "gone", State::Ok, State::Stalled),
     ];
     changes.reverse();
-    p.changes = Arc::new(changes.into());
+    p.changes = Arc::new(changes.into_iter().map(Arc::new).collect());
     stands(&mut p, 0, State::Losing, 10_000);
     stands(&mut p, 1, State::Ok, 50_000);
     let page = incidents::page(&p);
@@ -52,7 +52,7 @@ fn incidents_are_listed_newest_first_and_each_has_its_page() {
 #[test]
 fn an_incident_whose_end_was_not_told_agrees_with_what_is_shown_now() {
     let mut p = picture();
-    p.changes = Arc::new(vec![told(1, 10_000, "a", State::Ok, State::Losing)].into());
+    p.changes = Arc::new([Arc::new(told(1, 10_000, "a", State::Ok, State::Losing))].into());
     let mut row = |state, since_ms| {
         stands(&mut p, 0, state, since_ms);
         let page = incidents::page(&p);
