@@ -7,7 +7,7 @@
 use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::parts::Outside;
 use super::pictures::Pictures;
-use super::settings::{internals, prune_plan, state_told};
+use super::settings::{RetentionNow, internals, prune_plan, state_told};
 use super::sources::{Before, PingerSlot, SourceChild, SourceParts, SourceSlot, start_pinger, start_source};
 use super::state::Kept;
 use super::validating::{Validating, ValidatorSlot};
@@ -59,6 +59,8 @@ pub(super) struct Lasting {
     pub(super) tallies: Tallies,
     /// How short memory is.
     pub(super) pressure: Pressure,
+    /// How long things are kept.
+    pub(super) retention: RetentionNow,
     /// DIDs that a page of misses lists.
     pub(super) listed_misses: Arc<AtomicUsize>,
 }
@@ -191,7 +193,7 @@ fn start_collector(
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Writing) {
     let config = &lasting.config;
-    let (store, plan) = (Arc::clone(&lasting.store), prune_plan(config, &lasting.now));
+    let (store, plan) = (Arc::clone(&lasting.store), prune_plan(&lasting.retention, &lasting.now));
     let made = SnapshotWriter { store, plan, kept: 0, log: lasting.log.clone(), fail: lasting.outside.fail.clone() };
     let writer = Writing::start(made, arbiter.handle());
     let state = state_told(&kept);
