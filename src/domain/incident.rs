@@ -213,12 +213,10 @@ impl Incident {
 
     /// What is shown of the mirror now, and since when, where no change that was told led there. Times are UTC milliseconds.
     pub fn reconcile(&mut self, (since_ms, now_ms): (i64, i64), state: State, why: &str) {
-        let since_ms = since_ms.max(self.told_ms);
-        match state {
-            State::Ok => self.end(since_ms),
-            _ if is_incident(state) => self.goes_on(now_ms, state, why),
-            _ if self.phase == Phase::Open => self.interrupt(since_ms, state, why),
-            _ => {}
+        if is_incident(state) {
+            self.goes_on(now_ms, state, why);
+        } else if state == State::Ok || self.phase == Phase::Open {
+            self.changed(since_ms.max(self.told_ms), state, why);
         }
     }
 
@@ -306,7 +304,9 @@ pub fn incidents<'a>(told: impl Iterator<Item = &'a Told>) -> Vec<Incident> {
         match &t.what {
             What::Down(since_ms) => {
                 let since_ms = since_ms.unwrap_or(t.at_ms);
-                open.values_mut().for_each(|incident| incident.pause(since_ms, "the observer was down"));
+                for incident in open.values_mut() {
+                    incident.pause(since_ms, "the observer was down");
+                }
             }
             What::Changed { mirror, from, to, why, untold: before, unseen_since_ms } => {
                 let mirror = mirror.as_str();
@@ -314,7 +314,9 @@ pub fn incidents<'a>(told: impl Iterator<Item = &'a Told>) -> Vec<Incident> {
                 let not_listed = before.saturating_sub(*known) + u64::from(t.event_id.is_none());
                 *known = if t.event_id.is_none() { *known + 1 } else { 0 };
                 let mut goes_on = open.remove(mirror);
-                goes_on.iter_mut().for_each(|incident| incident.was(*from, *unseen_since_ms));
+                if let Some(incident) = &mut goes_on {
+                    incident.was(*from, *unseen_since_ms);
+                }
                 ended.extend(goes_on.take_if(|incident| incident.phase == Phase::Ended));
                 let begins = || is_incident(*to).then(|| Incident::new(mirror, t.at_ms, *to, why));
                 let Some(mut incident) = goes_on.or_else(begins) else { continue };

@@ -92,7 +92,9 @@ impl EventLog {
         changes.push_front(Arc::new(told));
         if changes.len() > CHANGES_MAX {
             let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
-            changes.iter().for_each(|told| *counts.entry(told.mirror()).or_default() += 1);
+            for told in changes.iter() {
+                *counts.entry(told.mirror()).or_default() += 1;
+            }
             let most = counts.into_iter().max_by_key(|c| c.1).and_then(|c| c.0);
             let oldest = changes.iter().rposition(|told| told.mirror() == most);
             oldest.map(|place| changes.remove(place));

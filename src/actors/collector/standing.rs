@@ -197,8 +197,8 @@ impl Collector {
         let before = if untold > 0 { format!(" ({untold} changes before it were not listed)") } else { String::new() };
         let text = format!("{from} → {to}: {}{before}", change.why);
         let mut detail = json!({ "from": from, "to": to, "why": change.why, "untold": untold });
-        if let Some(since) = unseen_since {
-            detail["unseen_since_unix_ms"] = self.labels.utc_ms(since).into();
+        if let (Some(since), Some(detail)) = (unseen_since, detail.as_object_mut()) {
+            detail.insert("unseen_since_unix_ms".to_owned(), self.labels.utc_ms(since).into());
         }
         self.events.add_with(at_ms, STATE_CHANGED, Some(id), text, Some(detail));
     }
