@@ -218,7 +218,7 @@ fn start_collector(
         notes: kept.notes,
         imported: kept.imported,
         internals: internals(lasting, state),
-        grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
+        grace_max_ns: grace_max_ns(config),
         foreign_ops_per_s: config.limits.foreign_ops_per_second,
         trouble: lasting.trouble.clone(),
         validator: Arc::clone(&validating.load),
@@ -226,6 +226,11 @@ fn start_collector(
         fail: lasting.outside.fail.clone(),
     };
     (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
+}
+
+/// The longest time that a mirror has until it misses an operation, nanoseconds.
+fn grace_max_ns(config: &Config) -> i64 {
+    super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0)
 }
 
 /// The primary and the mirrors, in the order of their numbers.
@@ -251,7 +256,7 @@ fn stream_doors(lasting: &Lasting, anchored: Anchors) -> StreamDoors {
         export: Arc::clone(&lasting.outside.export),
         forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: Readers::default(),
-        known: KnownDids::default(),
+        known: KnownDids::new(grace_max_ns(&lasting.config)),
         anchored,
         vitals: lasting.vitals.clone(),
         pressure: lasting.pressure.clone(),
