@@ -476,7 +476,9 @@ mod tests {
             (6_000, "a", Lagging, Ok),
         ]);
         let untold_at = |all: &mut Vec<Told>, places: &[usize], last: usize| {
-            places.iter().for_each(|&i| all[i].event_id = None);
+            for &i in places {
+                all[i].event_id = None;
+            }
             if let What::Changed { untold, .. } = &mut all[last].what {
                 *untold = places.len() as u64;
             }
