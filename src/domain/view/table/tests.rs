@@ -12,6 +12,7 @@ use crate::domain::view::{
 use crate::domain::window_kind::WindowKind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// What spreadsheets were made to run by, and what looks like it.
 const INJECTIONS: [&str; 16] = [
@@ -43,8 +44,9 @@ fn world() -> Picture {
         text: text.to_owned(),
         detail,
     };
-    picture.events =
+    let events =
         vec![event(2, "=cmd|'/C calc'!A0", Some(json!({ "from": "ok", "deep": [1] }))), event(1, "a, \"b\"\n", None)];
+    picture.events = events.into_iter().map(Arc::new).collect();
     picture
 }
 
