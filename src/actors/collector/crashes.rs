@@ -2,8 +2,7 @@
 //! killed and merely did not observe from what was last kept until the restart.
 //!
 //! One number makes a history of a primary and two mirrors. It is played through the store's door into memory; an
-//! ordinary run takes [`HISTORIES`] of [`POINTS_EACH`] crashes, `MIRRORWATCH_SWEEP` [`HISTORIES_SWEEP`], each thread every
-//! so many of them.
+//! ordinary run takes [`HISTORIES`] of [`POINTS_EACH`] crashes, `MIRRORWATCH_SWEEP` [`HISTORIES_SWEEP`], on all threads.
 
 mod told;
 
@@ -336,7 +335,6 @@ async fn crashed(seed: u64, truths: &[Truth], point: Point) -> usize {
     let down = Span { from: Tau(kept.tau_ns), to: crashed_at.plus(point.down_ns) };
     assert!(crashed_at.since(down.from) <= SECOND + SECOND / 10 || point.trouble.is_some(), "{what}: {down:?}");
     assert!(!run.play(truths, Some(down), END, Tau::MAX).await, "{what}");
-
     let mut other = Run::new();
     other.play(truths, Some(down), down.from, Tau::MAX).await;
     other.collector.ledger.go_down();
