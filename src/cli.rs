@@ -3,9 +3,9 @@
 //! This reads arguments and nothing else. Values that are also keys of the configuration are passed on as they are and
 //! checked there, so that there is one place that knows what is right.
 
-pub mod events;
 pub mod exit;
 pub mod hosts;
+pub mod report;
 mod usage;
 
 use std::ffi::OsString;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, DEFAULT_FILE, FileChoice, Inputs};
-pub use events::Report;
 pub use hosts::{Check, Diff};
+pub use report::Report;
 pub use usage::UsageError;
 
 /// What to do, and where the configuration comes from.
@@ -231,7 +231,7 @@ enum Sub {
     /// Make a token for another node: the token for its user, the hash for nodes.tokens of this one
     Token,
     /// Report an event of a node to an observer, again and again until that has it on disk
-    Report(events::ReportArguments),
+    Report(report::ReportArguments),
 }
 
 impl Arguments {

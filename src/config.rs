@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use address::in_words_of_the_command_line;
+pub use address::{in_words_of_the_command_line, is_this_machine};
 pub use analytics::{Analytics, RECOMPUTERS};
 pub use audit::Audit;
 pub use http::{Http, secret_in};

@@ -31,6 +31,7 @@ mod nodes;
 pub mod openapi;
 pub mod ops_query;
 mod panics;
+mod pieces;
 mod pool;
 pub mod problem;
 pub mod query;

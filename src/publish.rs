@@ -78,6 +78,14 @@ pub struct PageSpec {
     pub is_bare: bool,
 }
 
+impl PageSpec {
+    /// What is published without the envelope, at the address that its key is.
+    #[must_use]
+    pub fn bare(key: String, html_path: String) -> PageSpec {
+        PageSpec { self_path: format!("/{key}"), key, html_path, is_bare: true }
+    }
+}
+
 /// What one computation hands in for one page.
 #[derive(Debug)]
 pub struct Update {

@@ -4,27 +4,38 @@ use super::message::{Beat, Keep, KeepError, Stop};
 use crate::ports::fail_point::FailPoints;
 use crate::ports::log_book::LogBook;
 use crate::ports::store::{PrunePlan, SharedStore, Store, StoreError};
-use actix::{Actor, ActorContext, AtomicResponse, Context, Handler, ResponseFuture, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Context, Handler, ResponseFuture, WrapFuture};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 /// Mailbox places; the collector has one transaction under way.
 const MAILBOX: usize = 4;
-/// Transactions between two prunings.
+/// Transactions between two prunings, unless there was more to forget than one may.
 const PRUNE_EVERY: u64 = 600;
 
 /// The actor.
 #[derive(Clone)]
 pub struct SnapshotWriter {
-    /// Where to.
-    pub store: SharedStore,
-    /// What may be forgotten.
-    pub plan: Arc<dyn Fn() -> PrunePlan + Send + Sync>,
+    store: SharedStore,
+    plan: Plan,
     /// Transactions so far.
-    pub kept: u64,
-    /// Who is told that the log has grown; none where there are no nodes.
-    pub log: Option<LogBook>,
-    /// Where tests make it fail.
-    pub fail: FailPoints,
+    kept: u64,
+    /// Whether the last pruning left something to forget.
+    has_more: bool,
+    log: Option<LogBook>,
+    fail: FailPoints,
+}
+
+/// Says what may be forgotten now.
+pub type Plan = Arc<dyn Fn() -> PrunePlan + Send + Sync>;
+
+impl SnapshotWriter {
+    /// A writer to `store` that forgets what `plan` says and tells `log`, where there are nodes, that it has grown; `fail` is
+    /// where tests make it fail.
+    #[must_use]
+    pub const fn new(store: SharedStore, plan: Plan, log: Option<LogBook>, fail: FailPoints) -> SnapshotWriter {
+        SnapshotWriter { store, plan, kept: 0, has_more: false, log, fail }
+    }
 }
 
 fn told(error: &StoreError) -> KeepError {
@@ -35,6 +46,22 @@ fn told(error: &StoreError) -> KeepError {
         _ => "other",
     };
     KeepError { class, text: error.to_string() }
+}
+
+/// Forgets what the plan allows; whether there is more.
+fn prune(store: &mut dyn Store, plan: &PrunePlan, log: Option<&LogBook>) -> bool {
+    match store.prune(plan) {
+        Ok(report) => {
+            if let Some(log) = log {
+                log.counts().dropped.fetch_add(report.log_dropped, Ordering::Relaxed);
+            }
+            report.more
+        }
+        Err(error) => {
+            tracing::warn!(%error, "pruning failed; it is tried again");
+            false
+        }
+    }
 }
 
 fn closed() -> KeepError {
@@ -56,7 +83,7 @@ impl Handler<Keep> for SnapshotWriter {
     fn handle(&mut self, msg: Keep, _: &mut Self::Context) -> Self::Result {
         self.fail.reach("writer", "");
         self.kept += 1;
-        let prune = self.kept.is_multiple_of(PRUNE_EVERY).then(|| (self.plan)());
+        let plan = (self.has_more || self.kept.is_multiple_of(PRUNE_EVERY)).then(|| (self.plan)());
         let (store, log, fail) = (Arc::clone(&self.store), self.log.clone(), self.fail.clone());
         let keeping = async move {
             let written = actix_rt::task::spawn_blocking(move || {
@@ -64,19 +91,17 @@ impl Handler<Keep> for SnapshotWriter {
                 let store = guard.as_mut().ok_or_else(closed)?;
                 fail.reach("commit", "");
                 store.commit(&msg.0).map_err(|e| told(&e))?;
-                if let Some(log) = log {
+                if let Some(log) = &log {
                     log.look(store.as_mut());
                 }
-                if let Some(plan) = prune
-                    && let Err(e) = store.prune(&plan)
-                {
-                    tracing::warn!(error = %e, "pruning failed; it is tried again");
-                }
-                Ok(())
+                Ok(plan.is_some_and(|plan| prune(store.as_mut(), &plan, log.as_ref())))
             });
             written.await.unwrap_or_else(|e| Err(KeepError { class: "other", text: format!("state: {e}") }))
         };
-        AtomicResponse::new(Box::pin(keeping.into_actor(self)))
+        AtomicResponse::new(Box::pin(keeping.into_actor(self).map(|kept, writer, _| {
+            writer.has_more = *kept.as_ref().unwrap_or(&false);
+            kept.map(drop)
+        })))
     }
 }
 

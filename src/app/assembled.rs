@@ -194,7 +194,7 @@ fn start_collector(
 ) -> (Addr<Collector>, Writing) {
     let config = &lasting.config;
     let (store, plan) = (Arc::clone(&lasting.store), prune_plan(&lasting.retention, &lasting.now));
-    let made = SnapshotWriter { store, plan, kept: 0, log: lasting.log.clone(), fail: lasting.outside.fail.clone() };
+    let made = SnapshotWriter::new(store, plan, lasting.log.clone(), lasting.outside.fail.clone());
     let writer = Writing::start(made, arbiter.handle());
     let state = state_told(&kept);
     let restored = kept.restored;

@@ -1,8 +1,8 @@
 //! `mirrorwatch report`: tells an observer of an event until that says that it has it.
 
 use super::run::{fail, on_system, until_interrupted};
-use crate::cli::events::Report;
 use crate::cli::exit;
+use crate::cli::report::Report;
 use crate::config::secret_in;
 use crate::ports::clock::{Clock, SystemClock};
 use reqwest::redirect::Policy;

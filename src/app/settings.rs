@@ -10,7 +10,7 @@ use crate::domain::view::Picture;
 use crate::http::HttpOptions;
 use crate::logux::kinds::{INTERVAL, OVERVIEW};
 use crate::ports::log_book::Horizon;
-use crate::ports::store::{LogPrune, PrunePlan};
+use crate::ports::store::{LOG_ROWS_OF_KIND_MAX, LogPrune, PrunePlan};
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
     Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, propagation, rtt, stats,
@@ -87,6 +87,7 @@ fn log_prune(retention: &Retention, now_ms: i64) -> LogPrune {
             (INTERVAL.to_owned(), before(retention.interval_days)),
         ],
         others_before_ms: before(retention.event_days),
+        of_kind_max: Some(LOG_ROWS_OF_KIND_MAX),
     }
 }
 
@@ -135,9 +136,14 @@ pub(super) fn internals(
         });
         if let Some((log, told)) = log.as_ref().zip(told.as_object_mut()) {
             let (counts, read) = (log.counts(), |count: &AtomicU64| count.load(Ordering::Relaxed));
-            let (received, too_old, refused) = (read(&counts.received), read(&counts.too_old), read(&counts.refused));
-            let head = *log.head().borrow();
-            let log = json!({ "head": head, "received": received, "too_old": too_old, "refused": refused });
+            let log = json!({
+                "head": *log.head().borrow(),
+                "received": read(&counts.received),
+                "too_old": read(&counts.too_old),
+                "refused": read(&counts.refused),
+                "busy": read(&counts.busy),
+                "dropped": read(&counts.dropped),
+            });
             told.insert("log".to_owned(), log);
         }
         told

@@ -3,7 +3,7 @@
 //! `https://`, `wss://` and a bare name mean the same; so do `http://` and `ws://`, which need leave like addresses that
 //! are not public do.
 
-use url::Url;
+use url::{Host, Url};
 
 use super::problem::quoted;
 use super::source::{SourceConfig, Transport, url_problems};
@@ -53,6 +53,17 @@ impl SourceConfig {
     }
 }
 
+/// Whether what is sent to `url` stays on this machine: a loopback address, or its usual name.
+#[must_use]
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// `problem` with the permissions named as options and not as keys.
 #[must_use]
 pub fn in_words_of_the_command_line(problem: &str) -> String {
@@ -87,6 +98,17 @@ mod tests {
             (local.url.as_str(), local.web_address().as_str()),
             ("ws://127.0.0.1:2582/", "http://127.0.0.1:2582")
         );
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_addresses_and_its_name() {
+        let is_here = |text: &str| is_this_machine(&Url::parse(text).unwrap());
+        for here in ["ws://127.0.0.1:1", "http://127.9.9.9", "https://[::1]", "http://localhost:8080/x"] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in ["ws://192.0.2.1", "http://[2001:db8::1]", "http://localhost.example.org", "http://0.0.0.0"] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
+        }
     }
 
     #[test]

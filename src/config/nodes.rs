@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
+use super::address::is_this_machine;
 use super::http::secret_in;
 use super::problem::quoted;
 use super::reader::{Reader, json};
@@ -173,15 +174,9 @@ fn url_of(r: &mut Reader<'_>, path: &str, text: &str) -> Option<Url> {
         r.problem(path, format!("expected an address, as \"wss://watch.example.org\"; got {}", quoted(text)));
         return None;
     };
-    let is_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
     let why = match url.scheme() {
         "wss" => None,
-        "ws" if is_local => None,
+        "ws" if is_this_machine(&url) => None,
         "ws" => Some("unencrypted \"ws://\" would show the token to everyone on the way; use \"wss://\"".to_owned()),
         other => Some(format!("scheme {} is no node; use \"wss://watch.example.org\"", quoted(other))),
     };

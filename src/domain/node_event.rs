@@ -78,7 +78,10 @@ impl NodeEvent {
             return Err(NodeEventError::Time);
         }
         let too_long = named.into_iter().find(|(_, text, limit)| text.len() > *limit);
-        too_long.map_or(Ok(event.clone()), |(field, _, limit)| Err(NodeEventError::TooLong { field, limit }))
+        match too_long {
+            Some((field, _, limit)) => Err(NodeEventError::TooLong { field, limit }),
+            None => Ok(event),
+        }
     }
 
     /// The event that an action holds; `None` where it is none.
@@ -117,7 +120,7 @@ impl NodeEvent {
 
 /// The events as gophy's page shows them, without scripts: by sender, in the order of UTF-16, each in the order of arrival.
 #[must_use]
-pub fn document(events: &[NodeEvent]) -> String {
+pub fn document<'a>(events: impl IntoIterator<Item = &'a NodeEvent>) -> String {
     let mut by_sender: BTreeMap<Vec<u16>, Vec<&NodeEvent>> = BTreeMap::new();
     for event in events {
         by_sender.entry(event.sender.encode_utf16().collect()).or_default().push(event);
@@ -127,7 +130,7 @@ pub fn document(events: &[NodeEvent]) -> String {
                     <meta http-equiv=\"refresh\" content=\"5\">\n<title>Events of nodes</title>\n</head>\n<body>\n\
                     <h1>Events of nodes</h1>\n"
         .to_owned();
-    if events.is_empty() {
+    if by_sender.is_empty() {
         html.push_str("<p>No node has reported anything yet.</p>\n");
     }
     for events in by_sender.values() {

@@ -70,14 +70,17 @@ impl Nobody {
 
     /// One sentence.
     #[must_use]
-    pub const fn text(self) -> &'static str {
+    pub fn text(self) -> String {
         match self {
-            Nobody::NoMirrors => "no mirrors are configured",
+            Nobody::NoMirrors => "no mirrors are configured".to_owned(),
             Nobody::ObserverImpaired => {
-                "the observer or the primary's link is impaired: nothing can be said about mirrors now"
+                "the observer or the primary's link is impaired: nothing can be said about mirrors now".to_owned()
             }
-            Nobody::WarmingUp => "no mirror was well for a minute and judged by 100 operations yet",
-            Nobody::NoneIsWell => "no mirror is well now",
+            Nobody::WarmingUp => {
+                let well_s = WELL_FOR_NS / SECOND;
+                format!("no mirror was well for {well_s} s and judged by {DECIDED_MIN} operations yet")
+            }
+            Nobody::NoneIsWell => "no mirror is well now".to_owned(),
         }
     }
 }
@@ -159,7 +162,7 @@ impl Candidate {
             return Some(format!("it is {}", self.state.name()));
         }
         if !is_chosen && now.since(self.since) < WELL_FOR_NS {
-            return Some("it is well for less than a minute".to_owned());
+            return Some(format!("it is well for less than {} s", WELL_FOR_NS / SECOND));
         }
         let decided = self.record.decided;
         (decided < DECIDED_MIN).then(|| format!("{decided} operations were decided in 6 h, too few to judge it by"))
@@ -288,6 +291,11 @@ mod tests {
         few.record.decided = 99;
         r.step(at(0), false, &[fresh, few]);
         assert_eq!((mirror(&r), r.shown().nobody), (None, Nobody::WarmingUp));
+        assert_eq!(
+            r.shown().nobody.text(),
+            format!("no mirror was well for {} s and judged by {DECIDED_MIN} operations yet", WELL_FOR_NS / SECOND)
+        );
+        assert_eq!(r.shown().said[0].why, format!("it is well for less than {} s", WELL_FOR_NS / SECOND));
         assert!(r.shown().said.iter().all(|s| !s.is_eligible));
         r.step(at(0), false, &[Candidate { state: State::Losing, ..well(1) }]);
         assert_eq!((mirror(&r), r.shown().nobody), (None, Nobody::NoneIsWell));

@@ -7,7 +7,7 @@ use actix_web::{Resource, web};
 use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
-use super::routes::{known_mirror, missing, readable};
+use super::routes::{known_mirror, published, readable};
 use super::state::HttpState;
 use crate::domain::view::badge::BadgeKind;
 use crate::publish::PageSpec;
@@ -19,12 +19,7 @@ const SVG: HeaderValue = HeaderValue::from_static("image/svg+xml");
 
 /// The pages of one mirror's badges.
 pub fn specs(mirror_id: &str) -> impl Iterator<Item = PageSpec> {
-    let spec = move |key: String| PageSpec {
-        self_path: format!("/{key}"),
-        key,
-        html_path: format!("/mirrors/{mirror_id}"),
-        is_bare: true,
-    };
+    let spec = move |key: String| PageSpec::bare(key, format!("/mirrors/{mirror_id}"));
     files().map(move |file| spec(format!("{PREFIX}{mirror_id}/{file}")))
 }
 
@@ -45,7 +40,7 @@ pub fn badge(state: &web::Data<HttpState>) -> Resource {
             return Err(Problem::new(StatusCode::NOT_FOUND, "no_such_badge", detail).allowed(files()));
         }
         let key = format!("{PREFIX}{id}/{file}");
-        let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
+        let page = published(state, &key)?;
         match file.rsplit_once('.') {
             Some((_, "svg")) => canonical::answer_as(&page, request, state, SVG),
             _ => canonical::answer(&page, request, state),

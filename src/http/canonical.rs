@@ -4,7 +4,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use super::negotiate::{self, Coding};
 use super::problem::Problem;
@@ -103,30 +103,41 @@ pub fn check_accept(request: &HttpRequest) -> Result<(), Problem> {
 
 /// 200 in the best encoding, or 304.
 pub fn respond(ready: &Ready<'_>, request: &HttpRequest) -> HttpResponse {
-    let is_known = negotiate::has_already(request.headers(), ready.etag);
+    respond_with((ready.body, ready.etag), &ready.content_type, request, |response| {
+        response
+            .insert_header((header::LAST_MODIFIED, ready.last_modified.clone()))
+            .insert_header((header::CACHE_CONTROL, cache_control(ready.max_age_s)))
+            .insert_header((SERVER_TIMING.clone(), text(&format!("snap;desc=age;dur={}", ready.age_ms))));
+        if let Some(next) = ready.next {
+            response.insert_header((header::LINK, text(&format!("<{next}>; rel=\"next\""))));
+        }
+    })
+}
+
+/// The same for a body with its validator, with headers that both answers have.
+pub(super) fn respond_with(
+    (body, etag): (&Encoded, &HeaderValue),
+    content_type: &HeaderValue,
+    request: &HttpRequest,
+    add_headers: impl FnOnce(&mut HttpResponseBuilder),
+) -> HttpResponse {
+    let is_known = negotiate::has_already(request.headers(), etag);
     let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     let mut response = HttpResponse::build(status);
-    response
-        .insert_header((header::ETAG, ready.etag.clone()))
-        .insert_header((header::LAST_MODIFIED, ready.last_modified.clone()))
-        .insert_header((header::CACHE_CONTROL, cache_control(ready.max_age_s)))
-        .insert_header((header::VARY, VARY))
-        .insert_header((SERVER_TIMING.clone(), text(&format!("snap;desc=age;dur={}", ready.age_ms))));
-    if let Some(next) = ready.next {
-        response.insert_header((header::LINK, text(&format!("<{next}>; rel=\"next\""))));
-    }
+    response.insert_header((header::ETAG, etag.clone())).insert_header((header::VARY, VARY));
+    add_headers(&mut response);
     if is_known {
         return response.finish();
     }
-    response.insert_header((header::CONTENT_TYPE, ready.content_type.clone()));
+    response.insert_header((header::CONTENT_TYPE, content_type.clone()));
     let coding = negotiate::coding(request.headers());
     if let Some(value) = coding.header() {
         response.insert_header((header::CONTENT_ENCODING, value));
     }
     response.body(match coding {
-        Coding::Identity => ready.body.identity.clone(),
-        Coding::Gzip => ready.body.gzip.clone(),
-        Coding::Brotli => ready.body.br.clone(),
+        Coding::Identity => body.identity.clone(),
+        Coding::Gzip => body.gzip.clone(),
+        Coding::Brotli => body.br.clone(),
     })
 }
 

@@ -2,14 +2,17 @@
 //!
 //! These are the only documents that may stand in a frame of another site; nothing can be done in them but to follow a link.
 
+use std::sync::LazyLock;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
 use super::canonical;
+use super::fixed::{self, Fixed};
 use super::problem::{Problem, quote};
 use super::query::Params;
-use super::routes::{known_mirror, missing, readable};
+use super::routes::{known_mirror, published, readable};
 use super::state::HttpState;
 use crate::domain::view::embed::EmbedKind;
 use crate::publish::PageSpec;
@@ -18,10 +21,7 @@ use crate::publish::PageSpec;
 pub const PREFIX: &str = "embed/";
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const CSS: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
-/// The style may be an hour old: it changes with the program only.
-const STYLE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=3600");
-const STYLE: &str = include_str!("embed.css");
+static STYLE: LazyLock<Option<Fixed>> = LazyLock::new(|| Fixed::new(include_bytes!("embed.css").to_vec(), fixed::CSS));
 /// A style of ours, and frames of anybody.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
@@ -30,12 +30,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The pages of one mirror's documents.
 pub fn specs(mirror_id: &str) -> impl Iterator<Item = PageSpec> {
-    let spec = move |key: String| PageSpec {
-        self_path: format!("/{key}"),
-        key,
-        html_path: format!("/mirrors/{mirror_id}"),
-        is_bare: true,
-    };
+    let spec = move |key: String| PageSpec::bare(key, format!("/mirrors/{mirror_id}"));
     EmbedKind::ALL.into_iter().map(move |kind| spec(format!("{PREFIX}{mirror_id}/{}", kind.name())))
 }
 
@@ -51,7 +46,7 @@ pub fn document(state: &web::Data<HttpState>) -> Resource {
             return Err(Problem::new(StatusCode::NOT_FOUND, "no_such_chart", detail).allowed(names));
         }
         let key = format!("{PREFIX}{id}/{chart}");
-        let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
+        let page = published(state, &key)?;
         let mut response = canonical::answer_as(&page, request, state, HTML)?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
         Ok(response)
@@ -63,8 +58,5 @@ pub fn document(state: &web::Data<HttpState>) -> Resource {
 /// # Errors
 /// 400 for a parameter.
 pub fn style(request: &HttpRequest, _: &HttpState) -> Result<HttpResponse, Problem> {
-    Params::parse(request.query_string(), &[])?;
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, STYLE_CACHE));
-    Ok(response.content_type(CSS).body(STYLE))
+    fixed::answer(STYLE.as_ref(), request)
 }

@@ -7,7 +7,7 @@ use actix_web::{Resource, web};
 use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
-use super::routes::{missing, readable};
+use super::routes::{published, readable};
 use super::state::HttpState;
 use crate::domain::view::feed::FeedKind;
 use crate::publish::PageSpec;
@@ -20,9 +20,7 @@ const JSON_FEED: HeaderValue = HeaderValue::from_static("application/feed+json")
 
 /// The pages of the feeds.
 pub fn specs() -> impl Iterator<Item = PageSpec> {
-    let spec =
-        |key: String| PageSpec { self_path: format!("/{key}"), key, html_path: "/events".to_owned(), is_bare: true };
-    files().map(move |file| spec(format!("{PREFIX}{file}")))
+    files().map(|file| PageSpec::bare(format!("{PREFIX}{file}"), "/events".to_owned()))
 }
 
 /// The names of the feeds.
@@ -40,7 +38,7 @@ pub fn feed(state: &web::Data<HttpState>) -> Resource {
             return Err(Problem::new(StatusCode::NOT_FOUND, "no_such_feed", detail).allowed(files()));
         }
         let key = format!("{PREFIX}{file}");
-        let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
+        let page = published(state, &key)?;
         match file.rsplit_once('.') {
             Some((_, "atom")) => canonical::answer_as(&page, request, state, ATOM),
             _ => canonical::answer_as(&page, request, state, JSON_FEED),

@@ -5,12 +5,15 @@ use actix_web::{HttpRequest, HttpResponse};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::negotiate::{self, Coding};
+use super::canonical;
+use super::problem::Problem;
+use super::query::Params;
 use crate::publish::Encoded;
 
+/// Of style sheets.
+pub(super) const CSS: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 /// It changes with the program only; asking again costs one comparison.
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300, stale-while-revalidate=30");
-const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
 /// Bytes of the digest that stand in the `ETag`.
 const ETAG_BYTES: usize = 12;
 
@@ -29,26 +32,18 @@ impl Fixed {
         Some(Fixed { body: Encoded::new(text).ok()?, etag, content_type })
     }
 
-    /// 200 in the best encoding, or 304.
-    pub(super) fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        let is_known = negotiate::has_already(request.headers(), &self.etag);
-        let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-        response
-            .insert_header((header::ETAG, self.etag.clone()))
-            .insert_header((header::CACHE_CONTROL, CACHE))
-            .insert_header((header::VARY, VARY));
-        if is_known {
-            return response.finish();
-        }
-        let coding = negotiate::coding(request.headers());
-        if let Some(value) = coding.header() {
-            response.insert_header((header::CONTENT_ENCODING, value));
-        }
-        response.insert_header((header::CONTENT_TYPE, self.content_type.clone()));
-        response.body(match coding {
-            Coding::Identity => self.body.identity.clone(),
-            Coding::Gzip => self.body.gzip.clone(),
-            Coding::Brotli => self.body.br.clone(),
+    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        canonical::respond_with((&self.body, &self.etag), &self.content_type, request, |response| {
+            response.insert_header((header::CACHE_CONTROL, CACHE));
         })
     }
+}
+
+/// Answers with a text that was made when it was first asked for.
+///
+/// # Errors
+/// 400 for a parameter.
+pub(super) fn answer(text: Option<&Fixed>, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    Params::parse(request.query_string(), &[])?;
+    text.map(|text| text.answer(request)).ok_or_else(Problem::internal)
 }

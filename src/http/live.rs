@@ -5,7 +5,8 @@
 //! what is due is found by comparing revisions, so the newest wins and a slow reader costs nothing. Each batch ends with a
 //! ping; until its pong has come nothing more is sent, and the reader is told afterwards how much it missed (`lagged`).
 //! Inbound: `{"type":"subscribe","topics":[…]}`. The topic `ops`, which nobody gets without asking, brings the newest
-//! operations themselves: all of them first, then what changed, a few messages a second at most.
+//! operations themselves: all of them first, then what changed, a few messages a second at most; or
+//! `{"type":"refused","topic":"ops",…}` while as many readers get them as may.
 //!
 //! An actor of this kind freezes while its peer does not read, timers too. What ends such a socket are the door, which gives
 //! a peer that takes nothing ten seconds, and `TCP_USER_TIMEOUT` on the connection.
@@ -14,10 +15,12 @@ mod frame_limit;
 mod liveness;
 mod notices;
 mod ops_feed;
+mod shared;
 
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, SpawnHandle, StreamHandler, fut};
+use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -35,8 +38,9 @@ use super::state::HttpState;
 use crate::ports::memory::Pressure;
 pub(super) use frame_limit::FrameLimit;
 use liveness::{Liveness, Sign};
-pub(super) use notices::{Notices, lagged};
-pub(super) use ops_feed::OpsFeed;
+pub(super) use notices::{Notices, TOO_MANY_OPS_READERS, Unwanted, lagged};
+pub(super) use ops_feed::{OpsFeed, READERS_MAX as OPS_READERS_MAX};
+use shared::{Outbox, WithShared};
 
 /// Largest inbound frame in bytes.
 const FRAME_BYTES_MAX: usize = 4_096;
@@ -56,10 +60,12 @@ pub fn open(request: &HttpRequest, payload: web::Payload, state: &HttpState) -> 
     super::query::Params::parse(request.query_string(), &[])?;
     let seat = admit(request, state)?;
     let session = Session::new(state.notices(), state.shutdown.clone(), (seat, state.pressure.clone()));
-    ws::WsResponseBuilder::new(session, request, FrameLimit::new(payload, FRAME_BYTES_MAX))
+    let outbox = session.outbox.clone();
+    let response = ws::WsResponseBuilder::new(session, request, FrameLimit::new(payload, FRAME_BYTES_MAX))
         .frame_size(FRAME_BYTES_MAX)
         .start()
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake", error.to_string()))
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake", error.to_string()))?;
+    Ok(response.map_body(|_, own| BoxBody::new(WithShared::new(own, outbox))))
 }
 
 /// Refuses what is no request for a WebSocket.
@@ -117,6 +123,8 @@ struct Changed;
 /// One browser.
 struct Session {
     notices: Notices,
+    /// What goes past the actor, for all sockets share it.
+    outbox: Outbox,
     /// What wakes it for operations, where it asked for them.
     watching_ops: Option<SpawnHandle>,
     shutdown: CancellationToken,
@@ -134,7 +142,17 @@ type Context = WebsocketContext<Session>;
 impl Session {
     fn new(notices: Notices, shutdown: CancellationToken, (seat, pressure): (Seat, Pressure)) -> Self {
         let liveness = Liveness::new(Instant::now());
-        Session { notices, watching_ops: None, shutdown, liveness, held: false, is_closing: false, seat, pressure }
+        Session {
+            notices,
+            outbox: Outbox::default(),
+            watching_ops: None,
+            shutdown,
+            liveness,
+            held: false,
+            is_closing: false,
+            seat,
+            pressure,
+        }
     }
 
     fn close(&mut self, ctx: &mut Context, code: CloseCode, reason: &str) {
@@ -166,18 +184,20 @@ impl Session {
         }
         let skipped = due.skipped.saturating_add(due.skipped_ops);
         if std::mem::take(&mut self.held) && skipped > 0 {
-            ctx.text(lagged(skipped));
+            self.outbox.text(lagged(skipped).into());
         }
         for (_, text) in due.texts {
-            ctx.text(text);
+            self.outbox.text(text);
         }
         self.end_batch(ctx);
     }
 
     /// Takes up what the reader wants from now on; says whether it was understood.
     fn subscribe(&mut self, message: &str, ctx: &mut Context) -> bool {
-        if !self.notices.subscribe(message) {
-            return false;
+        match self.notices.subscribe(message) {
+            Ok(()) => {}
+            Err(Unwanted::NotUnderstood) => return false,
+            Err(Unwanted::TooManyOpsReaders) => self.outbox.text(notices::ops_refused().into()),
         }
         if let Some(before) = self.watching_ops.take() {
             ctx.cancel_future(before);

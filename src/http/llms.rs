@@ -9,10 +9,9 @@ use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
-use super::fixed::Fixed;
+use super::fixed::{self, Fixed};
 use super::openapi::document;
 use super::problem::Problem;
-use super::query::Params;
 use super::state::HttpState;
 use crate::domain::view::methodology;
 
@@ -51,8 +50,7 @@ static SERVED: LazyLock<Option<Fixed>> = LazyLock::new(|| Fixed::new(text().into
 /// # Errors
 /// 400 for a parameter.
 pub fn answer(request: &HttpRequest, _: &HttpState) -> Result<HttpResponse, Problem> {
-    Params::parse(request.query_string(), &[])?;
-    SERVED.as_ref().map(|served| served.answer(request)).ok_or_else(Problem::internal)
+    fixed::answer(SERVED.as_ref(), request)
 }
 
 fn text() -> String {

@@ -28,7 +28,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 49] = [
+pub const METRICS: [(&str, &str, &str); 50] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -86,6 +86,11 @@ pub const METRICS: [(&str, &str, &str); 49] = [
     ),
     ("mirrorwatch_live_foreign_origins_total", "counter", "Live sockets that pages of other origins opened"),
     ("mirrorwatch_live_refused_origins_total", "counter", "Live sockets that pages of other origins were refused"),
+    (
+        "mirrorwatch_live_refused_ops_readers_total",
+        "counter",
+        "Readers of operations that came when there were too many",
+    ),
 ];
 
 /// States of a link, as the pages name them.
@@ -263,8 +268,8 @@ mod tests {
             internals: json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }],
                 "restarts": { "auditor": 2, "source a": 0 }, "validity": { "validated": 9, "not_validated": 1, "invalid": 0 },
                 "ledger": { "held_ops": 7, "dropped_by_us": 3 },
-                "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3 },
-                "log": { "received": 4, "too_old": 1, "refused": 0 } }),
+                "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3, "refused_ops_readers": 2 },
+                "log": { "received": 4, "too_old": 1, "refused": 0, "busy": 6, "dropped": 8 } }),
             divergence: json!({ "age_ge_s": [1, 60], "mirrors": [{ "id": "a", "missing_ops": [4, 2], "extra_ops": [1, 0] }] }),
             incidents: json!({ "open_by_mirror": { "a": 2 } }),
             coverage: vec![(
@@ -325,9 +330,12 @@ mod tests {
             "mirrorwatch_dropped_total{what=\"findings\"} 5",
             "mirrorwatch_dropped_total{what=\"frames\"} 3",
             "mirrorwatch_log_actions_total{outcome=\"too_old\"} 1",
+            "mirrorwatch_log_actions_total{outcome=\"busy\"} 6",
+            "mirrorwatch_dropped_total{what=\"log_actions\"} 8",
             "mirrorwatch_restarts_total{part=\"auditor\"} 2",
             "mirrorwatch_restarts_total{part=\"source a\"} 0",
             "mirrorwatch_http_panics_total 3",
+            "mirrorwatch_live_refused_ops_readers_total 2",
             "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"0.0001\"} 1",
             "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"2.5\"} 3",
             "mirrorwatch_http_request_duration_seconds_bucket{route=\"/a/{id}\",method=\"GET\",status=\"200\",le=\"+Inf\"} 4",

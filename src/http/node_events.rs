@@ -5,9 +5,10 @@
 //! sender must be the same.
 
 mod form;
+mod shown;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
@@ -17,35 +18,25 @@ use bytes::Bytes;
 
 use super::guard::{fixed_headers, without_port};
 use super::limit::ClientLimit;
+use super::negotiate;
 use super::nodes::Guest;
+use super::problem::Problem;
 use super::state::HttpState;
 use crate::domain::node_event::{self, NodeEvent};
 use crate::ports::log_book::LogBook;
+use shown::{Shelf, Shown};
 
-/// Events of a sender a second, steadily.
+/// Events of a sender with a token a second, steadily, and of all together that have none.
 const PER_SECOND: u32 = 50;
 /// The same, at once.
 const BURST: u32 = 500;
-/// Events that are shown at most: the newest.
-const SHOWN_MAX: usize = 1_000;
+/// Whose events are of no known sender; no sender has this name.
+const NO_TOKEN: &str = "";
 /// When to try again what could not be kept, seconds.
 const RETRY_AFTER_S: u64 = 5;
 const TEXT: &str = "text/plain; charset=utf-8";
 /// What is answered when an event is on disk.
 const ACK: &str = "ACK";
-
-/// The newest events, as of a number of the log.
-struct Shown {
-    head: i64,
-    /// Each with its number.
-    events: Vec<(i64, NodeEvent)>,
-}
-
-/// What is answered to whoever reads.
-#[derive(serde::Serialize)]
-struct Messages<'a> {
-    messages: Vec<&'a NodeEvent>,
-}
 
 /// What the handlers know; one for all workers, for the rate is a sender's.
 pub(super) struct Listener {
@@ -53,8 +44,7 @@ pub(super) struct Listener {
     /// Whether nobody but this machine reaches it.
     is_local: bool,
     senders: ClientLimit,
-    /// What was last shown: it is read again only when the log has grown.
-    shown: Mutex<Option<Arc<Shown>>>,
+    shelf: Shelf,
 }
 
 /// Something else than what was asked for: a status and a line for whoever asked.
@@ -85,7 +75,7 @@ impl Listener {
             state: state.clone(),
             is_local,
             senders: ClientLimit::new(PER_SECOND, BURST, false),
-            shown: Mutex::new(None),
+            shelf: Shelf::default(),
         }
     }
 
@@ -107,18 +97,18 @@ impl Listener {
         (given.is_some(), holders)
     }
 
-    /// Lets in this machine, and whoever has a token; `is_right` looks at whom a token lets in.
-    fn admit(&self, request: &HttpRequest, is_right: impl Fn(&str, &Guest) -> bool) -> Result<(), Refused> {
+    /// Lets in this machine, and whoever has a token; `is_right` looks at whom a token lets in. Says whether there is one.
+    fn admit(&self, request: &HttpRequest, is_right: impl Fn(&str, &Guest) -> bool) -> Result<bool, Refused> {
         let (is_given, holders) = self.holders(request);
         let client: IpAddr = self.state.client(request);
         if !is_given && self.is_local && client.to_canonical().is_loopback() {
-            return Ok(());
+            return Ok(false);
         }
         if holders.is_empty() {
             return Err(Refused(StatusCode::UNAUTHORIZED, "send the token of nodes.tokens as a bearer".to_owned()));
         }
         let is_let_in = holders.iter().any(|(user, guest)| is_right(user, guest));
-        is_let_in.then_some(()).ok_or_else(|| {
+        is_let_in.then_some(true).ok_or_else(|| {
             Refused(
                 StatusCode::FORBIDDEN,
                 format!("the token is not the sender's, or may not do this ({})", node_event::KIND),
@@ -150,56 +140,46 @@ impl Listener {
         self.check_site(request)?;
         let fields = form::fields(request, payload).await?;
         let event = NodeEvent::new(fields).map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))?;
-        self.admit(request, |user, guest| user == event.sender && guest.may_write(node_event::KIND))?;
-        self.senders.take_of(&event.sender).map_err(|problem| Refused(problem.status, problem.detail))?;
+        let has_token = self.admit(request, |user, guest| user == event.sender && guest.may_write(node_event::KIND))?;
+        // Without one a sender is whoever it says to be.
+        self.senders.take_of(if has_token { &event.sender } else { NO_TOKEN }).map_err(too_many)?;
         let row = LogBook::reported(&event, self.state.now_ms());
         self.log()?.append_rows(vec![row]).await.map_err(|error| unavailable(&error))?;
         Ok(HttpResponse::Ok().content_type(TEXT).body(ACK))
     }
 
-    /// The newest events, in the order of arrival.
-    async fn shown(&self) -> Result<Arc<Shown>, Refused> {
-        let log = self.log()?;
-        let head = *log.head().borrow();
-        let last = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(shown) = last.filter(|shown| shown.head == head) {
-            return Ok(shown);
-        }
-        let rows = log.newest(node_event::KIND, SHOWN_MAX).await.map_err(|error| unavailable(&error))?;
-        let events = rows.iter().filter_map(|row| Some((row.added, NodeEvent::of_action(&row.action)?))).collect();
-        let shown = Arc::new(Shown { head, events });
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shown));
-        Ok(shown)
+    /// The newest events, for whoever may read them; within the limits of what costs work.
+    async fn read(&self, request: &HttpRequest) -> Result<Arc<Shown>, Refused> {
+        self.check_site(request)?;
+        self.admit(request, |_, guest| guest.may_read(node_event::KIND))?;
+        self.state.limit.take(self.state.client(request)).map_err(too_many)?;
+        self.shelf.newest(self.log()?).await.map_err(|error| unavailable(&error))
     }
 
     async fn messages(&self, request: &HttpRequest) -> Result<HttpResponse, Refused> {
-        self.check_site(request)?;
-        self.admit(request, |_, guest| guest.may_read(node_event::KIND))?;
-        self.state.limit.take(self.state.client(request)).map_err(|problem| Refused(problem.status, problem.detail))?;
+        let shown = self.read(request).await?;
         let (after, sender) = asked(request.query_string())?;
-        let shown = self.shown().await?;
-        let etag = format!("\"{}\"", shown.events.last().map_or(0, |(added, _)| *added));
-        let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or("");
-        if known.split(',').any(|known| known.trim() == etag) {
-            return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
-        }
-        let is_asked_for = |(added, event): &&(i64, NodeEvent)| {
-            *added > after && sender.as_ref().is_none_or(|sender| *sender == event.sender)
-        };
-        let events: Vec<&NodeEvent> = shown.events.iter().filter(is_asked_for).map(|(_, event)| event).collect();
-        let body = serde_json::to_string(&Messages { messages: events }).unwrap_or_default();
-        let mut response = HttpResponse::Ok();
-        response.insert_header((header::ETAG, etag)).content_type("application/json");
-        Ok(response.body(as_go_writes_it(&body)))
+        Ok(answer(request, &shown, "application/json", || shown.messages(after, sender.as_deref())))
     }
 
     async fn page(&self, request: &HttpRequest) -> Result<HttpResponse, Refused> {
-        self.check_site(request)?;
-        self.admit(request, |_, guest| guest.may_read(node_event::KIND))?;
-        let shown = self.shown().await?;
-        let events: Vec<NodeEvent> = shown.events.iter().map(|(_, event)| event.clone()).collect();
-        Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(node_event::document(&events)))
+        let shown = self.read(request).await?;
+        let page = shown.page().await;
+        Ok(answer(request, &shown, "text/html; charset=utf-8", || page))
     }
+}
+
+/// 200, or 304 where the request names what is shown.
+fn answer(request: &HttpRequest, shown: &Shown, media: &'static str, body: impl FnOnce() -> Bytes) -> HttpResponse {
+    let etag = (header::ETAG, shown.etag.clone());
+    if negotiate::has_already(request.headers(), &shown.etag) {
+        return HttpResponse::NotModified().insert_header(etag).finish();
+    }
+    HttpResponse::Ok().insert_header(etag).content_type(media).body(body())
+}
+
+fn too_many(problem: Problem) -> Refused {
+    Refused(problem.status, problem.detail)
 }
 
 fn unavailable(error: &dyn std::fmt::Display) -> Refused {
@@ -221,23 +201,6 @@ fn asked(query: &str) -> Result<(i64, Option<String>), Refused> {
         }
     }
     Ok((after, sender))
-}
-
-/// Go's encoder writes what HTML would read as markup by number, and ends with a line feed.
-fn as_go_writes_it(json: &str) -> Bytes {
-    let mut text = String::with_capacity(json.len() + 1);
-    for c in json.chars() {
-        match c {
-            '<' => text.push_str("\\u003c"),
-            '>' => text.push_str("\\u003e"),
-            '&' => text.push_str("\\u0026"),
-            '\u{2028}' => text.push_str("\\u2028"),
-            '\u{2029}' => text.push_str("\\u2029"),
-            c => text.push(c),
-        }
-    }
-    text.push('\n');
-    Bytes::from(text)
 }
 
 /// The addresses of the listener.

@@ -16,9 +16,8 @@ use std::sync::LazyLock;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::canonical::{self, JSON};
-use super::fixed::Fixed;
+use super::fixed::{self, Fixed};
 use super::problem::Problem;
-use super::query::Params;
 use super::state::HttpState;
 
 static SERVED: LazyLock<Option<Fixed>> =
@@ -34,7 +33,6 @@ pub fn prepare() {
 /// # Errors
 /// 400 for a parameter; 406 where the request takes no JSON.
 pub fn answer(request: &HttpRequest, _: &HttpState) -> Result<HttpResponse, Problem> {
-    Params::parse(request.query_string(), &[])?;
     canonical::check_accept(request)?;
-    SERVED.as_ref().map(|served| served.answer(request)).ok_or_else(Problem::internal)
+    fixed::answer(SERVED.as_ref(), request)
 }

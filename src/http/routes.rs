@@ -91,12 +91,7 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
     specs.extend(mirror_ids.iter().flat_map(|id| embed::specs(id)));
     specs.extend(feeds::specs());
     specs.push(status::spec());
-    specs.push(PageSpec {
-        key: STATS_KEY.to_owned(),
-        self_path: STATS_PATH.to_owned(),
-        html_path: "/".to_owned(),
-        is_bare: true,
-    });
+    specs.push(PageSpec { self_path: STATS_PATH.to_owned(), ..PageSpec::bare(STATS_KEY.to_owned(), "/".to_owned()) });
     specs
 }
 
@@ -188,7 +183,15 @@ pub(super) fn other_method(state: &web::Data<HttpState>) -> actix_web::Route {
     })
 }
 
-pub(super) fn missing(key: &str) -> Problem {
+/// The page of this key.
+///
+/// # Errors
+/// 503 where there is none yet.
+pub(super) fn published(state: &HttpState, key: &str) -> Result<Arc<Published>, Problem> {
+    state.pages.get(key).ok_or_else(|| missing(key))
+}
+
+fn missing(key: &str) -> Problem {
     Problem::unavailable("not_ready", format!("there is no page {} yet", quote(key)), 1)
 }
 
@@ -232,9 +235,7 @@ fn mirror(state: &web::Data<HttpState>) -> Resource {
     readable("/api/v1/mirrors/{id}", state, |request, state| {
         Params::parse(request.query_string(), &[])?;
         let id = known_mirror(request, state)?;
-        let key = format!("mirrors/{id}");
-        let page = state.pages.get(&key).ok_or_else(|| missing(&key))?;
-        canonical::answer(&page, request, state)
+        canonical::answer(&*published(state, &format!("mirrors/{id}"))?, request, state)
     })
 }
 

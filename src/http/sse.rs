@@ -4,6 +4,7 @@
 //! wins and a slow reader costs nothing. The id of a batch is the run and the instant at which it was made; who comes back
 //! with it as `Last-Event-ID` is told at once what has changed since.
 
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -12,8 +13,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::event_stream::{EVENT_STREAM, LAST_EVENT_ID, Turn, Waiting, respond, respond_to_head};
-use super::live::{BATCH_GAP, Notices, admit, lagged};
+use super::live::{BATCH_GAP, Notices, OPS_READERS_MAX, TOO_MANY_OPS_READERS, Unwanted, admit, lagged};
 use super::negotiate;
+use super::pieces::Pieces;
 use super::problem::Problem;
 use super::query::Params;
 use super::state::HttpState;
@@ -21,6 +23,12 @@ use crate::publish::UtcNow;
 
 /// How long a reader is asked to wait before it comes back, milliseconds.
 const RETRY_MS: u32 = 2_000;
+/// Longest message that is written among others, in bytes; longer ones are shared by all who are told.
+const COPIED_BYTES_MAX: usize = 1_024;
+/// What stands behind the data of an event.
+const EVENT_END: &str = "\n\n";
+/// Seconds after which one who was refused the operations may try again.
+const OPS_RETRY_AFTER_S: u64 = 10;
 /// Separates topics in the query; no key has it.
 const SEPARATOR: char = ',';
 
@@ -28,7 +36,7 @@ const SEPARATOR: char = ',';
 ///
 /// # Errors
 /// 400 for a topic that is none, 403 for an origin that is not allowed, 406 where the request takes no event stream, 429 over
-/// the limits, 503 while stopping and while memory is short.
+/// the limits, of readers of operations too, 503 while stopping and while memory is short.
 pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Problem> {
     let params = Params::parse(request.query_string(), &["topics"])?;
     if !negotiate::accepts(request.headers(), EVENT_STREAM) {
@@ -36,12 +44,8 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         return Err(problem.allowed([EVENT_STREAM]));
     }
     let mut notices = state.notices();
-    if let Some(topics) = params.get("topics")
-        && !notices.want(topics.split(SEPARATOR))
-    {
-        let known = notices.known();
-        let detail = "expected topics of /api/v1/live, with commas between them";
-        return Err(Problem::bad_query("bad_topics", "topics", detail).allowed(known));
+    if let Some(topics) = params.get("topics") {
+        notices.want(topics.split(SEPARATOR)).map_err(|why| refusal(why, &notices))?;
     }
     if request.method() == Method::HEAD {
         return Ok(respond_to_head());
@@ -57,8 +61,24 @@ pub fn open(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, Pr
         clock: state.utc_clock(),
         stage: Stage::Opening { since_ms },
         waiting: Waiting::new(state, seat),
+        pieces: Pieces::default(),
     };
     Ok(respond(chunks(reader)))
+}
+
+fn refusal(why: Unwanted, notices: &Notices) -> Problem {
+    match why {
+        Unwanted::NotUnderstood => {
+            let detail = "expected topics of /api/v1/live, with commas between them";
+            Problem::bad_query("bad_topics", "topics", detail).allowed(notices.known())
+        }
+        Unwanted::TooManyOpsReaders => {
+            let detail = format!("limit {OPS_READERS_MAX} readers of ops; retry in {OPS_RETRY_AFTER_S} s");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_OPS_READERS, detail)
+                .limit(OPS_READERS_MAX as u64)
+                .header(header::RETRY_AFTER, HeaderValue::from(OPS_RETRY_AFTER_S))
+        }
+    }
 }
 
 /// The instant of an id that this run gave out, UTC milliseconds.
@@ -87,23 +107,29 @@ struct Reader {
     clock: UtcNow,
     stage: Stage,
     waiting: Waiting,
+    /// What is to be sent before anything else is looked at.
+    pieces: Pieces,
 }
 
 impl Reader {
     async fn next(&mut self) -> Option<Bytes> {
-        let chunk = match self.stage {
-            Stage::Over => return None,
-            Stage::Opening { since_ms } => {
-                self.stage = Stage::Telling;
-                self.opening(since_ms)
+        loop {
+            if let Some(piece) = self.pieces.next() {
+                self.waiting.sent();
+                return Some(piece);
             }
-            Stage::Telling => self.telling().await,
-        };
-        self.waiting.sent();
-        Some(chunk)
+            match self.stage {
+                Stage::Over => return None,
+                Stage::Opening { since_ms } => {
+                    self.stage = Stage::Telling;
+                    self.opening(since_ms);
+                }
+                Stage::Telling => self.telling().await,
+            }
+        }
     }
 
-    fn opening(&mut self, since_ms: Option<i64>) -> Bytes {
+    fn opening(&mut self, since_ms: Option<i64>) {
         // The instant comes before the revisions are read: what changes between the two is told twice, not never.
         let id = self.id();
         let mut text = format!("retry: {RETRY_MS}\n");
@@ -111,36 +137,41 @@ impl Reader {
         if let Some(since_ms) = since_ms {
             self.notices.untell_after(since_ms);
         }
-        self.batch(&mut text, &id);
-        text.into()
+        self.batch(text, &id);
     }
 
-    async fn telling(&mut self) -> Bytes {
-        loop {
-            let turn = self.waiting.wait(next_change(&mut self.changes, self.ops_changes.as_mut())).await;
-            if let Turn::Over(reason) = turn {
-                self.stage = Stage::Over;
-                return format!("event: bye\ndata: {{\"type\":\"bye\",\"reason\":\"{reason}\"}}\n\n").into();
-            }
-            let (id, mut text) = (self.id(), String::new());
-            self.batch(&mut text, &id);
-            if !text.is_empty() {
-                return text.into();
-            }
-            if turn == Turn::Silence {
-                return Bytes::from_static(b": nothing new\n\n");
-            }
+    async fn telling(&mut self) {
+        let turn = self.waiting.wait(next_change(&mut self.changes, self.ops_changes.as_mut())).await;
+        if let Turn::Over(reason) = turn {
+            self.stage = Stage::Over;
+            self.pieces.push(format!("event: bye\ndata: {{\"type\":\"bye\",\"reason\":\"{reason}\"}}\n\n"));
+            return;
+        }
+        let id = self.id();
+        if !self.batch(String::new(), &id) && turn == Turn::Silence {
+            self.pieces.push(": nothing new\n\n");
         }
     }
 
-    fn batch(&mut self, text: &mut String, id: &str) {
+    /// Sends `text`, and what is due behind it; whether there is anything. Long messages are not copied.
+    fn batch(&mut self, mut text: String, id: &str) -> bool {
         let due = self.notices.due();
         if due.skipped_ops > 0 {
-            event(text, id, "lagged", &lagged(due.skipped_ops));
+            event(&mut text, id, "lagged", &lagged(due.skipped_ops));
         }
         for (name, message) in due.texts {
-            event(text, id, name, &message);
+            if message.len() <= COPIED_BYTES_MAX {
+                event(&mut text, id, name, &message);
+                continue;
+            }
+            begin_event(&mut text, id, name);
+            self.pieces.push(std::mem::take(&mut text));
+            self.pieces.push(message.into_bytes());
+            text.push_str(EVENT_END);
         }
+        let is_any = !text.is_empty();
+        self.pieces.push(text);
+        is_any
     }
 
     fn id(&self) -> String {
@@ -170,7 +201,14 @@ async fn next_change(pages: &mut watch::Receiver<u64>, ops: Option<&mut watch::R
 
 /// One event. The data is JSON on one line.
 fn event(text: &mut String, id: &str, name: &str, data: &str) {
-    for part in ["id: ", id, "\nevent: ", name, "\ndata: ", data, "\n\n"] {
+    begin_event(text, id, name);
+    text.push_str(data);
+    text.push_str(EVENT_END);
+}
+
+/// All of an event that stands before its data.
+fn begin_event(text: &mut String, id: &str, name: &str) {
+    for part in ["id: ", id, "\nevent: ", name, "\ndata: "] {
         text.push_str(part);
     }
 }

@@ -167,7 +167,7 @@ impl HttpState {
                 usize::MAX,
                 options.live_sockets_per_address_max.saturating_add(PLAIN_CONNECTIONS_PER_ADDRESS_MAX),
             )),
-            ops_feed: OpsFeed::new(parts.recent),
+            ops_feed: OpsFeed::new(parts.recent, parts.tallies.clone()),
             source_origins: parts.source_origins,
             pages: parts.pages,
             health: parts.health,

@@ -11,6 +11,7 @@ struct Counts {
     panics: AtomicU64,
     foreign_origins: AtomicU64,
     refused_origins: AtomicU64,
+    refused_ops_readers: AtomicU64,
 }
 
 /// The tallies of one server since the start; clones share them.
@@ -29,13 +30,20 @@ impl Tallies {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// For the page of the internals: answers that panicked, and live sockets of pages of other origins, opened and refused.
+    /// Somebody asked for the operations while as many as may got them.
+    pub(super) fn refused_ops_reader(&self) {
+        self.0.refused_ops_readers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// For the page of the internals: answers that panicked, live sockets of pages of other origins, opened and refused, and
+    /// readers of operations that were refused.
     #[must_use]
     pub fn told(&self) -> Value {
         json!({
             "panics": self.0.panics.load(Ordering::Relaxed),
             "foreign_origin_sockets": self.0.foreign_origins.load(Ordering::Relaxed),
             "refused_origin_sockets": self.0.refused_origins.load(Ordering::Relaxed),
+            "refused_ops_readers": self.0.refused_ops_readers.load(Ordering::Relaxed),
         })
     }
 }

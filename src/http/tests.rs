@@ -250,8 +250,20 @@ async fn the_document_without_scripts_is_a_finished_page() {
     );
     let known = ask(&world, Method::GET, "/status", &[("if-none-match", "\"run.1\"")]).await;
     assert_eq!((known.status, known.body.len()), (304, 0));
-    let style = get(&world, "/status.css").await;
-    assert_eq!((style.header("content-type"), style.body.is_empty()), ("text/css; charset=utf-8", false));
+}
+
+#[actix_web::test]
+async fn styles_are_kept_by_whoever_has_them() {
+    let world = world();
+    for uri in ["/status.css", "/embed.css"] {
+        let style = get(&world, uri).await;
+        assert_eq!((style.header("content-type"), style.body.is_empty()), ("text/css; charset=utf-8", false));
+        let known = ask(&world, Method::GET, uri, &[("if-none-match", style.header("etag"))]).await;
+        assert_eq!((known.status, known.body.len(), known.header("etag")), (304, 0, style.header("etag")), "{uri}");
+        let packed = ask(&world, Method::GET, uri, &[("accept-encoding", "br")]).await;
+        assert_eq!(packed.header("content-encoding"), "br", "{uri}");
+        assert_problem(&get(&world, &format!("{uri}?x=1")).await, 400, "unknown_parameter", uri);
+    }
 }
 
 #[actix_web::test]

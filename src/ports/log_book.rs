@@ -1,12 +1,14 @@
 //! The log that nodes share, as everyone but the writer uses it: appending, reading, and the news that it has grown.
 //!
 //! It is kept in the same store as everything else, and used off the threads of its callers, by one of them at a time. What
-//! is appended is on disk when the call returns.
+//! is appended is on disk when the call returns. What comes while the disk is at work is appended together, in one transaction.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::store::{LogPage, LogRow, SharedStore, Store, StoreError};
@@ -15,6 +17,10 @@ use crate::logux::{ActionId, Entry, Json, Page};
 
 /// Bytes of actions that one page has at most, unless a single one is larger.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Calls whose rows may wait for the disk; one that comes then is refused, and counted.
+const WAITING_MAX: usize = 4_096;
+/// Rows of one transaction, unless a single call brings more.
+const TRANSACTION_ROWS_MAX: usize = 1_024;
 /// Why an action of ours is kept.
 const OWN: &str = "[\"own\"]";
 /// Why an action of another node is kept.
@@ -27,11 +33,14 @@ const REPORTED: &str = "[\"reported\"]";
 pub type Horizon = Arc<dyn Fn(&str) -> Option<i64> + Send + Sync>;
 
 /// Why the log could not be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum LogError {
-    /// The store.
+    /// The store; shared by all whose rows were in one transaction.
     #[error("log: {0}")]
-    Store(#[from] StoreError),
+    Store(Arc<StoreError>),
+    /// Too many wait for the disk.
+    #[error("log: {WAITING_MAX} wait for the disk already")]
+    Busy,
     /// The process is ending.
     #[error("log: the store is closed")]
     Closed,
@@ -46,6 +55,16 @@ pub struct LogCounts {
     pub too_old: AtomicU64,
     /// Actions of a kind that their sender may not write.
     pub refused: AtomicU64,
+    /// Actions that came while too many waited for the disk; their sender was told so.
+    pub busy: AtomicU64,
+    /// Actions that were let go because there were too many of their kind, or in all.
+    pub dropped: AtomicU64,
+}
+
+/// Rows that wait for the disk, and who is to be told when they are there.
+struct Waiting {
+    rows: Vec<LogRow>,
+    told: oneshot::Sender<Result<(), LogError>>,
 }
 
 /// See the module's words.
@@ -57,6 +76,7 @@ pub struct LogBook {
     last_ms: Arc<AtomicI64>,
     head: Arc<watch::Sender<i64>>,
     turn: Arc<Mutex<()>>,
+    waiting: Arc<std::sync::Mutex<VecDeque<Waiting>>>,
     horizon: Horizon,
     counts: Arc<LogCounts>,
 }
@@ -74,6 +94,7 @@ impl LogBook {
             last_ms: Arc::new(AtomicI64::new(last_ms.unwrap_or(0))),
             head: Arc::new(watch::Sender::new(head)),
             turn: Arc::default(),
+            waiting: Arc::default(),
             horizon,
             counts: Arc::default(),
         })
@@ -152,17 +173,65 @@ impl LogBook {
         self.append_rows(rows).await
     }
 
-    /// Keeps rows.
+    /// Keeps rows, in one transaction with those of others that wait.
     ///
     /// # Errors
-    /// When they cannot be kept.
+    /// When they cannot be kept; [`LogError::Busy`] while [`WAITING_MAX`] others wait.
     pub async fn append_rows(&self, rows: Vec<LogRow>) -> Result<(), LogError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let head = self.on_store(move |store| store.log_append(&rows)).await?;
-        self.grown(head);
+        let (told, mut heard) = oneshot::channel();
+        self.wait(Waiting { rows, told })?;
+        loop {
+            let turn = Arc::clone(&self.turn).lock_owned().await;
+            match heard.try_recv() {
+                Ok(kept) => return kept,
+                Err(TryRecvError::Closed) => return Err(LogError::Closed),
+                // They wait still: whoever has the turn writes for all.
+                Err(TryRecvError::Empty) => self.write(turn).await,
+            }
+        }
+    }
+
+    fn wait(&self, waiting: Waiting) -> Result<(), LogError> {
+        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= WAITING_MAX {
+            self.counts.busy.fetch_add(waiting.rows.len() as u64, Ordering::Relaxed);
+            return Err(LogError::Busy);
+        }
+        all.push_back(waiting);
         Ok(())
+    }
+
+    /// Writes what waits and tells everyone, also when whoever began it has gone meanwhile.
+    async fn write(&self, turn: OwnedMutexGuard<()>) {
+        let book = self.clone();
+        let writing = spawn_blocking(move || {
+            let (rows, askers) = book.next_rows();
+            let kept = locked(&book.store, |store| store.log_append(&rows)).map(|head| book.grown(head));
+            for asker in askers {
+                // Whoever asked may have gone away since.
+                let _ = asker.send(kept.clone());
+            }
+            drop(turn);
+        });
+        if let Err(error) = writing.await {
+            tracing::error!(%error, "what was to be appended to the log is lost");
+        }
+    }
+
+    /// What waits, as far as it is of one transaction, and who is to be told.
+    fn next_rows(&self) -> (Vec<LogRow>, Vec<oneshot::Sender<Result<(), LogError>>>) {
+        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut rows, mut askers) = (Vec::new(), Vec::new());
+        while let Some(next) =
+            all.pop_front_if(|next| rows.is_empty() || rows.len() + next.rows.len() <= TRANSACTION_ROWS_MAX)
+        {
+            rows.extend(next.rows);
+            askers.push(next.told);
+        }
+        (rows, askers)
     }
 
     /// The entries behind a number.
@@ -195,16 +264,20 @@ impl LogBook {
         &self,
         work: impl FnOnce(&mut dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, LogError> {
-        let _turn = self.turn.lock().await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let store = Arc::clone(&self.store);
-        spawn_blocking(move || locked(&store, work)).await.unwrap_or(Err(LogError::Closed))
+        let working = spawn_blocking(move || {
+            let _turn = turn;
+            locked(&store, work)
+        });
+        working.await.unwrap_or(Err(LogError::Closed))
     }
 }
 
 fn locked<T>(store: &SharedStore, work: impl FnOnce(&mut dyn Store) -> Result<T, StoreError>) -> Result<T, LogError> {
     let mut guard = store.lock().unwrap_or_else(PoisonError::into_inner);
     let store = guard.as_mut().ok_or(LogError::Closed)?;
-    work(store.as_mut()).map_err(LogError::from)
+    work(store.as_mut()).map_err(|error| LogError::Store(Arc::new(error)))
 }
 
 fn row_of(entry: Entry) -> LogRow {
@@ -236,7 +309,9 @@ fn entry_of(row: &LogRow) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::store::memory::MemoryDisk;
+    use crate::ports::store::memory::{Fault, MemoryDisk};
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
 
     fn entry(ms: u64, time_ms: i64) -> Entry {
         Entry {
@@ -247,6 +322,70 @@ mod tests {
             from: Some("peer".to_owned()),
             action: Json::parse("{\"type\":\"a\",\"b\":[1.5,null]}").unwrap(),
         }
+    }
+
+    fn book(disk: &MemoryDisk) -> LogBook {
+        let store: SharedStore = Arc::new(std::sync::Mutex::new(Some(Box::new(disk.open()))));
+        LogBook::open(store, "me", Arc::new(|_| None)).unwrap()
+    }
+
+    fn rows(n: u64) -> Vec<LogRow> {
+        vec![row_of(entry(n, 0))]
+    }
+
+    #[tokio::test]
+    async fn what_waits_together_is_one_transaction_and_on_disk_before_anyone_is_told() {
+        for (calls, transactions) in [(1, 1), (500, 1), (2 * TRANSACTION_ROWS_MAX as u64 + 1, 3)] {
+            let disk = MemoryDisk::new();
+            let book = book(&disk);
+            let turn = Arc::clone(&book.turn).lock_owned().await;
+            let call = |n: u64| {
+                let book = book.clone();
+                let mut call = Box::pin(async move {
+                    book.append_rows(rows(n)).await.unwrap();
+                    let kept = locked(&book.store, |store| store.log_page(n as i64, 1, usize::MAX)).unwrap().rows;
+                    assert_eq!(kept[0].ms, n as i64, "in the order of their coming");
+                });
+                assert!(call.as_mut().now_or_never().is_none(), "it waits for its turn");
+                call
+            };
+            let (waiting, begun): (Vec<_>, u64) = ((0..calls).map(call).collect(), disk.steps());
+            drop(turn);
+            join_all(waiting).await;
+            // A step for each row, and one for each transaction.
+            assert_eq!(disk.steps() - begun, calls + transactions);
+        }
+    }
+
+    #[tokio::test]
+    async fn everyone_of_a_transaction_that_fails_is_told_and_may_come_again() {
+        let disk = MemoryDisk::new();
+        let book = book(&disk);
+        disk.fail_at(1, Fault::NoSpace);
+        let failed = join_all((0..10).map(|n| book.append_rows(rows(n)))).await;
+        assert!(failed.iter().all(|told| matches!(told, Err(LogError::Store(_)))), "{failed:?}");
+        disk.heal();
+        let kept = join_all((0..10).map(|n| book.append_rows(rows(n)))).await;
+        assert!(kept.iter().all(Result::is_ok), "{kept:?}");
+        assert_eq!(book.rows(0, 100).await.unwrap().rows.len(), 10);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_and_whoever_leaves_keeps_nobody_waiting() {
+        let disk = MemoryDisk::new();
+        let book = book(&disk);
+        let turn = Arc::clone(&book.turn).lock_owned().await;
+        for n in 0..WAITING_MAX as u64 {
+            assert!(book.append_rows(rows(n)).now_or_never().is_none(), "it waits, and leaves");
+        }
+        assert!(matches!(book.append_rows(rows(0)).await, Err(LogError::Busy)));
+        assert_eq!(book.counts().busy.load(Ordering::Relaxed), 1);
+        drop(turn);
+        // One begins to write what they left, and leaves as well.
+        let _ = book.write(Arc::clone(&book.turn).lock_owned().await).now_or_never();
+        assert_eq!(book.rows(0, TRANSACTION_ROWS_MAX).await.unwrap().rows.len(), TRANSACTION_ROWS_MAX);
+        book.append_rows(rows(1_000_000)).await.unwrap();
+        assert_eq!(*book.head().borrow(), WAITING_MAX as i64 + 1);
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ mod write;
 pub use error::StoreError;
 pub use evidence::{EVIDENCE_PER_SOURCE_MAX, EvidenceRow, LOGS_MAX, fair_share};
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
-pub use log::{LOG_ROWS_MAX, LogPage, LogPrune, LogRow};
+pub use log::{LOG_ROWS_MAX, LOG_ROWS_OF_KIND_MAX, LogPage, LogPrune, LogRow};
 pub use miss_query::{MISSES_PAGE_MAX, MissCursor, MissQuery};
 pub use sqlite::{LoadLimits, OpenOptions, OpenReport, SqliteStore};
 pub use tier::Tier;
@@ -299,6 +299,8 @@ pub struct PruneReport {
     pub evidence: u64,
     /// Actions of the log.
     pub log: u64,
+    /// Those of them that were not too old: there were too many.
+    pub log_dropped: u64,
     /// Whether a limit was reached, so that another call has more to do.
     pub more: bool,
 }

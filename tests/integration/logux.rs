@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
+use mirrorwatch::cli::exit;
 use mirrorwatch::config::Config;
 use rand::RngExt;
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ async fn started_at_a_port(dir: &Path) -> (Process, PathBuf) {
         let file = config(dir, rand::rng().random_range(PORTS));
         match Process::try_spawn(command(&["--config", file.to_str().unwrap()])).await {
             Ok(process) => return (process, file),
-            Err(mut child) => ended(&mut child),
+            Err(child) => port_was_taken(child).await,
         }
     }
     panic!("no port of {PORTS:?} was free");
@@ -45,15 +46,27 @@ async fn started_again(file: &Path) -> Process {
     for _ in 0..STARTS {
         match Process::try_spawn(command(&["--config", file.to_str().unwrap()])).await {
             Ok(process) => return process,
-            Err(mut child) => ended(&mut child),
+            Err(child) => port_was_taken(child).await,
         }
     }
     panic!("it did not start again");
 }
 
-fn ended(child: &mut Child) {
-    drop(child.kill());
-    child.wait().unwrap();
+/// Only a port that is taken for a moment may be tried again: every other end of a start is a failure of its own.
+async fn port_was_taken(mut child: Child) {
+    let deadline = Instant::now() + PATIENCE;
+    let code = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        if Instant::now() >= deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("a start said nothing and did not end");
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(code, Some(i32::from(exit::UNAVAILABLE)), "it ended, and not for its port");
 }
 
 /// The configuration of a node whose sources are away.

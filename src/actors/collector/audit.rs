@@ -18,10 +18,33 @@ use std::sync::Arc;
 /// Between two events that tell the same finding of the same mirror, nanoseconds.
 const EVENT_EVERY_NS: i64 = 60 * SECOND;
 
+/// Between two times that all that is open and unexplained is asked about again, nanoseconds: each looks at everything held,
+/// however often the auditor is replaced.
+const ASK_AGAIN_EVERY_NS: i64 = 30 * SECOND;
+
+/// When all that is open and unexplained is to be asked about again.
+#[derive(Copy, Clone, Debug, Default)]
+struct AskAgain {
+    is_wanted: bool,
+    last_at: Option<Tau>,
+}
+
+impl AskAgain {
+    /// Whether that is now; then it counts as done.
+    fn take(&mut self, now: Tau) -> bool {
+        let is_now = self.is_wanted && self.last_at.is_none_or(|at| now.since(at) >= ASK_AGAIN_EVERY_NS);
+        if is_now {
+            *self = AskAgain { is_wanted: false, last_at: Some(now) };
+        }
+        is_now
+    }
+}
+
 /// What the collector holds for the auditor and of it.
 #[derive(Debug, Default)]
 pub(super) struct Audit {
     auditor: Option<Recipient<Checks>>,
+    ask_again: AskAgain,
     /// Checks that the auditor has no room for now.
     untold: Vec<Check>,
     pub(super) evidence: Arc<Evidence>,
@@ -55,9 +78,7 @@ impl Handler<AuditorIs> for Collector {
 
     fn handle(&mut self, msg: AuditorIs, _: &mut Self::Context) {
         // What its predecessor had taken and not answered is asked of it again.
-        if self.audit.auditor.replace(msg.0).is_some() {
-            self.ledger.ask_again();
-        }
+        self.audit.ask_again.is_wanted |= self.audit.auditor.replace(msg.0).is_some();
     }
 }
 
@@ -81,6 +102,9 @@ impl Collector {
     pub(super) fn ask_for_explanations(&mut self, now: Tau) {
         self.tell_findings(now);
         let Some(auditor) = &self.audit.auditor else { return };
+        if self.audit.ask_again.take(now) {
+            self.ledger.ask_again();
+        }
         if self.audit.untold.is_empty() {
             let taken = self.ledger.take_checks();
             self.audit.untold = taken.into_iter().map(|(source, key, about)| Check { source, key, about }).collect();
@@ -210,5 +234,24 @@ const fn words(finding: Finding) -> &'static str {
         Finding::PrimaryDenies => "within the rules, and not in the primary's log",
         // Findings of content and order come from the streams, not from asking.
         other => other.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_is_asked_about_again_once_however_often_the_auditor_is_replaced() {
+        let mut again = AskAgain::default();
+        let mut asked_at = Vec::new();
+        for s in 0..100 {
+            // One that is replaced in every second of a minute.
+            again.is_wanted |= (5..65).contains(&s);
+            if again.take(Tau(s * SECOND)) {
+                asked_at.push(s);
+            }
+        }
+        assert_eq!(asked_at, [5, 35, 65], "at once, then with a pause, and never without a reason");
     }
 }

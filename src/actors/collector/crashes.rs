@@ -2,8 +2,7 @@
 //! killed and merely did not observe from what was last kept until the restart.
 //!
 //! One number makes a history of a primary and two mirrors. It is played through the store's door into memory; an
-//! ordinary run takes [`HISTORIES`] of [`POINTS_EACH`] crashes, `MIRRORWATCH_SWEEP` [`HISTORIES_SWEEP`], each thread every
-//! so many of them.
+//! ordinary run takes [`HISTORIES`] of [`POINTS_EACH`] crashes, `MIRRORWATCH_SWEEP` [`HISTORIES_SWEEP`], on all threads.
 
 mod told;
 
@@ -162,13 +161,8 @@ pub(super) fn collector(disk: &MemoryDisk, clock: &Arc<ManualClock>, with_loss: 
 /// A collector over a store and a ledger of what is in it.
 pub(super) fn over(store: Box<dyn Store>, restored: Restored, ledger: Ledger, clock: &Arc<ManualClock>) -> Collector {
     let who = |id: String| SourceIdentity { name: id.clone(), url: String::new(), transport: String::new(), id };
-    let writer = SnapshotWriter {
-        store: Arc::new(Mutex::new(Some(store))),
-        plan: Arc::new(PrunePlan::default),
-        kept: 0,
-        log: None,
-        fail: FailPoints::default(),
-    };
+    let store = Arc::new(Mutex::new(Some(store)));
+    let writer = SnapshotWriter::new(store, Arc::new(PrunePlan::default), None, FailPoints::default());
     Collector::new(CollectorParts {
         ledger,
         anchors: ids().iter().map(|id| restored.anchors.get(id).copied()).collect(),
@@ -341,7 +335,6 @@ async fn crashed(seed: u64, truths: &[Truth], point: Point) -> usize {
     let down = Span { from: Tau(kept.tau_ns), to: crashed_at.plus(point.down_ns) };
     assert!(crashed_at.since(down.from) <= SECOND + SECOND / 10 || point.trouble.is_some(), "{what}: {down:?}");
     assert!(!run.play(truths, Some(down), END, Tau::MAX).await, "{what}");
-
     let mut other = Run::new();
     other.play(truths, Some(down), down.from, Tau::MAX).await;
     other.collector.ledger.go_down();

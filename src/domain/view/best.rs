@@ -19,7 +19,7 @@ pub fn page(picture: &Picture) -> Value {
     let mut map = Map::new();
     put(&mut map, "mirror", chosen.map(|c| identity(c.0)), r.nobody.name());
     put(&mut map, "since_at", chosen.map(|c| picture.at(c.2)), r.nobody.name());
-    map.insert("why".into(), why.unwrap_or_else(|| r.nobody.text().to_owned()).into());
+    map.insert("why".into(), why.unwrap_or_else(|| r.nobody.text()).into());
     let candidates = r.said.iter().filter_map(|s| {
         let id = &picture.mirrors.get(s.mirror)?.id;
         Some(json!({ "id": id, "is_eligible": s.is_eligible, "why": s.why }))

@@ -10,10 +10,12 @@ use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::ops_feed::{OpsFeed, OpsReader, TOPIC as OPS};
+use super::ops_feed::{OpsFeed, OpsReader, READERS_MAX as OPS_READERS_MAX, TOPIC as OPS};
 use crate::http::{badges, embed, feeds, status};
 use crate::publish::{Pages, Published};
 
+/// The code for who comes when as many readers get the operations as may.
+pub const TOO_MANY_OPS_READERS: &str = "too_many_ops_readers";
 /// Version of the messages.
 const PROTOCOL_VERSION: u32 = 1;
 
@@ -26,6 +28,17 @@ enum Outbound<'a> {
     Revision { topic: &'a str, revision: u64 },
     /// So many revisions were skipped while the reader was slow.
     Lagged { lagged: u64 },
+    /// A topic is not told, for as many readers get it as may.
+    Refused { topic: &'static str, code: &'static str, limit: usize },
+}
+
+/// Why not everything that was asked for is told.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Unwanted {
+    /// The message is none, or names a topic that is none: nothing is changed.
+    NotUnderstood,
+    /// Everything but the operations is told: too many get those.
+    TooManyOpsReaders,
 }
 
 #[derive(Deserialize)]
@@ -118,29 +131,35 @@ impl Notices {
         due
     }
 
-    /// Takes a message of the reader; says whether it was understood. An unknown topic is not.
-    pub fn subscribe(&mut self, message: &str) -> bool {
+    /// Takes a message of the reader.
+    ///
+    /// # Errors
+    /// As [`Notices::want`].
+    pub fn subscribe(&mut self, message: &str) -> Result<(), Unwanted> {
         let Ok(Inbound::Subscribe { topics: wanted }) = serde_json::from_str(message) else {
-            return false;
+            return Err(Unwanted::NotUnderstood);
         };
         self.want(wanted.iter().map(String::as_str))
     }
 
-    /// From now on only these topics are told; says whether there are all of them, and changes nothing where there are not.
-    pub fn want<'a>(&mut self, wanted: impl Iterator<Item = &'a str>) -> bool {
+    /// From now on only these topics are told.
+    ///
+    /// # Errors
+    /// [`Unwanted`].
+    pub fn want<'a>(&mut self, wanted: impl Iterator<Item = &'a str>) -> Result<(), Unwanted> {
         let wanted: Vec<&str> = wanted.take(self.topics.len().saturating_add(2)).collect();
         if !wanted.iter().all(|key| *key == OPS || self.topics.iter().any(|topic| topic.page.spec().key == *key)) {
-            return false;
-        }
-        if !wanted.contains(&OPS) {
-            self.ops = None;
-        } else if self.ops.is_none() {
-            self.ops = Some(self.feed.watch());
+            return Err(Unwanted::NotUnderstood);
         }
         for topic in &mut self.topics {
             topic.is_wanted = wanted.contains(&topic.page.spec().key.as_str());
         }
-        true
+        if !wanted.contains(&OPS) {
+            self.ops = None;
+        } else if self.ops.is_none() {
+            self.ops = Some(self.feed.watch().ok_or(Unwanted::TooManyOpsReaders)?);
+        }
+        Ok(())
     }
 
     /// Every topic.
@@ -164,6 +183,11 @@ pub fn lagged(skipped: u64) -> String {
     text(&Outbound::Lagged { lagged: skipped })
 }
 
+/// That the operations are not told, as a message.
+pub fn ops_refused() -> String {
+    text(&Outbound::Refused { topic: OPS, code: TOO_MANY_OPS_READERS, limit: OPS_READERS_MAX })
+}
+
 /// The message as JSON; these plain enums cannot fail to be written.
 fn text(message: &Outbound<'_>) -> String {
     serde_json::to_string(message).unwrap_or_default()
@@ -172,6 +196,7 @@ fn text(message: &Outbound<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::tallies::Tallies;
     use crate::http::tests::Silent;
     use crate::publish::{PageSpec, Update};
 
@@ -197,7 +222,7 @@ mod tests {
     fn the_newest_wins_and_what_was_skipped_is_counted() {
         let pages = pages();
         publish(&pages, "overview", 1);
-        let mut notices = Notices::new(Arc::clone(&pages), OpsFeed::new(Arc::new(Silent)));
+        let mut notices = Notices::new(Arc::clone(&pages), OpsFeed::new(Arc::new(Silent), Tallies::default()));
         assert_eq!(
             notices.hello(),
             r#"{"type":"hello","version":1,"snapshot_id":"run","topics":{"mirrors":0,"overview":1},"on_request":["ops"]}"#
@@ -216,22 +241,25 @@ mod tests {
     #[test]
     fn a_reader_hears_of_what_it_subscribed_to() {
         let pages = pages();
-        let mut notices = Notices::new(Arc::clone(&pages), OpsFeed::new(Arc::new(Silent)));
-        assert!(notices.subscribe(r#"{"type":"subscribe","topics":["mirrors"]}"#));
+        let mut notices = Notices::new(Arc::clone(&pages), OpsFeed::new(Arc::new(Silent), Tallies::default()));
+        notices.subscribe(r#"{"type":"subscribe","topics":["mirrors"]}"#).unwrap();
         publish(&pages, "overview", 1);
         publish(&pages, "mirrors", 1);
         assert_eq!(notices.due().texts[0].1, r#"{"type":"revision","topic":"mirrors","revision":1}"#);
         for bad in ["", "[]", r#"{"type":"x"}"#, r#"{"type":"subscribe","topics":["x"]}"#] {
-            assert!(!notices.subscribe(bad), "{bad}");
+            assert_eq!(notices.subscribe(bad), Err(Unwanted::NotUnderstood), "{bad}");
         }
     }
 
     #[tokio::test]
     async fn operations_are_told_to_who_asks_for_them_and_as_long_as_he_does() {
-        let mut notices = Notices::new(pages(), OpsFeed::new(Arc::new(Silent)));
+        let mut notices = Notices::new(pages(), OpsFeed::new(Arc::new(Silent), Tallies::default()));
         assert!(notices.ops_changes().is_none() && notices.known().contains(&"ops"));
-        assert!(notices.want(["ops", "overview"].into_iter()) && notices.ops_changes().is_some());
-        assert!(!notices.want(["ops", "x"].into_iter()) && notices.ops_changes().is_some(), "nothing is changed");
-        assert!(notices.want(["overview"].into_iter()) && notices.ops_changes().is_none());
+        assert!(notices.want(["ops", "overview"].into_iter()).is_ok() && notices.ops_changes().is_some());
+        assert!(
+            notices.want(["ops", "x"].into_iter()).is_err() && notices.ops_changes().is_some(),
+            "nothing is changed"
+        );
+        assert!(notices.want(["overview"].into_iter()).is_ok() && notices.ops_changes().is_none());
     }
 }

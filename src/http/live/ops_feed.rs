@@ -2,7 +2,8 @@
 //! written once for all readers.
 //!
 //! A reader who falls behind by a few messages gets them all; one who falls further behind is told how many it will never
-//! hear of, and gets the whole list anew. What is kept is bounded by [`OPS_MAX`] operations and [`KEPT_MAX`] messages.
+//! hear of, and gets the whole list anew. What is kept is bounded by [`OPS_MAX`] operations and [`KEPT_MAX`] messages; what
+//! the connections of readers hold of it, by [`READERS_MAX`].
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -20,9 +21,13 @@ use crate::domain::ledger::recent::RecentOp;
 use crate::domain::view::recent::{self, OPS_MAX, Recent};
 use crate::http::detail::RecentSource;
 use crate::http::panics::words;
+use crate::http::tallies::Tallies;
 
 /// What the topic is called.
 pub const TOPIC: &str = "ops";
+/// Readers at once; one who comes then is refused, and counted. A message is written once, but each connection copies it
+/// into what it sends.
+pub const READERS_MAX: usize = 256;
 /// Messages that a reader may be behind without losing one.
 const KEPT_MAX: usize = 8;
 /// Between two messages while nothing changes: they tell that nothing does.
@@ -65,7 +70,15 @@ pub struct OpsFeed {
     source: Arc<dyn RecentSource>,
     shelf: Mutex<Shelf>,
     revision: watch::Sender<u64>,
-    is_running: Mutex<bool>,
+    watched: Mutex<Watched>,
+    tallies: Tallies,
+}
+
+/// Whether there is somebody, and somebody who looks for them.
+#[derive(Default)]
+struct Watched {
+    readers: usize,
+    is_running: bool,
 }
 
 /// What is due to a reader.
@@ -85,7 +98,7 @@ pub struct OpsReader {
 }
 
 impl OpsReader {
-    /// Wakes when something may be due.
+    /// Wakes when something may be due, for as long as the reader lives.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
     }
@@ -111,22 +124,31 @@ impl OpsReader {
     }
 }
 
+impl Drop for OpsReader {
+    fn drop(&mut self) {
+        lock(&self.feed.watched).readers -= 1;
+    }
+}
+
 impl OpsFeed {
-    /// A feed that nobody watches.
-    pub fn new(source: Arc<dyn RecentSource>) -> Arc<Self> {
+    /// A feed that nobody watches; whom it refuses is counted in `tallies`.
+    pub fn new(source: Arc<dyn RecentSource>, tallies: Tallies) -> Arc<Self> {
         let (revision, _) = watch::channel(0);
-        Arc::new(OpsFeed { source, shelf: Mutex::default(), revision, is_running: Mutex::new(false) })
+        Arc::new(OpsFeed { source, shelf: Mutex::default(), revision, watched: Mutex::default(), tallies })
     }
 
-    /// Somebody watches from now on, and for as long as the reader lives.
-    pub fn watch(self: &Arc<Self>) -> OpsReader {
-        let changes = self.revision.subscribe();
-        let mut is_running = lock(&self.is_running);
-        if !*is_running {
-            *is_running = true;
+    /// Somebody watches from now on, and for as long as the reader lives; `None` while [`READERS_MAX`] do.
+    pub fn watch(self: &Arc<Self>) -> Option<OpsReader> {
+        let mut watched = lock(&self.watched);
+        if watched.readers >= READERS_MAX {
+            self.tallies.refused_ops_reader();
+            return None;
+        }
+        watched.readers += 1;
+        if !std::mem::replace(&mut watched.is_running, true) {
             tokio::spawn(Running { feed: Arc::clone(self), has_ended: false }.run());
         }
-        OpsReader { feed: Arc::clone(self), changes, told: 0 }
+        Some(OpsReader { feed: Arc::clone(self), changes: self.revision.subscribe(), told: 0 })
     }
 
     /// Looks once; a failure leaves everything as it is.
@@ -152,11 +174,11 @@ impl OpsFeed {
 
     /// Whether nobody watches any more; then nothing is kept.
     fn is_over(&self) -> bool {
-        let mut is_running = lock(&self.is_running);
-        if self.revision.receiver_count() > 0 {
+        let mut watched = lock(&self.watched);
+        if watched.readers > 0 {
             return false;
         }
-        *is_running = false;
+        watched.is_running = false;
         let mut known = lock(&self.shelf);
         *known = Shelf { revision: known.revision, ..Shelf::default() };
         true
@@ -183,7 +205,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Where it ended by itself that is said already, and another may be running.
         if !self.has_ended {
-            *lock(&self.feed.is_running) = false;
+            lock(&self.feed.watched).is_running = false;
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::OPS_READERS_MAX;
 use crate::http::tests::{World, publish, world, world_with};
 use crate::http::{HttpOptions, app, bind, server};
 
@@ -239,6 +240,42 @@ async fn while_memory_is_short_the_oldest_sockets_go_and_none_comes() {
     publish(&world.pages, "overview", "{}", 1);
     assert_eq!(next_json(&mut newest).await["topic"], "overview");
     assert!(connect_async(&url).await.is_ok());
+}
+
+#[actix_web::test]
+async fn readers_of_operations_are_bounded_and_the_next_is_told_so() {
+    let world = world();
+    let url = serve(&world);
+    let readers: Vec<_> = (0..OPS_READERS_MAX)
+        .map(|_| {
+            let mut notices = world.state.notices();
+            notices.want(["ops"].into_iter()).unwrap();
+            notices
+        })
+        .collect();
+    let mut socket = open(&url).await;
+    next_json(&mut socket).await;
+    let subscribe = || Message::text(r#"{"type":"subscribe","topics":["ops","primary"]}"#);
+    socket.send(subscribe()).await.unwrap();
+    let refused = serde_json::json!({
+        "type": "refused", "topic": "ops", "code": "too_many_ops_readers", "limit": OPS_READERS_MAX,
+    });
+    assert_eq!(next_json(&mut socket).await, refused);
+    publish(&world.pages, "primary", "{}", 1);
+    assert_eq!(next_json(&mut socket).await["topic"], "primary", "the rest is told");
+    let http = url.replace("ws://", "http://").replace("/live", "/stream?topics=ops");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(&http).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"10".parse().unwrap()));
+    let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!((&problem["code"], &problem["limit"]), (&"too_many_ops_readers".into(), &OPS_READERS_MAX.into()));
+    assert_eq!(world.state.tallies.told()["refused_ops_readers"], 2);
+    drop(readers);
+    let mut stream = client.get(&http).send().await.unwrap();
+    assert!(chunk(&mut stream).await.is_some());
+    socket.send(subscribe()).await.unwrap();
+    socket.send(Message::Ping(b"done".to_vec().into())).await.unwrap();
+    assert_eq!(next(&mut socket).await, Message::Pong(b"done".to_vec().into()), "nothing is refused now");
 }
 
 /// The next bytes of a stream of events; none at its end.

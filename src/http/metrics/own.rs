@@ -7,10 +7,11 @@ use crate::domain::impair::Watching;
 use crate::http::timings::BOUNDS_US;
 
 /// What is told of the server, and its names in the page of the internals.
-const HTTP: [(&str, &str); 3] = [
+const HTTP: [(&str, &str); 4] = [
     ("mirrorwatch_http_panics_total", "panics"),
     ("mirrorwatch_live_foreign_origins_total", "foreign_origin_sockets"),
     ("mirrorwatch_live_refused_origins_total", "refused_origin_sockets"),
+    ("mirrorwatch_live_refused_ops_readers_total", "refused_ops_readers"),
 ];
 
 /// Adds what the overview and the internals say of us.
@@ -33,7 +34,7 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     samples.add("mirrorwatch_validated_ops_total", &[], at(internals, "/validity/validated").as_f64());
     samples.add("mirrorwatch_invalid_ops_total", &[], at(internals, "/validity/invalid").as_f64());
     dropped(samples, internals);
-    for outcome in ["received", "too_old", "refused"] {
+    for outcome in ["received", "too_old", "refused", "busy"] {
         // Where there are no other nodes, nothing came from them.
         let count = at(internals, &format!("/log/{outcome}")).as_f64().unwrap_or(0.0);
         samples.add("mirrorwatch_log_actions_total", &[("outcome", outcome)], count);
@@ -86,6 +87,8 @@ fn dropped(samples: &mut Samples, internals: &Value) {
         ("frames", at(internals, "/ledger/dropped_by_us").as_f64()),
         ("unchecked_ops", at(internals, "/validity/not_validated").as_f64()),
         ("findings", Some(findings)),
+        // Where there are no other nodes, there is no log.
+        ("log_actions", Some(at(internals, "/log/dropped").as_f64().unwrap_or(0.0))),
     ] {
         samples.add("mirrorwatch_dropped_total", &[("what", what)], count);
     }

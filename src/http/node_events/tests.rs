@@ -1,10 +1,12 @@
 //! What clients of gophy's monitoring are answered, byte by byte, and what they are not allowed.
 
-use super::{Listener, app};
+use super::{Listener, Shown, app};
 use crate::http::HttpOptions;
 use crate::http::tests::world::world_with;
+use crate::logux::Json;
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -23,7 +25,11 @@ type Got = (u16, String, String, String);
 
 impl Asked {
     fn new(is_local: bool, peer: &'static str) -> Asked {
-        let world = world_with(HttpOptions::default(), 0, Arc::new(|| Ok(())));
+        Asked::limited(is_local, peer, HttpOptions::default())
+    }
+
+    fn limited(is_local: bool, peer: &'static str, options: HttpOptions) -> Asked {
+        let world = world_with(options, 0, Arc::new(|| Ok(())));
         Asked { listener: Arc::new(Listener::new(&world.state, is_local)), peer }
     }
 
@@ -185,17 +191,76 @@ async fn pages_of_other_sites_cannot_report_or_read() {
     }
 }
 
+/// Without a token a name costs nothing: many names are one sender.
 #[actix_web::test]
-async fn one_sender_that_reports_without_end_is_told_to_wait_and_the_others_are_not() {
+async fn those_without_a_token_that_report_without_end_are_told_to_wait_together_and_the_others_are_not() {
     let asked = Asked::new(true, HERE);
     let mut told_to_wait = 0;
     for n in 0..super::BURST + 100 {
-        let (status, text) = asked.send(&format!("time={n}&sender=a&eventtype=e&message=m")).await;
+        let (status, text) = asked.send(&format!("time={n}&sender=a{n}&eventtype=e&message=m")).await;
         told_to_wait += usize::from(status == 429);
         assert!(status == 200 || text != "ACK", "an old client tries again");
     }
     assert!(told_to_wait > 0);
-    assert_eq!(asked.send("time=1&sender=b&eventtype=e&message=m").await.0, 200);
+    let with_token = [FORM, ("authorization", "Bearer token-a")];
+    assert_eq!(asked.ask(Method::POST, "/send", &with_token, EVENT).await.0, 200);
+}
+
+#[actix_web::test]
+async fn what_is_read_counts_against_the_limit_of_its_reader() {
+    let options = HttpOptions {
+        detail_burst: 2,
+        detail_requests_per_second: 1,
+        exempt_loopback: false,
+        ..HttpOptions::default()
+    };
+    for (first, then) in [("/", "/messages"), ("/messages", "/")] {
+        let asked = Asked::limited(true, HERE, options.clone());
+        for status in [200, 200, 429] {
+            assert_eq!(asked.ask(Method::GET, first, &[], "").await.0, status, "{first}");
+        }
+        assert_eq!(asked.ask(Method::GET, then, &[], "").await.0, 429, "{then}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_shown_is_made_once_for_all_until_an_event_comes() {
+    let asked = Asked::new(true, HERE);
+    asked.send(EVENT).await;
+    let log = asked.listener.log().ok().unwrap();
+    let (all, none) = (|shown: &Shown| shown.messages(0, None).as_ptr(), i64::MAX);
+    let many = join_all((0..20).map(|_| asked.listener.shelf.newest(log))).await;
+    let first = many[0].as_ref().ok().unwrap();
+    let page = first.page().await;
+    for shown in &many {
+        let shown = shown.as_ref().ok().unwrap();
+        assert!(Arc::ptr_eq(shown, first), "read once");
+        assert_eq!((all(shown), shown.page().await.as_ptr()), (all(first), page.as_ptr()), "and written once");
+    }
+    assert_eq!(first.messages(none, None), "{\"messages\":[]}\n");
+    assert_eq!(first.messages(0, Some("a")).as_ptr(), all(first), "those of the one sender are all");
+    // Something else is appended.
+    let other = log.own(&Json::parse("{\"type\":\"x\"}").unwrap(), 1);
+    log.append_rows(vec![other]).await.unwrap();
+    assert!(Arc::ptr_eq(&asked.listener.shelf.newest(log).await.unwrap(), first), "that is no event");
+    asked.send(&EVENT.replace("sender=a", "sender=b")).await;
+    let newer = asked.listener.shelf.newest(log).await.unwrap();
+    assert!(newer.etag != first.etag && newer.messages(0, Some("b")).len() < newer.messages(0, None).len());
+}
+
+#[actix_web::test]
+async fn what_a_reader_has_is_not_sent_again() {
+    let asked = Asked::new(true, HERE);
+    asked.send(EVENT).await;
+    for uri in ["/messages", "/"] {
+        let (status, _, _, etag) = asked.ask(Method::GET, uri, &[], "").await;
+        assert_eq!((status, etag.is_empty()), (200, false), "{uri}");
+        for known in [etag.clone(), format!("W/{etag}"), format!("\"x\", {etag}"), "*".to_owned()] {
+            let got = asked.ask(Method::GET, uri, &[("if-none-match", &known)], "").await;
+            assert_eq!((got.0, got.2.as_str(), &got.3), (304, "", &etag), "{uri} {known}");
+        }
+        assert_eq!(asked.ask(Method::GET, uri, &[("if-none-match", "\"x\"")], "").await.0, 200, "{uri}");
+    }
 }
 
 proptest! {

@@ -12,6 +12,8 @@ use super::write::Checksum;
 
 /// Rows that are kept at most, whatever their kind.
 pub const LOG_ROWS_MAX: i64 = 2_000_000;
+/// Rows of one kind that are kept at most: half of all, so that no kind takes the room of the others.
+pub const LOG_ROWS_OF_KIND_MAX: usize = LOG_ROWS_MAX as usize / 2;
 
 /// One action of the log that nodes share; key (node, ms, counter).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +56,8 @@ pub struct LogPrune {
     pub kinds: Vec<(String, Option<i64>)>,
     /// Of all others.
     pub others_before_ms: Option<i64>,
+    /// Rows of one kind that are kept: the newest. `None` keeps as many as there is room for.
+    pub of_kind_max: Option<usize>,
 }
 
 /// Sees to it that numbers go on above whatever anyone has read.
@@ -159,7 +163,7 @@ pub(super) fn page(db: &Connection, after: i64, limit: usize, bytes_max: usize) 
 
 /// The newest `limit` rows of a kind, by number.
 pub(super) fn newest(db: &Connection, kind: &str, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
-    let sql = format!("SELECT added, {}, crc FROM log WHERE kind = ?1 ORDER BY time_ms DESC LIMIT ?2", LOG.columns);
+    let sql = format!("SELECT added, {}, crc FROM log WHERE kind = ?1 ORDER BY added DESC LIMIT ?2", LOG.columns);
     let mut statement = db.prepare_cached(&sql)?;
     let mut found = statement.query(params![kind, limit as i64])?;
     let mut rows = Vec::new();
@@ -168,7 +172,7 @@ pub(super) fn newest(db: &Connection, kind: &str, limit: usize) -> rusqlite::Res
             rows.push(log_row(row)?);
         }
     }
-    rows.sort_by_key(|row| row.added);
+    rows.reverse();
     Ok(rows)
 }
 
@@ -187,8 +191,12 @@ fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
     })
 }
 
-/// Deletes what is no longer kept; how many rows.
-pub(super) fn prune(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<u64> {
+/// Deletes what is no longer kept: how many rows for their age, and how many for there being too many.
+pub(super) fn prune(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<(u64, u64)> {
+    Ok((prune_old(tx, plan)?, prune_excess(tx, plan.of_kind_max)?))
+}
+
+fn prune_old(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<u64> {
     let limit = PRUNE_ROWS_MAX as i64;
     let mut gone = 0;
     for (kind, before) in plan.kinds.iter().filter_map(|(kind, before)| Some((kind, (*before)?))) {
@@ -201,6 +209,22 @@ pub(super) fn prune(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<u64> {
         let sql = "DELETE FROM log WHERE added IN
                    (SELECT added FROM log WHERE time_ms < ?1 AND kind NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3)";
         gone += tx.prepare_cached(sql)?.execute(params![before, known.unwrap_or_default(), limit])?;
+    }
+    Ok(gone as u64)
+}
+
+fn prune_excess(tx: &Connection, of_kind_max: Option<usize>) -> rusqlite::Result<u64> {
+    let limit = PRUNE_ROWS_MAX as i64;
+    let mut gone = 0;
+    if let Some(max) = of_kind_max {
+        let sql = "SELECT kind, count(*) - ?1 FROM log GROUP BY kind HAVING count(*) > ?1";
+        let mut statement = tx.prepare_cached(sql)?;
+        let found = statement.query_map([max as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let excess = found.collect::<rusqlite::Result<Vec<(String, i64)>>>()?;
+        for (kind, excess) in excess {
+            let sql = "DELETE FROM log WHERE added IN (SELECT added FROM log WHERE kind = ?1 ORDER BY added LIMIT ?2)";
+            gone += tx.prepare_cached(sql)?.execute(params![kind, excess.min(limit)])?;
+        }
     }
     let sql = "DELETE FROM log WHERE added IN
                (SELECT added FROM log ORDER BY added LIMIT min(?1, max(0, (SELECT count(*) FROM log) - ?2)))";

@@ -275,7 +275,8 @@ impl Store for MemoryStore {
         let ended = |row: &SessionRow| row.closed_ms.is_some_and(|at_ms| older(at_ms, plan.sessions_before_ms));
         report.sessions = forget(&mut kept.sessions, ended, &mut report.more);
         prune_evidence(&mut kept, plan, &mut report);
-        report.log = kept.log.prune(&plan.log);
+        let (old, dropped) = kept.log.prune(&plan.log);
+        (report.log, report.log_dropped) = (old + dropped, dropped);
         Ok(report)
     }
 

@@ -15,7 +15,7 @@ pub(super) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A schema number above this is damage rather than a newer program.
 pub(super) const SCHEMA_PLAUSIBLE_MAX: i64 = 10_000;
 
-const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(EVIDENCE_TABLE), M::up(LOG_OF_NODES)];
+const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(EVIDENCE_TABLE), M::up(LOG_OF_NODES), M::up(LOG_BY_NUMBER)];
 
 /// The newest schema that this program knows.
 pub(super) const CURRENT: i64 = STEPS.len() as i64;
@@ -169,6 +169,9 @@ CREATE TABLE log (
 ) STRICT;
 CREATE INDEX log_by_kind ON log (kind, time_ms);
 ";
+
+/// The newest of a kind are found by number, whatever time their senders state.
+const LOG_BY_NUMBER: &str = "CREATE INDEX log_by_number ON log (kind, added);";
 
 /// A table as reading, writing and salvaging see it; each has a column `crc` besides.
 pub(super) struct Table {

@@ -198,7 +198,8 @@ pub(super) fn prune(tx: &Connection, plan: &PrunePlan) -> rusqlite::Result<Prune
         *gone += rows as u64;
     }
     super::evidence::prune(tx, plan, &mut report)?;
-    report.log = log::prune(tx, &plan.log)?;
+    let (old, dropped) = log::prune(tx, &plan.log)?;
+    (report.log, report.log_dropped) = (old + dropped, dropped);
     report.more |= report.log >= PRUNE_ROWS_MAX as u64;
     Ok(report)
 }

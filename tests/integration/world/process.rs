@@ -156,7 +156,8 @@ impl Process {
     pub async fn exit_code(&mut self, within: Duration) -> Option<i32> {
         let (begun, stalls, waited_before_ms) = (Instant::now(), Stalls::watch(), self.waited_ms());
         let (mut stalled_ms, mut waited_ms) = (0, 0);
-        while begun.elapsed() < (within + Duration::from_millis(stalled_ms + waited_ms)).min(END_WITHIN) {
+        // A thread that waits while nothing runs is seen by both.
+        while begun.elapsed() < (within + Duration::from_millis(stalled_ms.max(waited_ms))).min(END_WITHIN) {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }

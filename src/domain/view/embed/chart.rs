@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{Shown, svg};
+use crate::domain::view::percent::percent;
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 120;
@@ -56,19 +57,20 @@ fn step_of(ratio: f64) -> (&'static str, f64) {
 
 /// One bar for each interval.
 pub(super) fn coverage(id: &str, history: &Value) -> Shown {
-    let shares = column(history, id, "coverage_ratio");
-    let sum = |name: &str| column(history, id, name).into_iter().flatten().sum::<f64>();
-    let (decided, missed) = (sum("decided"), sum("missed"));
+    let (shares, of) = (column(history, id, "coverage_ratio"), column(history, id, "decided"));
+    let sum = |counts: &[Option<f64>]| counts.iter().flatten().sum::<f64>();
+    let (decided, missed) = (sum(&of), sum(&column(history, id, "missed")));
     let judged = shares.iter().flatten().count();
-    let worst = shares.iter().flatten().copied().reduce(f64::min);
+    let known = shares.iter().zip(&of).filter_map(|(share, of)| share.zip(*of));
+    let worst = known.min_by(|a, b| a.0.total_cmp(&b.0));
     let summary = match worst {
         None => "Nothing was judged in these intervals yet.".to_owned(),
         Some(_) if missed == 0.0 => {
             format!("Complete: 0 of {decided:.0} operations missed, {judged} intervals judged.")
         }
-        Some(worst) => format!(
-            "{missed:.0} of {decided:.0} operations missed; the worst of {judged} intervals has {:.2} %.",
-            (worst * 10_000.0).floor().min(9_999.0) / 100.0
+        Some((share, of)) => format!(
+            "{missed:.0} of {decided:.0} operations missed; the worst of {judged} intervals has {}.",
+            percent(share, of as u64)
         ),
     };
     let step = f64::from(WIDTH) / shares.len().max(1) as f64;

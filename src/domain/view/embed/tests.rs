@@ -55,7 +55,7 @@ fn parts(html: &str) -> (String, String) {
 fn each_document_says_what_the_figures_say() {
     for (kind, sentence) in [
         (EmbedKind::State, "losing since 2026-11-21T00:00:00.000Z: 3 of 100 operations missed in 6 h"),
-        (EmbedKind::Coverage, "4 of 50600 operations missed; the worst of 3 intervals has 99.54 %."),
+        (EmbedKind::Coverage, "4 of 50600 operations missed; the worst of 3 intervals has 99 %."),
         (EmbedKind::Lag, "Median 40 ms, 95 % below 2.5 s, corrected for distance."),
         (EmbedKind::Freshness, "12 operations behind, the first of them for 31 s."),
     ] {

@@ -58,7 +58,11 @@ impl RecentSource for Arc<Source> {
 
 fn feed() -> (Arc<Source>, Arc<OpsFeed>) {
     let source = Arc::new(Source::default());
-    (Arc::clone(&source), OpsFeed::new(Arc::new(source)))
+    (Arc::clone(&source), OpsFeed::new(Arc::new(source), Tallies::default()))
+}
+
+fn watch(feed: &Arc<OpsFeed>) -> OpsReader {
+    feed.watch().expect("there is room")
 }
 
 /// What is due, as (whether all, numbers newest first).
@@ -81,13 +85,13 @@ async fn next(reader: &mut OpsReader) -> Vec<(bool, Vec<u64>)> {
 async fn all_come_first_and_then_what_changed_once_for_everybody() {
     let (source, feed) = feed();
     source.set(0..3);
-    let (mut a, mut b) = (feed.watch(), feed.watch());
+    let (mut a, mut b) = (watch(&feed), watch(&feed));
     assert_eq!(next(&mut a).await, [(true, vec![2, 1, 0])]);
     assert_eq!(due(&mut b), [(true, vec![2, 1, 0])]);
     source.set(1..5);
     source.deliver(1, 12_500);
     assert_eq!(next(&mut a).await, [(false, vec![4, 3, 1])], "one that was told changed, two are new");
-    let (of_b, mut late) = (b.due(), feed.watch());
+    let (of_b, mut late) = (b.due(), watch(&feed));
     assert_eq!(of_b.texts.len(), 1);
     let same = lock(&feed.shelf).changes.back().unwrap().as_ptr();
     assert_eq!(of_b.texts[0].as_ptr(), same, "the bytes are shared");
@@ -100,7 +104,7 @@ async fn all_come_first_and_then_what_changed_once_for_everybody() {
 async fn a_reader_behind_by_little_loses_nothing_and_by_much_is_told_how_much() {
     let (source, feed) = feed();
     source.set(0..1);
-    let (mut apace, mut slow, mut slower) = (feed.watch(), feed.watch(), feed.watch());
+    let (mut apace, mut slow, mut slower) = (watch(&feed), watch(&feed), watch(&feed));
     next(&mut apace).await;
     due(&mut slow);
     due(&mut slower);
@@ -123,12 +127,25 @@ async fn a_reader_behind_by_little_loses_nothing_and_by_much_is_told_how_much() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn readers_are_bounded_and_whoever_leaves_makes_room() {
+    let (_, feed) = feed();
+    let mut readers: Vec<OpsReader> = (0..READERS_MAX).map(|_| watch(&feed)).collect();
+    for refused in 1..=2 {
+        assert!(feed.watch().is_none());
+        assert_eq!(feed.tallies.told()["refused_ops_readers"], refused);
+    }
+    readers.pop();
+    readers.push(watch(&feed));
+    assert!(feed.watch().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_looked_at_while_nobody_watches() {
     let (source, feed) = feed();
     source.set(0..2);
     sleep(Duration::from_mins(1)).await;
     assert_eq!(source.looks(), 0);
-    let mut reader = feed.watch();
+    let mut reader = watch(&feed);
     sleep(Duration::from_secs(10)).await;
     assert!((38..=42).contains(&source.looks()), "four times a second: {}", source.looks());
     due(&mut reader);
@@ -138,7 +155,7 @@ async fn nothing_is_looked_at_while_nobody_watches() {
     sleep(Duration::from_mins(1)).await;
     assert_eq!(source.looks(), looks);
     assert!(lock(&feed.shelf).ops.is_empty(), "and nothing is kept");
-    let mut again = feed.watch();
+    let mut again = watch(&feed);
     assert_eq!(next(&mut again).await, [(true, vec![1, 0])]);
 }
 
@@ -147,7 +164,7 @@ async fn a_look_that_panics_costs_itself_alone() {
     let (source, feed) = feed();
     source.set(0..1);
     source.panics.store(true, Ordering::SeqCst);
-    let mut reader = feed.watch();
+    let mut reader = watch(&feed);
     sleep(BATCH_GAP * 3).await;
     assert!(due(&mut reader).is_empty());
     source.panics.store(false, Ordering::SeqCst);
@@ -158,7 +175,7 @@ async fn a_look_that_panics_costs_itself_alone() {
 async fn operations_of_another_ledger_are_told_anew() {
     let (source, feed) = feed();
     source.set(50..60);
-    let mut reader = feed.watch();
+    let mut reader = watch(&feed);
     next(&mut reader).await;
     source.set(3..5);
     assert_eq!(next(&mut reader).await, [(true, vec![4, 3])]);

@@ -44,13 +44,16 @@ pub(super) fn all() -> Vec<Endpoint> {
                 "First a `hello` with the topics; then `{\"type\":\"revision\",\"topic\",\"revision\"}` for each page that \
                  changed, and `{\"type\":\"lagged\"}` to who reads slowly. `{\"type\":\"subscribe\",\"topics\":[…]}` narrows it. \
                  The topic `ops`, which nobody gets without asking, brings `{\"type\":\"ops\"}`: the newest operations as \
-                 `/api/v1/ops/recent` tells them, all of them first (`is_whole`), then those that changed.",
+                 `/api/v1/ops/recent` tells them, all of them first (`is_whole`), then those that changed; or \
+                 `{\"type\":\"refused\",\"topic\":\"ops\",\"code\":\"too_many_ops_readers\",\"limit\"}` while as many \
+                 readers get them as may: ask again later.",
             )
             .tag("live"),
         events("/api/v1/stream", "stream", "The same as server-sent events")
             .with(Parameter::query("topics", "Only these, with commas between them.", &topics).example("overview,events"))
             .problem(400, &["bad_topics"])
             .problem(406, &["not_acceptable"])
+            .problem(429, &["too_many_ops_readers"])
             .tag("live"),
         Endpoint::new("get", "/api/v1/log", "log", "The log that nodes share, page by page")
             .strict()

@@ -20,10 +20,11 @@ pub(super) fn all() -> Vec<Endpoint> {
         embed(),
         style("/embed.css", "embed_style"),
         feed(),
-        Endpoint::new("get", "/llms.txt", "llms", "What this is and how to read it, for machines that read texts")
-            .strict()
-            .text(200, "The text.", "text/plain", FIXED)
-            .respond(304, "Known already by `If-None-Match`.", &json!(null), FIXED),
+        fixed(
+            Endpoint::new("get", "/llms.txt", "llms", "What this is and how to read it, for machines that read texts"),
+            "The text.",
+            "text/plain",
+        ),
         Endpoint::document("/status", "status", "The verdicts as a document without scripts", "text/html"),
         style("/status.css", "status_style"),
         Endpoint::new("get", "/metrics", "metrics", "The figures for Prometheus")
@@ -42,7 +43,13 @@ fn probe(path: &'static str, id: &'static str, summary: &'static str, code: &'st
 }
 
 fn style(path: &'static str, id: &'static str) -> Endpoint {
-    Endpoint::new("get", path, id, "Its style").strict().text(200, "The style.", "text/css", &["Cache-Control"])
+    fixed(Endpoint::new("get", path, id, "Its style"), "The style.", "text/css")
+}
+
+/// A text that changes with the program only.
+fn fixed(endpoint: Endpoint, about: &str, media: &str) -> Endpoint {
+    let made = endpoint.strict().text(200, about, media, FIXED);
+    made.respond(304, "Known already by `If-None-Match`.", &json!(null), FIXED)
 }
 
 fn embed() -> Endpoint {

@@ -104,6 +104,8 @@ pub struct ServerTallies {
     pub foreign_origin_sockets: u64,
     /// Live sockets refused to pages of other origins.
     pub refused_origin_sockets: u64,
+    /// Readers of the topic `ops` refused because there were as many as may be.
+    pub refused_ops_readers: u64,
 }
 
 /// The log that nodes share.
@@ -117,6 +119,10 @@ pub struct SharedLog {
     pub too_old: u64,
     /// Actions that their sender may not write.
     pub refused: u64,
+    /// Actions that came while too many waited for the disk, and whose sender was told so.
+    pub busy: u64,
+    /// Actions that were let go because there were too many of their kind, or in all.
+    pub dropped: u64,
 }
 
 /// The ledger.

@@ -52,13 +52,23 @@ impl MemoryLog {
         rows
     }
 
-    pub(super) fn prune(&mut self, plan: &LogPrune) -> u64 {
+    /// Forgets what is too old, and what is too much of a kind; how many rows of each.
+    pub(super) fn prune(&mut self, plan: &LogPrune) -> (u64, u64) {
         let before = self.rows.len();
         self.rows.retain(|_, row| {
             let of_kind = plan.kinds.iter().find(|(kind, _)| *kind == row.kind);
             let oldest = of_kind.map_or(plan.others_before_ms, |(_, before)| *before);
             oldest.is_none_or(|oldest| row.time_ms >= oldest)
         });
-        (before - self.rows.len()) as u64
+        let young = self.rows.len();
+        let mut of_kind: BTreeMap<String, usize> = BTreeMap::new();
+        let kept = self.rows.values().rev().filter(|row| {
+            let count = of_kind.entry(row.kind.clone()).or_default();
+            *count += 1;
+            plan.of_kind_max.is_none_or(|max| *count <= max)
+        });
+        let kept: BTreeSet<i64> = kept.map(|row| row.added).collect();
+        self.rows.retain(|added, _| kept.contains(added));
+        ((before - young) as u64, (young - self.rows.len()) as u64)
     }
 }

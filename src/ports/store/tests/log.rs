@@ -45,7 +45,11 @@ fn memory_and_file_do_the_same() {
     assert_eq!(store.log_end("a").unwrap(), (begin + 400, Some(199)));
     assert_eq!(unnumbered(all(&mut store)), unnumbered(all(&mut memory)));
     let plan = PrunePlan {
-        log: LogPrune { kinds: vec![("x".to_owned(), Some(50)), ("y".to_owned(), None)], others_before_ms: Some(100) },
+        log: LogPrune {
+            kinds: vec![("x".to_owned(), Some(50)), ("y".to_owned(), None)],
+            others_before_ms: Some(100),
+            of_kind_max: None,
+        },
         ..PrunePlan::default()
     };
     assert_eq!(store.prune(&plan).unwrap(), memory.prune(&plan).unwrap());
@@ -57,6 +61,46 @@ fn memory_and_file_do_the_same() {
         assert_eq!(unnumbered(file.rows), unnumbered(held.rows), "{after} {limit} {bytes}");
         assert_eq!(file.through - begin, held.through, "{after} {limit} {bytes}");
     }
+}
+
+#[test]
+fn the_newest_of_a_kind_are_those_with_the_highest_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let mut memory = MemoryDisk::new().open();
+    for store in [&mut store as &mut dyn Store, &mut memory] {
+        // Clocks of senders go back, and are the same.
+        for (n, ms) in [900, 100, 500, 500, 800, 1, 700].into_iter().enumerate() {
+            store.log_append(&[row(&format!("n{n}"), ms, "x"), row("other", n as i64, "y")]).unwrap();
+        }
+        for limit in [1, 3, 100] {
+            let newest = store.log_newest("x", limit).unwrap();
+            let nodes: Vec<&str> = newest.iter().map(|row| row.node.as_str()).collect();
+            let all = ["n0", "n1", "n2", "n3", "n4", "n5", "n6"];
+            assert_eq!(nodes, &all[all.len() - limit.min(all.len())..]);
+            assert!(newest.windows(2).all(|pair| pair[0].added < pair[1].added));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_the_third_schema_finds_the_newest_by_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    store.log_append(&[row("a", 9, "x"), row("a", 1, "x")]).unwrap();
+    drop(store);
+    let file = dir.path().join("mirrorwatch.db");
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute_batch("DROP INDEX log_by_number; PRAGMA user_version = 3").unwrap();
+    db.close().unwrap();
+    let (mut store, report) = open(dir.path());
+    assert_eq!(report.quarantined, None);
+    assert_eq!(store.log_newest("x", 1).unwrap()[0].ms, 1);
+    drop(store);
+    let db = rusqlite::Connection::open(&file).unwrap();
+    let sql = "EXPLAIN QUERY PLAN SELECT added, action FROM log WHERE kind = 'x' ORDER BY added DESC LIMIT 9";
+    let plan: String = db.query_row(sql, [], |row| row.get(3)).unwrap();
+    assert!(plan.contains("INDEX log_by_number (kind=?)"), "{plan}");
 }
 
 #[test]
@@ -72,12 +116,32 @@ fn what_is_kept_and_what_is_told_of_it_are_one_transaction() {
 }
 
 #[test]
+fn a_kind_that_grows_without_end_takes_no_room_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let mut memory = MemoryDisk::new().open();
+    let plan = PrunePlan { log: LogPrune { of_kind_max: Some(3), ..LogPrune::default() }, ..PrunePlan::default() };
+    for store in [&mut store as &mut dyn Store, &mut memory] {
+        // The newest of all kinds is the oldest by the time that it states.
+        for ms in (0..20).rev() {
+            store.log_append(&[row("a", ms, "much")]).unwrap();
+        }
+        store.log_append(&[row("b", 1, "little"), row("b", 2, "little")]).unwrap();
+        let report = store.prune(&plan).unwrap();
+        assert_eq!((report.log, report.log_dropped, report.more), (17, 17, false));
+        let left: Vec<(String, i64)> = all(store).into_iter().map(|row| (row.kind, row.ms)).collect();
+        let expected = [("much", 2), ("much", 1), ("much", 0), ("little", 1), ("little", 2)];
+        assert_eq!(left, expected.map(|(kind, ms)| (kind.to_owned(), ms)));
+    }
+}
+
+#[test]
 fn a_number_never_comes_again() {
     let dir = tempfile::tempdir().unwrap();
     let at = |ms: i64| SqliteStore::open(dir.path(), OpenOptions::at(ms)).unwrap().0;
     let mut store = at(NOW_MS);
     let last = store.log_append(&[row("a", 1, "x"), row("a", 2, "x")]).unwrap();
-    let everything = LogPrune { kinds: Vec::new(), others_before_ms: Some(i64::MAX) };
+    let everything = LogPrune { others_before_ms: Some(i64::MAX), ..LogPrune::default() };
     store.prune(&PrunePlan { log: everything, ..PrunePlan::default() }).unwrap();
     drop(store);
     // Nothing is left of the rows, nor is time where it was.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use url::{Host, Url};
+use url::Url;
 
 use super::UsageError;
-use crate::config::quoted;
+use crate::config::{is_this_machine, quoted};
 use crate::domain::node_event::NodeEvent;
 
 /// The path at which events are taken in.
@@ -57,15 +57,9 @@ impl ReportArguments {
 fn address(text: &str, has_token: bool) -> Result<Url, String> {
     let expected = || format!("expected an address, as http://127.0.0.1:12345; got {}", quoted(text));
     let mut url = Url::parse(text).ok().filter(Url::has_host).ok_or_else(expected)?;
-    let is_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
     match url.scheme() {
         "https" => {}
-        "http" if !has_token || is_local => {}
+        "http" if !has_token || is_this_machine(&url) => {}
         "http" => {
             return Err("unencrypted http:// would show the token to everyone on the way; use https://".to_owned());
         }
