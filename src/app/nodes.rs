@@ -35,18 +35,13 @@ pub fn token() -> String {
     format!("token: {token}\nsha256: {hash}\n")
 }
 
-/// The log that nodes share; none where there are no nodes.
+/// The log that nodes share; none where there are no nodes. Says what of their configuration has no effect in this version.
 pub(super) fn log_book(config: &Config, store: &SharedStore, horizon: Horizon) -> Result<Option<LogBook>, LogError> {
     let Some(nodes) = &config.nodes else { return Ok(None) };
-    LogBook::open(Arc::clone(store), &nodes.id, horizon).map(Some)
-}
-
-/// Says what of the configuration has no effect in this version.
-pub(super) fn warn_of_missing(config: &Config) {
-    let Some(nodes) = &config.nodes else { return };
     if !nodes.peers.is_empty() {
         tracing::warn!("nodes.peers is checked and has no effect in this version: nodes connect to this one");
     }
+    LogBook::open(Arc::clone(store), &nodes.id, horizon).map(Some)
 }
 
 /// Where nodes report what they do; none where that is not asked for.

@@ -83,7 +83,6 @@ impl App {
         let store: SharedStore = Arc::new(Mutex::new(Some(opened.store)));
         let retention: RetentionNow = Arc::new(ArcSwap::from_pointee(config.retention.clone()));
         let log = nodes::log_book(config, &store, log_horizon(&retention, &utc_now))?;
-        nodes::warn_of_missing(config);
         let lasting = Lasting {
             config: config.clone(),
             outside,
