@@ -109,11 +109,6 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
     config
         .service(page(STATS_PATH, STATS_KEY, state))
         .service(mirror(state))
-        .service(mirror_parts::windows(state))
-        .service(mirror_parts::lag(state))
-        .service(mirror_parts::freshness(state))
-        .service(mirror_parts::rtt(state))
-        .service(mirror_parts::divergence(state))
         .service(details::incident(state))
         .service(details::recent(state))
         .service(details::op(state))
@@ -127,7 +122,12 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
             .service(details::mirror_ops(state, form))
             .service(details::sessions(state, form))
             .service(details::ops(state, form))
-            .service(details::compare(state, form));
+            .service(details::compare(state, form))
+            .service(mirror_parts::windows(state, form))
+            .service(mirror_parts::lag(state, form))
+            .service(mirror_parts::freshness(state, form))
+            .service(mirror_parts::rtt(state, form))
+            .service(mirror_parts::divergence(state, form));
     }
     config
         .service(recheck::recheck(state))

@@ -174,6 +174,12 @@ async function described(page, name) {
       .map((panel) => panel.getAttribute("aria-labelledby")),
   );
   check(without.length === 0, `${name}: every chart has a table and an address ${without}`);
+  const others = await page.$$eval(".chart-head .formats", (all) =>
+    all
+      .map((formats) => [...formats.querySelectorAll("a")].map((link) => link.getAttribute("href")))
+      .filter(([csv, json]) => csv?.replace(".csv", "") !== json),
+  );
+  check(others.length === 0, `${name}: every chart leads to the table of its own figures ${others}`);
   const dead = await page.$$eval("a[data-csv]", (links) => links.map((link) => link.href));
   for (const href of dead) {
     const response = await fetch(href);

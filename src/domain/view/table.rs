@@ -53,11 +53,25 @@ pub enum TableKind {
     Compare,
     /// Actions of the log that nodes share.
     Log,
+    /// Operations by how many mirrors had them within how many seconds.
+    Propagation,
+    /// Spans in which a mirror was in a bad state.
+    Incidents,
+    /// A window at one mirror.
+    Windows,
+    /// A part of the distribution of one mirror's lag.
+    LagHistogram,
+    /// A step of how far behind one mirror was.
+    Freshness,
+    /// A step of how far away one mirror was.
+    MirrorRtt,
+    /// Operations on one side only at one mirror, by age.
+    MirrorDivergence,
 }
 
 impl TableKind {
     /// Every kind.
-    pub const ALL: [TableKind; 13] = [
+    pub const ALL: [TableKind; 20] = [
         TableKind::Overview,
         TableKind::Mirrors,
         TableKind::Coverage,
@@ -71,6 +85,13 @@ impl TableKind {
         TableKind::Sessions,
         TableKind::Compare,
         TableKind::Log,
+        TableKind::Propagation,
+        TableKind::Incidents,
+        TableKind::Windows,
+        TableKind::LagHistogram,
+        TableKind::Freshness,
+        TableKind::MirrorRtt,
+        TableKind::MirrorDivergence,
     ];
 }
 

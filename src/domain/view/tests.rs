@@ -3,6 +3,8 @@
 mod closely;
 mod standing;
 
+pub(crate) use closely::measured;
+
 use super::compare;
 use super::ops::{Confirmation, Link, OpsFilter, OpsPage, Outcome, Position};
 use super::{Picture, SourceInfo, did, divergence, evidence, op, ops, overview, sessions};

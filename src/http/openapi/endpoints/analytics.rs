@@ -45,6 +45,6 @@ pub(super) fn all() -> Vec<Endpoint> {
         "The share of the operations that one, two, … all mirrors had within so many seconds",
     )
     .windowed_of(&propagation::WINDOWS, WindowKind::H1);
-    let tables = of_window.into_iter().chain(of_now).map(Endpoint::tabular);
-    tables.chain([spread]).map(|endpoint| endpoint.tag("analytics")).collect()
+    let all = of_window.into_iter().chain(of_now).chain([spread]);
+    all.map(|endpoint| endpoint.tabular().tag("analytics")).collect()
 }

@@ -30,7 +30,8 @@ pub(super) fn all() -> Vec<Endpoint> {
             "/api/v1/incidents",
             "incidents",
             "The spans in which a mirror was lagging, stalled, losing or diverged, newest first",
-        ),
+        )
+        .tabular(),
         Endpoint::detail::<IncidentPage>("/api/v1/incidents/{id}", "incident", "One of them with its changes")
             .with(Parameter::path("id", "Id of an incident.", &json!({ "type": "string", "minLength": 1 })))
             .problem(404, &["no_such_incident"]),
