@@ -43,6 +43,7 @@ pub(super) fn table_of(key: &str) -> Option<TableKind> {
         "events" => TableKind::Events,
         "propagation" => TableKind::Propagation,
         "incidents" => TableKind::Incidents,
+        "slo" => TableKind::Slo,
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@ use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::{Value, json};
 
 /// Every table; where its facts are, and how many rows it has at least.
-const TABLES: [(&str, &str, usize); 20] = [
+const TABLES: [(&str, &str, usize); 21] = [
     ("/api/v1/overview", "/mirrors", 2),
     ("/api/v1/mirrors", "/mirrors", 2),
     ("/api/v1/analytics/coverage?window=1h", "/mirrors", 2),
@@ -20,6 +20,7 @@ const TABLES: [(&str, &str, usize); 20] = [
     ("/api/v1/mirrors/one/sessions", "/sessions", 1),
     ("/api/v1/propagation?window=1h", "", 2),
     ("/api/v1/incidents", "/incidents", 0),
+    ("/api/v1/slo", "", 4),
     ("/api/v1/mirrors/two/windows?resolution=1h", "", 168),
     ("/api/v1/mirrors/one/lag?window=1h", "", 1),
     ("/api/v1/mirrors/one/freshness", "", 1),

@@ -51,6 +51,8 @@ pub enum TableKind {
     Sessions,
     /// What only one of two hosts has.
     Compare,
+    /// What mirrors are held to.
+    Slo,
     /// Actions of the log that nodes share.
     Log,
     /// Operations by how many mirrors had them within how many seconds.
@@ -71,7 +73,7 @@ pub enum TableKind {
 
 impl TableKind {
     /// Every kind.
-    pub const ALL: [TableKind; 20] = [
+    pub const ALL: [TableKind; 21] = [
         TableKind::Overview,
         TableKind::Mirrors,
         TableKind::Coverage,
@@ -84,6 +86,7 @@ impl TableKind {
         TableKind::Ops,
         TableKind::Sessions,
         TableKind::Compare,
+        TableKind::Slo,
         TableKind::Log,
         TableKind::Propagation,
         TableKind::Incidents,

@@ -1,6 +1,7 @@
 //! Views of a small world whose every operation is known: two mirrors, one that loses and one that invents.
 
 mod closely;
+mod held_to;
 mod standing;
 
 pub(crate) use closely::measured;

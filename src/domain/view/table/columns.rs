@@ -94,6 +94,10 @@ const MIRROR_RTT: [Part; 3] = [
     RTT,
     ("primary_rtt", RTT.1),
 ];
+const SLO: [Part; 2] = [
+    ("", "id slo target_ratio ops fault_ops good_ratio? allowed_ops budget_left_ratio? is_met? alarm"),
+    ("burn_rates", "5m? 15m? 1h? 6h? 24h? 7d? 30d?"),
+];
 const OPS: [Part; 2] = [
     (
         "",
@@ -135,6 +139,7 @@ pub(super) fn of(kind: TableKind) -> Vec<String> {
         TableKind::Freshness => expand(&[&FRESHNESS]),
         TableKind::MirrorRtt => expand(&[&MIRROR_RTT]),
         TableKind::MirrorDivergence => expand(&[&[("", super::shape::OF_AN_AGE)]]),
+        TableKind::Slo => expand(&[&SLO]),
         TableKind::Log => expand(&[&[("", "added id time from type reasons action")]]),
     }
 }

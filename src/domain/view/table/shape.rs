@@ -28,6 +28,7 @@ pub(super) fn rows(kind: TableKind, data: &Value) -> Vec<Row> {
         TableKind::Ops => beside(data, "ops", &["held_from_at", "extra_truncated"]),
         TableKind::Sessions => below(&without(data, "sessions"), list(data, "sessions").map(flat).collect()),
         TableKind::Compare => compare(data),
+        TableKind::Slo => slo(data),
         TableKind::Log => log(data),
         TableKind::Propagation => propagation(data),
         TableKind::Incidents => beside(data, "incidents", &["truncated"]),
@@ -220,6 +221,12 @@ fn compare(data: &Value) -> Vec<Row> {
         below(&above, list(data, &format!("only_{side}")).map(flat).collect())
     };
     ["a", "b"].into_iter().flat_map(side).collect()
+}
+
+fn slo(data: &Value) -> Vec<Row> {
+    let of_mirror =
+        |mirror: &Value| below(&without(mirror, "objectives"), list(mirror, "objectives").map(flat).collect());
+    list(data, "mirrors").flat_map(of_mirror).collect()
 }
 
 fn log(data: &Value) -> Vec<Row> {

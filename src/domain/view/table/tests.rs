@@ -12,7 +12,7 @@ use crate::domain::view::tests::measured;
 use crate::domain::view::windows::{self, WindowsQuery};
 use crate::domain::view::{
     Picture, compare, coverage, divergence, event, freshness, history, incidents, lag, mirror, misses, ops, overview,
-    propagation, rtt, sessions,
+    propagation, rtt, sessions, slo,
 };
 use crate::domain::window_kind::WindowKind;
 use proptest::prelude::*;
@@ -90,6 +90,7 @@ fn data(kind: TableKind) -> Value {
         TableKind::Ops => ops::page(&picture, &[0, 1], &filter, Position::Row { number: end, mirror: 0 }).data,
         TableKind::Sessions => sessions::page(&picture, SourceIx::mirror(0)).unwrap(),
         TableKind::Compare => compare::page(&picture, [SourceIx::PRIMARY, SourceIx::mirror(1)], w).0,
+        TableKind::Slo => slo::page(&picture, &picture.capture.windows(false)).0,
         TableKind::Propagation => propagation::page(&picture, w).0,
         TableKind::Incidents => incidents::page(&picture),
         TableKind::Windows => {
@@ -302,6 +303,20 @@ fn how_operations_spread_is_a_row_for_each_number_of_mirrors_and_instant() {
     assert_eq!(column(&table, "mean_mirror_ratio"), spread(&|_, i| data["mean_mirror_ratio"][i].clone()));
     assert!(column(&table, "ops_used").iter().all(|cell| *cell == data["ops_used"]));
     assert!(column(&table, "mirrors").iter().all(|cell| *cell == json!(["a", "b"])));
+}
+
+#[test]
+fn an_objective_is_a_row() {
+    let data = data(TableKind::Slo);
+    let table = Table::of(TableKind::Slo, &data, None);
+    let mirrors = data["mirrors"].as_array().unwrap();
+    let objectives: Vec<&Value> = mirrors.iter().flat_map(|m| m["objectives"].as_array().unwrap()).collect();
+    assert_eq!((table.rows.len(), objectives.len()), (4, 4));
+    for name in ["slo", "ops", "fault_ops", "budget_left_ratio", "budget_left_ratio_reason", "burn_rates.1h"] {
+        let expected: Vec<Value> = objectives.iter().map(|objective| by_name(objective, name)).collect();
+        assert_eq!(column(&table, name), expected, "{name}");
+    }
+    assert_eq!(column(&table, "id"), ["a", "a", "b", "b"]);
 }
 
 #[test]
