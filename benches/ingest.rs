@@ -279,14 +279,14 @@ fn late() {
             history.ledger.arrive(SourceIx::mirror(3), op, history.now, Mode::Live);
         }
         let arrived_ms = (proc::cpu_ns() - begin) as f64 / 1e6;
-        keep(&mut store, &mut history, round * 2);
+        keep(&mut store, &mut history, round * 2 * SEGMENTS_MAX);
         history.now = history.now.plus(31 * SECOND);
         let begin = proc::cpu_ns();
         // What is due at one tick is decided at the next.
         history.prove_and_tick();
         history.prove_and_tick();
         let decided_ms = (proc::cpu_ns() - begin) as f64 / 1e6;
-        keep(&mut store, &mut history, round * 2 + 1);
+        keep(&mut store, &mut history, (round * 2 + 1) * SEGMENTS_MAX);
         assert!(is_decided(&history.picture()), "the late operations are decided");
         let written_now = (thread_written_bytes().unwrap() - written) as f64 / 1e6;
         println!("arrivals {arrived_ms:.2} ms, decisions {decided_ms:.2} ms, written {written_now:.2} MB");
@@ -296,18 +296,26 @@ fn late() {
     println!("{ms} {written_mb}");
 }
 
+/// Segments of one transaction at most.
+const SEGMENTS_MAX: i64 = 1_000;
+
 /// Keeps what the ledger has, as the collector does.
-fn keep(store: &mut SqliteStore, history: &mut History, id: i64) {
+fn keep(store: &mut SqliteStore, history: &mut History, first_id: i64) {
     let now = history.now;
     let prepared: Prepared = history.ledger.prepare(&history.ids);
     let heartbeat = Heartbeat { tau_ns: now.0, utc_ms: 0, boot_id: String::new(), anchor_tau_ns: 0, anchor_utc_ms: 0 };
     let mut commit = Commit::of(heartbeat);
-    commit.segment = prepared.segment.map(|s| Segment {
-        id,
-        first_op: s.first_op.map_or(-1, |n| n as i64),
-        last_op: s.last_op.map_or(-1, |n| n as i64),
-        blob: s.bytes,
-    });
+    commit.segments = prepared
+        .segments
+        .into_iter()
+        .zip(first_id..)
+        .map(|(s, id)| Segment {
+            id,
+            first_op: s.first_op.map_or(-1, |n| n as i64),
+            last_op: s.last_op.map_or(-1, |n| n as i64),
+            blob: s.bytes,
+        })
+        .collect();
     commit.misses = prepared
         .misses
         .iter()

@@ -7,7 +7,7 @@
 use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::parts::Outside;
 use super::pictures::Pictures;
-use super::settings::{internals, prune_plan, state_told};
+use super::settings::{RetentionNow, internals, prune_plan, state_told};
 use super::sources::{Before, PingerSlot, SourceChild, SourceParts, SourceSlot, start_pinger, start_source};
 use super::state::Kept;
 use super::validating::{Validating, ValidatorSlot};
@@ -59,6 +59,8 @@ pub(super) struct Lasting {
     pub(super) tallies: Tallies,
     /// How short memory is.
     pub(super) pressure: Pressure,
+    /// How long things are kept.
+    pub(super) retention: RetentionNow,
     /// DIDs that a page of misses lists.
     pub(super) listed_misses: Arc<AtomicUsize>,
 }
@@ -191,7 +193,7 @@ fn start_collector(
     arbiter: &Arbiter,
 ) -> (Addr<Collector>, Writing) {
     let config = &lasting.config;
-    let (store, plan) = (Arc::clone(&lasting.store), prune_plan(config, &lasting.now));
+    let (store, plan) = (Arc::clone(&lasting.store), prune_plan(&lasting.retention, &lasting.now));
     let made = SnapshotWriter { store, plan, kept: 0, log: lasting.log.clone(), fail: lasting.outside.fail.clone() };
     let writer = Writing::start(made, arbiter.handle());
     let state = state_told(&kept);
@@ -216,7 +218,7 @@ fn start_collector(
         notes: kept.notes,
         imported: kept.imported,
         internals: internals(lasting, state),
-        grace_max_ns: super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0),
+        grace_max_ns: grace_max_ns(config),
         foreign_ops_per_s: config.limits.foreign_ops_per_second,
         trouble: lasting.trouble.clone(),
         validator: Arc::clone(&validating.load),
@@ -224,6 +226,11 @@ fn start_collector(
         fail: lasting.outside.fail.clone(),
     };
     (Collector::start_in_arbiter(&arbiter.handle(), move |_| Collector::new(parts)), writer)
+}
+
+/// The longest time that a mirror has until it misses an operation, nanoseconds.
+fn grace_max_ns(config: &Config) -> i64 {
+    super::state::mirror_params(config).iter().map(|m| m.grace_ns).max().unwrap_or(0)
 }
 
 /// The primary and the mirrors, in the order of their numbers.
@@ -249,7 +256,7 @@ fn stream_doors(lasting: &Lasting, anchored: Anchors) -> StreamDoors {
         export: Arc::clone(&lasting.outside.export),
         forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: Readers::default(),
-        known: KnownDids::default(),
+        known: KnownDids::new(grace_max_ns(&lasting.config)),
         anchored,
         vitals: lasting.vitals.clone(),
         pressure: lasting.pressure.clone(),

@@ -1,12 +1,11 @@
 //! This node among others: its log, who may come in, and what it tells once a minute.
 
-use super::settings::log_horizon;
 use super::start_error::StartError;
 use crate::config::{Config, NodeRole, NodeToken, Nodes};
 use crate::http::{Guest, HttpState, NodesDoor};
 use crate::logux::Json;
 use crate::logux::kinds::OVERVIEW;
-use crate::ports::log_book::{LogBook, LogError};
+use crate::ports::log_book::{Horizon, LogBook, LogError};
 use crate::ports::store::SharedStore;
 use crate::publish::{Pages, UtcNow};
 use actix_web::web;
@@ -37,9 +36,9 @@ pub fn token() -> String {
 }
 
 /// The log that nodes share; none where there are no nodes.
-pub(super) fn log_book(config: &Config, store: &SharedStore, now: &UtcNow) -> Result<Option<LogBook>, LogError> {
+pub(super) fn log_book(config: &Config, store: &SharedStore, horizon: Horizon) -> Result<Option<LogBook>, LogError> {
     let Some(nodes) = &config.nodes else { return Ok(None) };
-    LogBook::open(Arc::clone(store), &nodes.id, log_horizon(config, now)).map(Some)
+    LogBook::open(Arc::clone(store), &nodes.id, horizon).map(Some)
 }
 
 /// Says what of the configuration has no effect in this version.

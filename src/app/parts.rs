@@ -6,7 +6,7 @@ use super::details::{Details, ReprobeFn};
 use super::guardian::{Change, Guardian, Present, take};
 use super::nodes;
 use super::pictures::Pictures;
-use super::settings::{driver, http_options};
+use super::settings::{RetentionNow, driver, http_options, log_horizon};
 use super::start_error::StartError;
 use super::state::Opened;
 use crate::actors::message::Happened;
@@ -69,6 +69,7 @@ pub struct App {
     guarding: (CancellationToken, tokio::task::JoinHandle<()>),
     changes: mpsc::Sender<Change>,
     config: Config,
+    retention: RetentionNow,
     origins: SourceOrigins,
     clock: Arc<dyn Clock>,
 }
@@ -80,7 +81,8 @@ impl App {
         let utc_now: UtcNow = Arc::new(move || labels.utc_ms(clock.now()));
         let snapshot_id = ulid::Ulid::from_parts(opened.clock.utc_ms().max(0) as u64, rand::random()).to_string();
         let store: SharedStore = Arc::new(Mutex::new(Some(opened.store)));
-        let log = nodes::log_book(config, &store, &utc_now)?;
+        let retention: RetentionNow = Arc::new(ArcSwap::from_pointee(config.retention.clone()));
+        let log = nodes::log_book(config, &store, log_horizon(&retention, &utc_now))?;
         nodes::warn_of_missing(config);
         let lasting = Lasting {
             config: config.clone(),
@@ -96,6 +98,7 @@ impl App {
             vitals: Vitals::default(),
             tallies: Tallies::default(),
             pressure: Pressure::default(),
+            retention: Arc::clone(&retention),
             listed_misses: Arc::new(config.limits.listed_misses.into()),
         };
         let assembled = assemble(&lasting, opened.kept, None);
@@ -140,6 +143,7 @@ impl App {
             guarding: (stop, guardian),
             changes,
             config: config.clone(),
+            retention,
             origins,
             clock,
         })
@@ -181,12 +185,14 @@ impl App {
         present.iter().for_each(|p| p.happened(Happened { kind, source: None, text: text.to_owned() }));
     }
 
-    /// Goes on with another configuration: intervals at once, whatever concerns observing by resuming every source behind one
-    /// last transaction, the pages of mirrors with it. What cannot change while it runs is taken from the one in force.
+    /// Goes on with another configuration: intervals and retention at once, whatever concerns observing by resuming every
+    /// source behind one last transaction, the pages of mirrors with it. What cannot change while it runs is taken from the
+    /// one in force.
     pub async fn change(&mut self, config: Config, outside: Outside, text: String) {
         for name in RECOMPUTERS {
             self.driver.set_interval(name, config.analytics.interval(name));
         }
+        self.retention.store(Arc::new(config.retention.clone()));
         if is_observing_changed(&self.config, &config) {
             let ids = |config: &Config| config.mirrors.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
             let (before, after) = (ids(&self.config), ids(&config));
@@ -241,8 +247,7 @@ impl App {
 
 /// Whether anything differs that the observing half was made of.
 fn is_observing_changed(a: &Config, b: &Config) -> bool {
-    (&a.mirrors, &a.judging, &a.rtt, &a.retention, &a.limits, &a.audit)
-        != (&b.mirrors, &b.judging, &b.rtt, &b.retention, &b.limits, &b.audit)
+    (&a.mirrors, &a.judging, &a.rtt, &a.limits, &a.audit) != (&b.mirrors, &b.judging, &b.rtt, &b.limits, &b.audit)
 }
 
 /// Where the sources' sockets are.

@@ -15,6 +15,7 @@ use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
     Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, propagation, rtt, stats,
 };
+use arc_swap::ArcSwap;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,10 +53,14 @@ pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, l
     driver
 }
 
+/// How long things are kept; may change while the program runs.
+pub(super) type RetentionNow = Arc<ArcSwap<Retention>>;
+
 /// What may be forgotten, at any time.
-pub(super) fn prune_plan(config: &Config, now: &UtcNow) -> Arc<dyn Fn() -> PrunePlan + Send + Sync> {
-    let (retention, now) = (config.retention.clone(), Arc::clone(now));
+pub(super) fn prune_plan(retention: &RetentionNow, now: &UtcNow) -> Arc<dyn Fn() -> PrunePlan + Send + Sync> {
+    let (retention, now) = (Arc::clone(retention), Arc::clone(now));
     Arc::new(move || {
+        let retention = retention.load();
         let before = |days: Option<u32>| days.map(|d| now() - i64::from(d) * DAY_MS);
         PrunePlan {
             intervals_before_ms: before(retention.interval_days),
@@ -86,10 +91,10 @@ fn log_prune(retention: &Retention, now_ms: i64) -> LogPrune {
 }
 
 /// Before when actions of other nodes are too old to be taken in: what is forgotten must not come back.
-pub(super) fn log_horizon(config: &Config, now: &UtcNow) -> Horizon {
-    let (retention, now) = (config.retention.clone(), Arc::clone(now));
+pub(super) fn log_horizon(retention: &RetentionNow, now: &UtcNow) -> Horizon {
+    let (retention, now) = (Arc::clone(retention), Arc::clone(now));
     Arc::new(move |kind| {
-        let plan = log_prune(&retention, now());
+        let plan = log_prune(&retention.load(), now());
         let of_kind = plan.kinds.into_iter().find(|(known, _)| known == kind);
         of_kind.map_or(plan.others_before_ms, |(_, before)| before)
     })
@@ -156,5 +161,21 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         allow_recheck: config.audit.allow_recheck,
         admin_token_sha256: config.http.admin_token_sha256,
         version: http.expose_version.then(|| env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_by_the_retention_of_now() {
+        let held = Retention { event_days: Some(10), ..Retention::for_testing() };
+        let (retention, now): (RetentionNow, UtcNow) =
+            (Arc::new(ArcSwap::from_pointee(held)), Arc::new(|| 100 * DAY_MS));
+        let (plan, horizon) = (prune_plan(&retention, &now), log_horizon(&retention, &now));
+        assert_eq!((plan().events_before_ms, horizon("link/opened")), (Some(90 * DAY_MS), Some(90 * DAY_MS)));
+        retention.store(Arc::new(Retention { event_days: Some(30), ..Retention::for_testing() }));
+        assert_eq!((plan().events_before_ms, horizon("link/opened")), (Some(70 * DAY_MS), Some(70 * DAY_MS)));
     }
 }

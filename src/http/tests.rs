@@ -362,10 +362,12 @@ async fn badges_are_finished_pages_in_the_type_of_their_name() {
 #[actix_web::test]
 async fn what_cannot_be_offered_or_taken_is_refused() {
     let world = world();
-    for uri in ["/api/v1/overview", "/api/stats", "/api/v1/mirrors/m1/ops"] {
+    let (json, tables) = ("application/json", ["text/csv", "application/x-ndjson"]);
+    for (uri, is_table) in [("/api/v1/overview", true), ("/api/stats", false), ("/api/v1/mirrors/m1/ops", true)] {
         let got = ask(&world, Method::GET, uri, &[("accept", "text/html")]).await;
         assert_problem(&got, 406, "not_acceptable", uri);
-        assert_eq!(got.json()["allowed"][0], "application/json");
+        let allowed: Vec<&str> = std::iter::once(json).chain(tables.into_iter().filter(|_| is_table)).collect();
+        assert_eq!(got.json()["allowed"], serde_json::json!(allowed), "{uri}");
     }
     let uri = "/api/v1/overview";
     let body = [("content-length", "5")];

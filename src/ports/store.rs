@@ -159,8 +159,8 @@ pub struct MissRow {
 pub struct Commit {
     /// Replaces the previous heartbeat.
     pub heartbeat: Heartbeat,
-    /// The newest segment of the journal.
-    pub segment: Option<Segment>,
+    /// The newest segments of the journal.
+    pub segments: Vec<Segment>,
     /// Segments with a smaller id are forgotten.
     pub drop_segments_below: Option<i64>,
     /// New and amended spans.
@@ -185,7 +185,7 @@ impl Commit {
     pub const fn of(heartbeat: Heartbeat) -> Commit {
         Commit {
             heartbeat,
-            segment: None,
+            segments: Vec::new(),
             drop_segments_below: None,
             intervals: Vec::new(),
             sources: Vec::new(),
@@ -200,7 +200,7 @@ impl Commit {
     /// Rows that it writes, the heartbeat included.
     #[must_use]
     pub fn rows(&self) -> usize {
-        1 + usize::from(self.segment.is_some())
+        1 + self.segments.len()
             + usize::from(self.drop_segments_below.is_some())
             + self.intervals.len()
             + self.sources.len()

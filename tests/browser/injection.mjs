@@ -152,6 +152,7 @@ run("injection", async (browser) => {
     ["/did/did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "main[data-page=did]", 0],
     ["/compare", "main[data-page=compare] [data-both]", 1],
     ["/events", "main[data-page=events] [data-event]", 1],
+    ["/incidents", "main[data-page=incidents] [data-incident]", 1],
     ["/methodology", "main[data-page=methodology] [data-formula]", 1],
     ["/internals", "main[data-page=internals] [data-recomputer]", 0],
   ];

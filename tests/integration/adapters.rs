@@ -207,17 +207,30 @@ fn auto_ends_at_the_first_rung_that_serves_and_says_why() {
         world.published = 0;
         world.start().await;
         let publisher = world.babble(SLOWLY);
-        for (id, _, transport, reason) in &rows {
-            let state = if *transport == "auto" { "waiting" } else { "synchronized" };
+        let is_auto = |state: &'static str| {
+            move |o: &Value| {
+                let row = row_of(o, "nothing");
+                let is_open = row["transport"] == "auto" && row["transport_reason"].is_null();
+                (is_open && row["link"]["state"] == state).then_some(())
+            }
+        };
+        // What was never answered may be answered once the DIDs are known everywhere.
+        world.until("one that serves nothing is waited for", is_auto("waiting")).await;
+        for (id, _, transport, reason) in rows.iter().filter(|row| row.2 != "auto") {
             let what = format!("{id} is taken by {transport} because of {reason}");
             let chosen = |o: &Value| {
                 let row = row_of(o, id);
-                let is_told = row["transport_reason"].as_str().map_or(*transport == "auto", |r| r.contains(reason));
-                // What was never answered may be answered once the DIDs are known everywhere: it waits.
-                (row["transport"] == *transport && row["link"]["state"] == state && is_told).then_some(())
+                let is_told = row["transport_reason"].as_str()?.contains(reason);
+                (row["transport"] == *transport && row["link"]["state"] == "synchronized" && is_told).then_some(())
             };
             world.until(&what, chosen).await;
         }
+        world.until("one that serves nothing is unsupported in the end", is_auto("unsupported")).await;
+        let told = world.events("link_unsupported").await;
+        let [told] = &told[..] else { panic!("once: {told:?}") };
+        let text = told["text"].as_str().unwrap();
+        let rungs = ["no stream: ", "no plcbundle: ", "no export: ", "no resolve: "];
+        assert!(told["source"] == "nothing" && rungs.iter().all(|rung| text.contains(rung)), "{told}");
         world.hush(publisher).await;
         world.publish_every(30, SLOWLY, None).await;
         world.settle().await;

@@ -79,7 +79,7 @@ fn mirrors_come_and_go_and_the_others_lose_nothing() {
         assert_eq!(counts.delivered() + counts.missed + counts.not_eligible, world.published, "{counts:?}");
         let counts = world.counts("coming").await;
         assert_eq!((counts.missed, counts.late, counts.extra, counts.unknown), (0, 0, 0, 0), "{counts:?}");
-        assert!(counts.delivered() >= 100, "{counts:?}");
+        assert!(counts.delivered() >= 115, "{counts:?}");
         assert_eq!(world.get("/api/v1/primary").await["received_ops"], world.published);
         assert!(world.events("observer_down").await.is_empty(), "it was never down");
 
@@ -122,8 +122,9 @@ fn intervals_and_the_log_change_without_a_word_to_any_source_and_a_wrong_file_ch
         edited(&process, &file, |config| {
             config["analytics"]["recomputeIntervalSeconds"] = json!({ "lag": 0.3 });
             config["log"]["filter"] = json!("info");
+            config["retention"] = json!({ "eventDays": 30 });
         });
-        told(&world, "config_reloaded", "analytics, log changed").await;
+        told(&world, "config_reloaded", "analytics, retention, log changed").await;
         world
             .eventually("the interval is that of now", async || {
                 let page = world.get("/api/v1/internals").await;
@@ -133,7 +134,7 @@ fn intervals_and_the_log_change_without_a_word_to_any_source_and_a_wrong_file_ch
             .await;
         world
             .eventually("the log tells more", async || {
-                std::fs::read_to_string(&log).unwrap().contains("analytics, log changed").then_some(())
+                std::fs::read_to_string(&log).unwrap().contains("analytics, retention, log changed").then_some(())
             })
             .await;
 

@@ -2,7 +2,8 @@
 //! killed and merely did not observe from what was last kept until the restart.
 //!
 //! One number makes a history of a primary and two mirrors. It is played through the store's door into memory; an
-//! ordinary run takes [`POINTS`] crashes, `MIRRORWATCH_SWEEP` [`POINTS_SWEEP`].
+//! ordinary run takes [`HISTORIES`] of [`POINTS_EACH`] crashes, `MIRRORWATCH_SWEEP` [`HISTORIES_SWEEP`], each thread every
+//! so many of them.
 
 mod told;
 
@@ -32,8 +33,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use told::{explained, linked};
 
-const POINTS: u64 = 320;
-const POINTS_SWEEP: u64 = 10_000;
+const HISTORIES: u64 = 250;
+const HISTORIES_SWEEP: u64 = 2_500;
 /// Crashes of one history.
 const POINTS_EACH: u64 = 40;
 pub(super) const START: Tau = Tau(1_000 * SECOND);
@@ -371,19 +372,36 @@ fn point(dice: &mut StdRng, steps: u64) -> Point {
     }
 }
 
-#[actix::test]
-async fn a_crash_at_any_step_is_a_time_of_not_observing() {
-    let points = if std::env::var_os("MIRRORWATCH_SWEEP").is_some() { POINTS_SWEEP } else { POINTS };
+/// Crashes of one history; the intervals that were final then.
+async fn crashes_of(seed: u64) -> usize {
+    let truths = truths(seed);
+    let mut whole = Run::new();
+    whole.play(&truths, None, END, Tau::MAX).await;
+    assert!(whole.outcome().verdicts.len() > 60, "history {seed}");
+    let mut dice = StdRng::seed_from_u64(seed ^ 0x5eed);
     let mut shown = 0;
-    for seed in 0..points / POINTS_EACH {
-        let truths = truths(seed);
-        let mut whole = Run::new();
-        whole.play(&truths, None, END, Tau::MAX).await;
-        assert!(whole.outcome().verdicts.len() > 60, "history {seed}");
-        let mut dice = StdRng::seed_from_u64(seed ^ 0x5eed);
-        for _ in 0..POINTS_EACH {
-            shown += crashed(seed, &truths, point(&mut dice, whole.disk.steps())).await;
-        }
+    for _ in 0..POINTS_EACH {
+        shown += crashed(seed, &truths, point(&mut dice, whole.disk.steps())).await;
     }
+    shown
+}
+
+#[test]
+fn a_crash_at_any_step_is_a_time_of_not_observing() {
+    let histories = if std::env::var_os("MIRRORWATCH_SWEEP").is_some() { HISTORIES_SWEEP } else { HISTORIES };
+    let threads = std::thread::available_parallelism().unwrap().get();
+    let part = |of: usize| {
+        actix::System::new().block_on(async move {
+            let mut shown = 0;
+            for seed in (0..histories).skip(of).step_by(threads) {
+                shown += crashes_of(seed).await;
+            }
+            shown
+        })
+    };
+    let shown: usize = std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads).map(|of| scope.spawn(move || part(of))).collect();
+        parts.into_iter().map(|part| part.join().unwrap()).sum()
+    });
     assert!(shown > 0, "no crash came when an interval was final");
 }

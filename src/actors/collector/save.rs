@@ -203,7 +203,7 @@ impl Collector {
         if self.ledger.waiting_bytes() > self.saver.waiting_bytes_max {
             let ids = self.mirror_ids();
             let mut prepared = self.ledger.prepare(&ids);
-            prepared.segment = None;
+            prepared.segments.clear();
             self.ledger.not_committed(prepared);
             // A number that no segment has tells the next start that something is lost.
             self.saver.next_segment += 1;
@@ -228,12 +228,12 @@ impl Collector {
             anchor_tau_ns: self.labels.anchor_tau.0,
             anchor_utc_ms: self.labels.anchor_utc_ms,
         });
-        if let Some(segment) = prepared.segment.take() {
+        for segment in prepared.segments.drain(..) {
             let (first_op, last_op) =
                 (segment.first_op.map_or(-1, |n| n as i64), segment.last_op.map_or(-1, |n| n as i64));
             let id = self.saver.next_segment;
             self.saver.next_segment += 1;
-            commit.segment = Some(Segment { id, first_op, last_op, blob: segment.bytes });
+            commit.segments.push(Segment { id, first_op, last_op, blob: segment.bytes });
             // A segment that names no operation is needed as long as those around it.
             self.saver.newest_op = self.saver.newest_op.max(last_op);
             self.saver.kept_segments.push_back((id, self.saver.newest_op));

@@ -1,6 +1,6 @@
 //! The journal: every change of the ledger as a few bytes, from which a restart rebuilds it.
 //!
-//! A segment is what one transaction keeps. It begins with the mirrors' ids, so that their indices mean the same after the
+//! A transaction keeps segments. Each begins with the mirrors' ids, so that their indices mean the same after the
 //! configuration changed; then records follow, each a tag and its fields. Numbers that follow one another are written as the
 //! difference to the one before in the same segment, in groups of seven bits: a full stream makes tens of thousands of
 //! records a second, and each byte is copied and checked several times on its way to the disk.
@@ -51,7 +51,9 @@ pub enum Record {
 /// Writes records; drained once a transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
-    /// The mirrors' ids as of the last segment, then what was written since.
+    /// Segments that were filled since the last transaction.
+    full: Vec<Segment>,
+    /// The mirrors' ids as of the last transaction, then what was written since the last full segment.
     bytes: Vec<u8>,
     roster_len: usize,
     last: Last,
@@ -67,8 +69,6 @@ const SAMPLE_PLAIN: u8 = 5;
 const SIGHTING: u8 = 6;
 const GONE: u8 = 7;
 const EVICTED: u8 = 8;
-/// No record: what follows counts its differences from nothing.
-const RESTART: u8 = 9;
 /// The same as [`OP`], and 8 bytes more for what it names as its `prev`.
 const OP_AFTER: u8 = 10;
 const FOUND: u8 = 11;
@@ -82,8 +82,11 @@ const IS_CLOSED: u8 = 1;
 const IS_ALTERED: u8 = 2;
 const FORK_SHIFT: u8 = 2;
 
-/// Memory that an empty journal keeps at most, bytes.
-const KEPT_MAX: usize = 8 << 20;
+/// Bytes at which a segment is full. The database copies a whole one more than once on its way to the disk, and memory that
+/// is always taken in one size is used again.
+const SEGMENT_BYTES: usize = 256 << 10;
+/// What a record takes at most, bytes: that of an operation, its numbers at their longest.
+const RECORD_BYTES_MAX: usize = 128;
 
 /// The numbers written last in a segment.
 #[derive(Copy, Clone, Debug, Default)]
@@ -152,7 +155,7 @@ impl Journal {
     }
 
     pub(super) fn sighting(&mut self, s: &Sighting) {
-        self.bytes.push(if s.prev.is_none() { SIGHTING } else { SIGHTING_AFTER });
+        self.begin(if s.prev.is_none() { SIGHTING } else { SIGHTING_AFTER });
         self.key(&s.key);
         let closed = if s.is_closed { IS_CLOSED } else { 0 };
         let known = closed | if s.is_altered { IS_ALTERED } else { 0 } | (s.fork as u8) << FORK_SHIFT;
@@ -168,17 +171,17 @@ impl Journal {
     }
 
     pub(super) fn gone(&mut self, cid: &Cid) {
-        self.bytes.push(GONE);
+        self.begin(GONE);
         self.put(&cid.0);
     }
 
     pub(super) fn evicted(&mut self, base: u64) {
-        self.bytes.push(EVICTED);
+        self.begin(EVICTED);
         self.put(&base.to_be_bytes());
     }
 
     pub(super) fn found(&mut self, mirror: usize, key: &OpKey, finding: Finding) {
-        self.bytes.push(FOUND);
+        self.begin(FOUND);
         self.number(mirror as u64);
         self.key(key);
         self.bytes.push(finding as u8);
@@ -189,7 +192,7 @@ impl Journal {
     }
 
     pub(super) fn noticed(&mut self, n: &Noticed) {
-        self.bytes.push(NOTICED);
+        self.begin(NOTICED);
         self.number(u64::from(n.source.0));
         self.key(&n.key);
         self.bytes.push(n.finding as u8);
@@ -201,49 +204,59 @@ impl Journal {
         self.put(&key.cid.0);
     }
 
-    /// Takes what was written since the last call, behind the ids of the mirrors; none when nothing was.
-    pub fn take(&mut self, mirror_ids: &[String]) -> Option<Segment> {
-        if self.waiting_bytes() == 0 {
-            return None;
+    /// Takes what was written since the last call, each segment behind the ids of the mirrors.
+    pub fn take(&mut self, mirror_ids: &[String]) -> Vec<Segment> {
+        if self.bytes.len() > self.roster_len {
+            self.fill();
         }
         let ids = mirror_ids.join("\n");
         let mut roster = Vec::with_capacity(4 + ids.len());
         roster.extend((ids.len() as u32).to_be_bytes());
         roster.extend(ids.as_bytes());
-        if self.bytes.get(..self.roster_len) != Some(&roster[..]) {
-            self.bytes.splice(..self.roster_len, roster.iter().copied());
+        let mut segments = std::mem::take(&mut self.full);
+        for bytes in segments.iter_mut().map(|s| &mut s.bytes).chain([&mut self.bytes]) {
+            if bytes.get(..self.roster_len) != Some(&roster[..]) {
+                bytes.splice(..self.roster_len, roster.iter().copied());
+            }
         }
-        // The next one is as long, most likely; room that is not written to costs nothing.
-        let mut next = Vec::with_capacity(self.bytes.len().min(KEPT_MAX));
-        next.extend_from_slice(&roster);
-        self.roster_len = next.len();
-        self.last = Last::default();
+        self.roster_len = roster.len();
+        segments
+    }
+
+    /// Ends the segment that is written to, and begins the next one.
+    fn fill(&mut self) {
+        let mut next = Vec::with_capacity(SEGMENT_BYTES + RECORD_BYTES_MAX);
+        next.extend(self.bytes.iter().take(self.roster_len));
         let bytes = std::mem::replace(&mut self.bytes, next);
-        Some(Segment { first_op: self.first_op.take(), last_op: self.last_op.take(), bytes })
+        self.full.push(Segment { first_op: self.first_op.take(), last_op: self.last_op.take(), bytes });
+        self.last = Last::default();
     }
 
     /// Bytes that wait for a transaction.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.bytes.len() - self.roster_len
+        let full: usize = self.full.iter().map(|s| s.bytes.len()).sum();
+        full + self.bytes.len() - self.roster_len
     }
 
-    /// Puts a segment back in front of what was written since it was taken, for the same mirrors.
-    pub fn put_back(&mut self, segment: Segment) {
-        let newer = std::mem::replace(&mut self.bytes, segment.bytes);
-        let roster_len = self.bytes.first_chunk::<4>().map_or(0, |n| 4 + u32::from_be_bytes(*n) as usize);
-        let newer_from = std::mem::replace(&mut self.roster_len, roster_len.min(self.bytes.len()));
-        self.bytes.push(RESTART);
-        self.bytes.extend(newer.into_iter().skip(newer_from));
-        self.first_op = [segment.first_op, self.first_op].into_iter().flatten().min();
-        self.last_op = self.last_op.max(segment.last_op);
+    /// Puts segments back in front of what was written since they were taken, for the same mirrors.
+    pub fn put_back(&mut self, segments: Vec<Segment>) {
+        self.full.splice(..0, segments);
+    }
+
+    /// Begins a record.
+    fn begin(&mut self, tag: u8) {
+        if self.bytes.len() >= SEGMENT_BYTES {
+            self.fill();
+        }
+        self.bytes.push(tag);
     }
 
     /// Begins a record that names an operation.
     fn name(&mut self, tag: u8, number: u64) {
+        self.begin(tag);
         self.first_op = Some(self.first_op.map_or(number, |n| n.min(number)));
         self.last_op = self.last_op.max(Some(number));
-        self.bytes.push(tag);
         let last = std::mem::replace(&mut self.last.number, number);
         self.difference(number, last);
     }
@@ -336,7 +349,7 @@ mod tests {
     fn what_is_written_is_read() {
         let (mut journal, records) = sample_records();
         let ids = ["a".to_owned(), "b".to_owned()];
-        let segment = journal.take(&ids).unwrap();
+        let [segment] = &journal.take(&ids)[..] else { panic!("one segment") };
         assert_eq!((segment.first_op, segment.last_op), (Some(41), Some(43)));
         let mut read_back = Vec::new();
         read(&segment.bytes, |roster, record| {
@@ -345,14 +358,26 @@ mod tests {
         })
         .unwrap();
         assert_eq!(read_back, records);
-        assert_eq!(journal.take(&ids), None);
+        assert_eq!((journal.take(&ids), journal.waiting_bytes()), (vec![], 0));
         // The next segment stands alone, also when the mirrors are others meanwhile.
         let others = ["c".to_owned()];
         journal.evicted(7);
-        let segment = journal.take(&others).unwrap();
+        let [segment] = &journal.take(&others)[..] else { panic!("one segment") };
         let mut read_back = Vec::new();
         read(&segment.bytes, |roster, record| read_back.push((roster.join(","), record))).unwrap();
         assert_eq!((segment.last_op, read_back), (None, vec![("c".to_owned(), Record::Evicted(7))]));
+    }
+
+    fn read_back(segments: &[Segment]) -> Vec<Record> {
+        let mut records = Vec::new();
+        for segment in segments {
+            read(&segment.bytes, |roster, record| {
+                assert_eq!(roster, ["a"]);
+                records.push(record);
+            })
+            .unwrap();
+        }
+        records
     }
 
     #[test]
@@ -361,19 +386,42 @@ mod tests {
         let ids = ["a".to_owned()];
         let cell = Cell::new(Verdict::Missed);
         for number in [900, 901] {
-            let segment = journal.take(&ids).unwrap();
+            let segments = journal.take(&ids);
             journal.cell(number, 1, cell);
-            journal.put_back(segment);
+            journal.put_back(segments);
             journal.cell(number - 1, 2, cell);
             records.extend([Record::Cell(number, 1, cell), Record::Cell(number - 1, 2, cell)]);
         }
-        let segment = journal.take(&ids).unwrap();
-        let mut read_back = Vec::new();
-        read(&segment.bytes, |_, record| read_back.push(record)).unwrap();
-        assert_eq!(read_back, records);
-        assert_eq!((segment.first_op, segment.last_op), (Some(41), Some(901)));
-        journal.put_back(segment);
-        assert!(journal.waiting_bytes() > 0 && journal.take(&ids).is_some() && journal.take(&ids).is_none());
+        let segments = journal.take(&ids);
+        assert_eq!(read_back(&segments), records);
+        let numbers: Vec<_> = segments.iter().map(|s| (s.first_op, s.last_op)).collect();
+        assert_eq!(numbers, [(41, 43), (899, 900), (900, 901)].map(|(first, last)| (Some(first), Some(last))));
+        journal.put_back(segments);
+        assert!(journal.waiting_bytes() > 0 && !journal.take(&ids).is_empty() && journal.take(&ids).is_empty());
+    }
+
+    #[test]
+    fn a_segment_ends_when_it_is_full_and_the_next_stands_alone() {
+        let ids = ["a".to_owned()];
+        let mut journal = Journal::default();
+        for round in 0..2 {
+            let mut records = Vec::new();
+            for number in 0..60_000 {
+                let key = OpKey { did: Did([3; 15]), cid: Cid([9; 32]) };
+                let row = Row::new(key, Kind::Update, Tau(number as i64), 5, Some(number));
+                journal.op(number, &row, Prev(8));
+                records.push(Record::Op(number, row, Prev(8)));
+            }
+            let waiting = journal.waiting_bytes();
+            let segments = journal.take(&ids);
+            let full = &segments[..segments.len() - 1];
+            assert!(full.len() > 10 && full.iter().all(|s| s.bytes.len() >= SEGMENT_BYTES), "{round}");
+            let largest = segments.iter().map(|s| s.bytes.len()).max().unwrap();
+            assert!(largest < SEGMENT_BYTES + RECORD_BYTES_MAX, "{largest}");
+            assert!(waiting >= full.len() * SEGMENT_BYTES);
+            assert_eq!(read_back(&segments), records);
+            assert!(segments.windows(2).all(|two| two[0].last_op < two[1].first_op));
+        }
     }
 
     #[test]
@@ -394,13 +442,13 @@ mod tests {
             records.push(Record::Sample(n, 3, Some(correction)));
         }
         let mut read_back = Vec::new();
-        read(&journal.take(&[]).unwrap().bytes, |_, record| read_back.push(record)).unwrap();
+        read(&journal.take(&[])[0].bytes, |_, record| read_back.push(record)).unwrap();
         assert_eq!(read_back, records);
     }
 
     #[test]
     fn a_cut_segment_is_told_and_never_a_panic() {
-        let segment = sample_records().0.take(&["a".to_owned()]).unwrap();
+        let segment = sample_records().0.take(&["a".to_owned()]).remove(0);
         for cut in 0..segment.bytes.len() {
             let _ = read(&segment.bytes[..cut], |_, _| {});
         }

@@ -29,7 +29,7 @@ pub struct Persist {
 #[derive(Debug, Default)]
 pub struct Prepared {
     /// The journal since the last transaction.
-    pub segment: Option<Segment>,
+    pub segments: Vec<Segment>,
     /// Intervals by number; those that become final say so.
     pub intervals: Vec<(u32, Arc<Interval>)>,
     /// Hours by number.
@@ -94,7 +94,7 @@ impl Persist {
 impl Ledger {
     /// Takes everything that the next transaction must keep. One at a time: prepare, keep, then [`Ledger::committed`].
     pub fn prepare(&mut self, mirror_ids: &[String]) -> Prepared {
-        let segment = self.journal.take(mirror_ids);
+        let segments = self.journal.take(mirror_ids);
         let finals: Vec<u32> = std::mem::take(&mut self.persist.finals).into_iter().collect();
         self.persist.under_way.extend(&finals);
         let mut numbers = std::mem::take(&mut self.persist.intervals);
@@ -116,7 +116,7 @@ impl Ledger {
             .filter_map(|(number, m)| Some((m, *self.ring.row(number)?, self.ring.cell(number, usize::from(m))?)))
             .collect();
         Prepared {
-            segment,
+            segments,
             intervals,
             hours: hours.into_iter().filter_map(|h| Some((h, self.rollups.hour(h)?))).collect(),
             days: days.into_iter().filter_map(|d| Some((d, self.rollups.day(d)?))).collect(),
@@ -144,9 +144,7 @@ impl Ledger {
 
     /// What was prepared could not be kept and is not sent again: it is kept with the next transaction.
     pub fn not_committed(&mut self, prepared: Prepared) {
-        if let Some(segment) = prepared.segment {
-            self.journal.put_back(segment);
-        }
+        self.journal.put_back(prepared.segments);
         let persist = &mut self.persist;
         persist.finals.extend(prepared.finals.iter().filter(|k| persist.under_way.remove(k)));
         self.persist.intervals.extend(prepared.intervals.iter().map(|i| i.0));

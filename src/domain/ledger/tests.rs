@@ -215,7 +215,7 @@ fn an_interval_is_final_only_when_it_is_kept() {
 fn saved(l: &mut Ledger) -> Saved {
     let sources = [("p", SourceIx::PRIMARY), ("m", M)];
     Saved {
-        segments: l.prepare(&["m".to_owned()]).segment.map(|s| s.bytes).into_iter().collect(),
+        segments: l.prepare(&["m".to_owned()]).segments.into_iter().map(|s| s.bytes).collect(),
         state: Some(l.save_state()),
         windows: sources.map(|(id, s)| (id.to_owned(), l.source(s).unwrap().windows.clone())).into(),
         counters: sources.map(|(id, s)| (id.to_owned(), l.save_counters(s))).into(),

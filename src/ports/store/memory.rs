@@ -241,7 +241,7 @@ impl Store for MemoryStore {
         kept.heartbeat = Some(commit.heartbeat);
         kept.closed = false;
         kept.commits += 1;
-        kept.segments.extend(commit.segment.map(|row| (row.id, row)));
+        kept.segments.extend(commit.segments.into_iter().map(|row| (row.id, row)));
         if let Some(below) = commit.drop_segments_below {
             kept.segments.retain(|id, _| *id >= below);
         }

@@ -89,8 +89,9 @@ impl<'a> Upsert<'a> {
 
 /// Writes all rows of `commit`.
 pub(super) fn all(tx: &Connection, commit: &Commit) -> rusqlite::Result<()> {
-    if let Some(row) = &commit.segment {
-        Upsert::into(tx, &SEGMENTS).row(&[&row.id, &row.first_op, &row.last_op, &row.blob])?;
+    let segments = Upsert::into(tx, &SEGMENTS);
+    for row in &commit.segments {
+        segments.row(&[&row.id, &row.first_op, &row.last_op, &row.blob])?;
     }
     if let Some(below) = commit.drop_segments_below {
         tx.prepare_cached("DELETE FROM segments WHERE id < ?1")?.execute([below])?;

@@ -1,8 +1,14 @@
 //! What is on disk, read as any program would read it.
 
-use super::World;
+use super::stalls::Patience;
+use super::{LOOK_EVERY, World};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// A transaction is made every second: what was known is on disk within this, without what the machine let nobody run.
+const KEPT_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// Until when everything is on disk, UTC milliseconds; none where nothing is yet, or it cannot be read just now.
 fn kept_until_ms(database: &Path) -> Option<i64> {
@@ -36,11 +42,14 @@ impl World {
         .await;
     }
 
-    /// Waits until everything that the program knows now is on disk.
+    /// Waits until everything that the program knows now is on disk, which is soon.
     pub async fn kept(&self) {
         let now_ms = (self.now_ms)();
         let database = self.config.data_dir.join("mirrorwatch.db");
-        let is_kept = async || kept_until_ms(&database).filter(|until_ms| *until_ms > now_ms);
-        self.eventually("what is known now is on disk", is_kept).await;
+        let patience = Patience::of(KEPT_WITHIN);
+        while kept_until_ms(&database).is_none_or(|until_ms| until_ms <= now_ms) {
+            assert!(!patience.is_over(), "what was known is not on disk within {KEPT_WITHIN:?}");
+            sleep(LOOK_EVERY).await;
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     CELL, DISPUTED, EVICTED, FORK_SHIFT, FOUND, GONE, IS_ALTERED, IS_CLOSED, JournalError, Last, MOVED, NOTICED, OP,
-    OP_AFTER, RESTART, Record, SAMPLE, SAMPLE_PLAIN, SIGHTING, SIGHTING_AFTER, unzigzag,
+    OP_AFTER, Record, SAMPLE, SAMPLE_PLAIN, SIGHTING, SIGHTING_AFTER, unzigzag,
 };
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
@@ -219,11 +219,7 @@ pub fn read(bytes: &[u8], mut each: impl FnMut(&[&str], Record)) -> Result<(), J
     let roster = std::str::from_utf8(roster).map_err(|_| JournalError::Unknown(4))?;
     let ids: Vec<&str> = roster.split('\n').collect();
     reader.at = 4 + length;
-    while let Some(&tag) = bytes.get(reader.at) {
-        if tag == RESTART {
-            (reader.at, reader.last) = (reader.at + 1, Last::default());
-            continue;
-        }
+    while reader.at < bytes.len() {
         let record = reader.record()?;
         each(&ids, record);
     }

@@ -1,6 +1,6 @@
 //! A piece of the journal as it is kept.
 
-/// What one transaction keeps of the journal.
+/// What one transaction keeps of the journal, or a part of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Smallest number of an operation that it names.

@@ -77,15 +77,16 @@ impl<'a> Witness<'a> {
     }
 
     /// Reads what the next transaction keeps; a failed one comes again with the next.
-    pub fn segment(&mut self, ledger: &Ledger, prepared: &Prepared, is_kept: bool) -> Checked {
-        let Some(segment) = prepared.segment.as_ref().filter(|_| is_kept) else { return Ok(()) };
+    pub fn segments(&mut self, ledger: &Ledger, prepared: &Prepared, is_kept: bool) -> Checked {
         let mut result = Ok(());
-        journal::read(&segment.bytes, |_, record| {
-            if result.is_ok() {
-                result = self.record(ledger, record);
-            }
-        })
-        .expect("a journal of our own");
+        for segment in prepared.segments.iter().filter(|_| is_kept) {
+            journal::read(&segment.bytes, |_, record| {
+                if result.is_ok() {
+                    result = self.record(ledger, record);
+                }
+            })
+            .expect("a journal of our own");
+        }
         result
     }
 

@@ -231,7 +231,7 @@ impl<'a> Play<'a> {
         }
         let prepared = self.ledger.prepare(&self.world.ids());
         let is_kept = !self.dice.chance(100);
-        self.witness.segment(&self.ledger, &prepared, is_kept)?;
+        self.witness.segments(&self.ledger, &prepared, is_kept)?;
         if is_kept {
             self.write(&prepared);
         }
@@ -243,7 +243,7 @@ impl<'a> Play<'a> {
     fn write(&mut self, prepared: &Prepared) {
         let ids = self.world.ids();
         let saved = &mut self.disk.saved;
-        saved.segments.extend(prepared.segment.as_ref().map(|s| s.bytes.clone()));
+        saved.segments.extend(prepared.segments.iter().map(|s| s.bytes.clone()));
         saved.state = Some(self.ledger.save_state());
         for (i, id) in std::iter::once("p".to_owned()).chain(ids).enumerate() {
             let ix = SourceIx(i as u16);

@@ -501,7 +501,7 @@ fn a_mirror_that_comes_back_owes_nothing_for_what_the_primary_sent_meanwhile() {
     let mut without = ledger(1);
     without.restore(&kept, "p", &["other".to_owned()]);
     live(&mut without, P, &own, 71_000);
-    kept.segments.extend(without.prepare(&["other".to_owned()]).segment.map(|s| s.bytes));
+    kept.segments.extend(without.prepare(&["other".to_owned()]).segments.into_iter().map(|s| s.bytes));
     kept.state = Some(without.save_state());
     let (again, _) = restored(&kept);
     assert!(again.number_of(&own.key).is_some() && again.foreigns.get(&own.key, 0).is_none());

@@ -28,7 +28,7 @@ impl Disk {
         let prepared = l.prepare(&ids());
         l.committed(prepared.finals());
         self.intervals.extend(prepared.intervals.iter().map(|(k, i)| (*k, (**i).clone())));
-        self.saved.segments.extend(prepared.segment.map(|s| s.bytes));
+        self.saved.segments.extend(prepared.segments.into_iter().map(|s| s.bytes));
         self.saved.state = Some(l.save_state());
         for (id, s) in [("p", P), ("m", M)] {
             self.saved.windows.insert(id.to_owned(), l.source(s).unwrap().windows.clone());

@@ -189,7 +189,7 @@ fn a_damaged_log_is_told_and_what_was_checkpointed_is_kept() {
         store.commit(&written).unwrap();
         ever.intervals.extend(written.intervals);
         ever.misses.extend(written.misses);
-        ever.segments.extend(written.segment);
+        ever.segments.extend(written.segments);
         ever.events.extend(written.events);
         ever.sessions.extend(written.sessions);
         ever.evidence.extend(written.evidence);

@@ -53,7 +53,7 @@ fn a_full_disk_loses_nothing_and_is_survived() {
     let mut refused = None;
     for n in 1..200 {
         let segment = Segment { id: n, first_op: n, last_op: n, blob: noise(n as u64, 100_000) };
-        match store.commit(&Commit { segment: Some(segment), ..Commit::of(heartbeat(n)) }) {
+        match store.commit(&Commit { segments: vec![segment], ..Commit::of(heartbeat(n)) }) {
             Ok(()) => acknowledged = n,
             Err(error) => {
                 refused = Some(error);

@@ -176,7 +176,7 @@ fn a_commit_writes_little_more_than_twice_its_payload() {
     let mut all = 0;
     for n in 0..40 {
         let mut big = commit(n);
-        big.segment.as_mut().unwrap().blob = super::sample::noise(n as u64, 240 * 1024);
+        big.segments[0].blob = super::sample::noise(n as u64, 240 * 1024);
         let before = meter::thread_written_bytes().unwrap();
         store.commit(&big).unwrap();
         let written = meter::thread_written_bytes().unwrap() - before;

@@ -72,7 +72,7 @@ pub(super) fn commit(n: i64) -> Commit {
         blob: noise(n as u64, 1200),
     };
     Commit {
-        segment: Some(Segment { id: n, first_op: n * 20, last_op: n * 20 + 19, blob: noise(n as u64, 1500) }),
+        segments: vec![Segment { id: n, first_op: n * 20, last_op: n * 20 + 19, blob: noise(n as u64, 1500) }],
         drop_segments_below: Some(n - 50),
         intervals: vec![interval(Tier::Interval, "a"), interval(Tier::Interval, "b"), interval(Tier::Hour, "a")],
         sources: vec![SourceRow {
