@@ -78,10 +78,8 @@ fn addresses(path: &str, ids: &[String]) -> Vec<String> {
         "/api/v1/mirrors/{id}/windows" => {
             ["5m", "1h", "1d"].map(|r| format!("/api/v1/mirrors/{}/windows?resolution={r}", ids[0])).to_vec()
         }
-        // Its status tells how the mirror is.
-        "/api/v1/mirrors/{id}/check" => Vec::new(),
-        // Asked for by what is listed.
-        "/api/v1/incidents/{id}" => Vec::new(),
+        // Asked for where a mirror is well, and by what is listed.
+        "/api/v1/mirrors/{id}/check" | "/api/v1/incidents/{id}" => Vec::new(),
         "/api/v1/log" => vec![path.to_owned(), format!("{path}?limit=1")],
         _ if path.contains("{id}") => {
             ids.iter().map(|id| path.replace("{id}", id).replace("{file}", "coverage.json")).collect()

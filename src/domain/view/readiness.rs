@@ -3,12 +3,13 @@
 //!
 //! What cannot be told fails no criterion: it leaves it open.
 
-use super::{Picture, overview, slo};
+use super::{Picture, at, overview, slo};
 use crate::domain::audit_log::LogAgreement;
 use crate::domain::digits::in_groups;
 use crate::domain::finding::Finding;
 use crate::domain::interval::Acc;
 use crate::domain::ledger::capture::WindowFigures;
+use crate::domain::ledger::content::Content;
 use crate::domain::mirror_state::{DIVERGED_NS, LAGGING_NS, State};
 use crate::domain::sample::Samples;
 use crate::domain::slo::{Slo, WINDOW};
@@ -97,7 +98,7 @@ fn content(picture: &Picture, m: usize) -> Told {
     if c.mirrors.get(m).is_none_or(|mirror| mirror.source.first.is_none()) {
         return (None, "nothing of it was seen yet".to_owned());
     }
-    let sent = c.content(SourceIx::mirror(m)).into_iter().flat_map(|content| content.latest());
+    let sent = c.content(SourceIx::mirror(m)).into_iter().flat_map(Content::latest);
     let found = sent
         .filter(|n| KINDS.contains(&n.finding) && c.now.since(n.at) < DIVERGED_NS)
         .filter(|n| !c.primary.content.has(n.finding, &n.key))
@@ -122,7 +123,7 @@ pub fn page(picture: &Picture, m: usize, windows: &[(WindowKind, WindowFigures)]
     let (info, capture) = (picture.mirrors.get(m)?, picture.capture.mirrors.get(m)?);
     let day = windows.iter().find(|(w, _)| *w == WindowKind::H24)?.1.interval.mirrors.get(m)?;
     let own = format!("/api/v1/mirrors/{}", info.id);
-    let head_age_s = overview::freshness(picture, capture)["head_age_s"].as_f64();
+    let head_age_s = at(&overview::freshness(picture, capture), "/head_age_s").as_f64();
     let criteria = [
         ("state", own.clone(), state(info.standing.state, &info.standing.why)),
         ("judged", "/api/v1/analytics/coverage?window=24h".to_owned(), judged(day)),

@@ -1,7 +1,7 @@
 //! What mirrors are held to, how much of their budgets is left, and how fast it is being spent.
 
 use super::coverage::share;
-use super::{Picture, round6};
+use super::{Picture, SourceInfo, put, round6};
 use crate::domain::interval::Acc;
 use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::slo::{ALARMS, FAULTS_MIN, Severity, Slo, Spent, WINDOW, alarm};
@@ -28,25 +28,18 @@ pub fn spent(slo: Slo, windows: &[(WindowKind, WindowFigures)], m: usize) -> Spe
 fn objective(slo: Slo, accs: &[(WindowKind, &Acc)]) -> Value {
     let all = spent_in(slo, accs, WINDOW);
     let left = slo.left_ratio(all);
-    let (mut map, mut reasons) = (Map::new(), Map::new());
-    let mut told = |name: &str, value: Option<Value>, reason: &str| {
-        if value.is_none() {
-            reasons.insert(name.to_owned(), reason.into());
-        }
-        map.insert(name.to_owned(), value.unwrap_or_default());
-    };
     let too_few = if all.ops == 0 { "no_data" } else { "low_n" };
-    told("slo", Some(slo.name().into()), "");
-    told("target_ratio", Some(slo.target_ratio().into()), "");
-    told("ops", Some(all.ops.into()), "");
-    told("fault_ops", Some(all.faults.into()), "");
-    told("good_ratio", share(all.ops - all.faults, all.ops).map(Value::from), "no_data");
-    told("allowed_ops", Some((all.ops / u64::from(slo.one_in())).into()), "");
-    told("budget_left_ratio", left.map(|left| round6(left).into()), too_few);
-    told("is_met", left.map(|left| (left >= 0.0).into()), too_few);
-    let alarm = alarm(slo, |window| spent_in(slo, accs, window)).map_or("none", Severity::name);
-    told("alarm", Some(alarm.into()), "");
-    map.insert("reasons".into(), Value::Object(reasons));
+    let alarm = alarm(slo, |window| spent_in(slo, accs, window));
+    let mut map = Map::new();
+    map.insert("slo".into(), slo.name().into());
+    map.insert("target_ratio".into(), slo.target_ratio().into());
+    map.insert("ops".into(), all.ops.into());
+    map.insert("fault_ops".into(), all.faults.into());
+    put(&mut map, "good_ratio", share(all.ops - all.faults, all.ops), "no_data");
+    map.insert("allowed_ops".into(), (all.ops / u64::from(slo.one_in())).into());
+    put(&mut map, "budget_left_ratio", left.map(round6), too_few);
+    put(&mut map, "is_met", left.map(|left| left >= 0.0), too_few);
+    map.insert("alarm".into(), alarm.map_or("none", Severity::name).into());
     map.insert("burn_rates".into(), burn_rates(slo, accs));
     Value::Object(map)
 }
@@ -75,7 +68,7 @@ pub fn page(picture: &Picture, windows: &[(WindowKind, WindowFigures)]) -> (Valu
             "burn_rate": alarm.burn_rate,
         })
     });
-    let of_mirror = |(m, info): (usize, &super::SourceInfo)| {
+    let of_mirror = |(m, info): (usize, &SourceInfo)| {
         let accs = accs(windows, m);
         json!({ "id": info.id, "objectives": Slo::ALL.map(|slo| objective(slo, &accs)) })
     };

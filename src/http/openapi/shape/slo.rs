@@ -55,20 +55,30 @@ pub struct Objective {
     /// The share that is good: `coverage_ratio` or `timely_ratio` of the same window.
     #[schema(required, minimum = 0, maximum = 1)]
     pub good_ratio: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub good_ratio_reason: Option<NullReason>,
     /// Whole faults that so many operations leave room for.
     pub allowed_ops: u64,
     /// What is left of that room, as a share; negative where more is spent. `low_n` before there is room for one fault.
     #[schema(required, maximum = 1)]
     pub budget_left_ratio: Option<f64>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub budget_left_ratio_reason: Option<NullReason>,
     /// Whether no more is spent than there is.
     #[schema(required)]
     pub is_met: Option<bool>,
+    /// Why it is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub is_met_reason: Option<NullReason>,
     /// The most urgent alarm that goes off.
     pub alarm: SloAlarm,
     /// How many times as fast as would use the budget up exactly it was spent in each window.
     pub burn_rates: BurnRates,
-    /// Why values are `null`, by their names.
-    pub reasons: BTreeMap<String, NullReason>,
 }
 
 /// Burn rates by window; `null` where nothing that counts is in it.
