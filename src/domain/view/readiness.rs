@@ -73,10 +73,10 @@ fn budget(slo: Slo, windows: &[(WindowKind, WindowFigures)], m: usize) -> Told {
     };
     let one_in = count(u64::from(slo.one_in()));
     let why = format!(
-        "{} of {} operations {faults} in {}; one in {one_in} may be",
+        "{} of {} operations {faults} in {} d; one in {one_in} may be",
         count(spent.faults),
         count(spent.ops),
-        WINDOW.name()
+        WINDOW.seconds() / 86_400
     );
     (slo.left_ratio(spent).map(|left| left >= 0.0), why)
 }

@@ -68,7 +68,7 @@ function Budget({ objective }: { objective: Objective }) {
   return (
     <tr data-slo={slo}>
       <th scope="row">
-        {words(slo)}, {format.percent(target_ratio, 10_000)}
+        {words(slo)}, {format.percent(target_ratio, 1_000)}
       </th>
       <td data-label="Is">
         <Value of={objective} name="good_ratio" figure={`good-${slo}`}>
