@@ -2,17 +2,27 @@
 //! `MIRRORWATCH_INTEROP` names, or from `../shared/interop` beside the package, where one is there.
 
 use super::*;
-use crate::domain::frame::parse_created_ms;
+use crate::domain::frame::{DEFAULT_FORMS, FormCache, Shape, parse, parse_created_ms};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// Where they are; says so, past the harness, where they are not.
 fn directory() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/interop");
     let named = std::env::var_os("MIRRORWATCH_INTEROP").map(PathBuf::from);
     if let Some(named) = &named {
         assert!(named.join("valid").is_dir(), "MIRRORWATCH_INTEROP: no directory `valid` in {}", named.display());
     }
-    named.or_else(|| Some(beside())).filter(|directory| directory.join("valid").is_dir())
+    let found = named.or_else(|| Some(beside())).filter(|directory| directory.join("valid").is_dir());
+    if found.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: no public test logs at hand; MIRRORWATCH_INTEROP names their directory"
+        );
+    }
+    found
 }
 
 /// The logs in a directory by name.
@@ -58,10 +68,7 @@ const EXPECTED: &[(&str, &str)] = &[
 
 #[test]
 fn the_public_logs_are_judged_as_their_names_say() {
-    let Some(directory) = directory() else {
-        eprintln!("skipped: no public test logs at hand; name their directory in MIRRORWATCH_INTEROP");
-        return;
-    };
+    let Some(directory) = directory() else { return };
     let (valid, invalid) = (logs(&directory.join("valid")), logs(&directory.join("invalid")));
     assert!(valid.len() >= 10 && invalid.len() >= EXPECTED.len(), "{} and {} logs", valid.len(), invalid.len());
     for (name, log) in &valid {
@@ -78,4 +85,24 @@ fn the_public_logs_are_judged_as_their_names_say() {
             None => assert!(!rules.is_empty(), "{name}"),
         }
     }
+}
+
+#[test]
+fn the_public_logs_are_read_as_their_lines_say() {
+    let Some(directory) = directory() else { return };
+    let mut forms = FormCache::new(DEFAULT_FORMS, [3, 4]);
+    let mut read = 0;
+    for file in std::fs::read_dir(directory.join("valid")).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in serde_json::from_str::<Vec<&RawValue>>(&text).unwrap() {
+            let claimed: Value = serde_json::from_str(line.get()).unwrap();
+            let key = parse(line.get(), Shape::Legacy, &mut forms).unwrap().op.key;
+            let told = (key.did.to_string(), key.cid.to_string());
+            assert_eq!(told, (claimed["did"].as_str().unwrap().into(), claimed["cid"].as_str().unwrap().into()));
+            assert_eq!(Cid::of_operation(&claimed["operation"].to_string()).unwrap().0, key.cid, "{}", path.display());
+            read += 1;
+        }
+    }
+    assert!(read > 20, "{read} lines");
 }
