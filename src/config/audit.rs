@@ -7,7 +7,8 @@ use super::reader::Reader;
 pub struct Audit {
     /// Requests to one host per second, at most. 0.01–10; default 1.
     pub requests_per_second: f64,
-    /// DIDs whose history is compared at every mirror without a suspicion, per minute. 0–60; default 1.
+    /// DIDs, of those with operations that are held, whose history is compared at every mirror without a suspicion, per
+    /// minute. 0–60; default 1.
     pub sample_per_minute: u32,
     /// Whether a visitor may have every host asked about a DID. Default false.
     pub allow_recheck: bool,

@@ -1,7 +1,8 @@
 //! Samples of DIDs whose whole history is compared: which DID is taken, and what the samples of a day say of a mirror.
 //!
-//! A sample is drawn evenly over distinct DIDs, however many operations each has: every DID gets a random number that
-//! depends on a secret seed, and the least one wins. A mirror cannot know beforehand which one that is.
+//! A sample is drawn evenly over the distinct DIDs whose operations are held, however many each has: every DID gets a random
+//! number that depends on a secret seed, and the least one wins. A mirror cannot know beforehand which one that is. Of a DID
+//! that published nothing while it was watched nothing is known, and none is drawn: a log that changed long ago stays unseen.
 
 use super::audit_log::LogAgreement;
 use super::coverage::{ratio, wilson95};
@@ -223,6 +224,13 @@ mod tests {
         assert_eq!(choose(&held, Some(Tau(2_999 * SECOND)), 7), Some(Did([9; 15])));
         assert_eq!(choose(&held, Some(Tau(HOUR)), 7), None);
         assert_eq!(choose(&Held::default(), None, 7), None);
+    }
+
+    #[test]
+    fn what_is_not_held_any_more_is_not_drawn() {
+        let mut held = held(&[(1, 1), (2, 2), (1, 3)]);
+        held.base += 2;
+        assert!((0..100).all(|seed| choose(&held, None, seed) == Some(Did([1; 15]))));
     }
 
     #[test]

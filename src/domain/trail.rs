@@ -1,8 +1,10 @@
 //! How a source did in the last hours, in steps of half a minute: what a chart of now and just before is drawn from.
 //!
 //! Kept in memory alone, since the start. A step holds the worst of its seconds, because what is best of a step hides the rest.
+//! Chunks of steps are shared with readers by reference count, so that a change while a reader holds them copies the newest.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Length of a step, milliseconds.
 pub const STEP_MS: i64 = 30_000;
@@ -10,6 +12,8 @@ pub const STEP_MS: i64 = 30_000;
 pub const KEPT_MS: i64 = 6 * 3_600_000;
 /// Steps that are kept.
 const STEPS_MAX: usize = (KEPT_MS / STEP_MS) as usize;
+/// Steps in a chunk.
+const CHUNK: usize = 30;
 
 /// Round trips of one step.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -39,7 +43,8 @@ pub struct Step {
 /// The steps of one source.
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
-    steps: VecDeque<Step>,
+    /// None of them is empty.
+    chunks: VecDeque<Arc<VecDeque<Step>>>,
 }
 
 impl Trail {
@@ -68,20 +73,32 @@ impl Trail {
 
     /// The steps, oldest first; one in which nothing was noted is left out.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter()
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 
     /// The step of this instant, made if it is the newest; the newest one for what comes late.
     fn step(&mut self, at_ms: i64) -> Option<&mut Step> {
         let begin_ms = at_ms.div_euclid(STEP_MS) * STEP_MS;
-        if self.steps.back().is_none_or(|last| last.at_ms < begin_ms) {
+        let newest = self.chunks.back().and_then(|chunk| chunk.back());
+        if newest.is_none_or(|last| last.at_ms < begin_ms) {
             let is_old = |s: &Step| begin_ms.saturating_sub(s.at_ms) >= KEPT_MS;
-            while self.steps.len() >= STEPS_MAX || self.steps.front().is_some_and(is_old) {
-                self.steps.pop_front();
+            while self.steps().count() >= STEPS_MAX || self.steps().next().is_some_and(is_old) {
+                self.pop_front();
             }
-            self.steps.push_back(Step { at_ms: begin_ms, head: None, tcp: None, tcp_info: None });
+            if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
+                self.chunks.push_back(Arc::default());
+            }
+            let step = Step { at_ms: begin_ms, head: None, tcp: None, tcp_info: None };
+            self.chunks.back_mut().map(Arc::make_mut)?.push_back(step);
         }
-        self.steps.back_mut()
+        self.chunks.back_mut().map(Arc::make_mut)?.back_mut()
+    }
+
+    fn pop_front(&mut self) {
+        if let Some(first) = self.chunks.front_mut() {
+            Arc::make_mut(first).pop_front();
+        }
+        self.chunks.pop_front_if(|first| first.is_empty());
     }
 }
 
@@ -108,6 +125,19 @@ mod tests {
         assert_eq!(trail.steps().next().unwrap().at_ms, (2_000 - STEPS_MAX as i64) * STEP_MS);
         trail.tcp(2_000 * STEP_MS + KEPT_MS, 7);
         assert_eq!(trail.steps().count(), 1, "what is older is let go, though nothing came between");
+    }
+
+    #[test]
+    fn a_change_while_a_reader_holds_it_copies_the_newest_steps_alone() {
+        let mut trail = Trail::default();
+        for n in 0..10 * CHUNK as i64 {
+            trail.head(n * STEP_MS, None);
+        }
+        let read = trail.clone();
+        trail.tcp(10 * CHUNK as i64 * STEP_MS - 1, 7);
+        let shared = read.chunks.iter().zip(&trail.chunks).filter(|(a, b)| Arc::ptr_eq(a, b));
+        assert_eq!((shared.count(), trail.chunks.len()), (9, 10));
+        assert_eq!(read.steps().last().unwrap().tcp, None, "the reader's stay as they were");
     }
 
     #[test]

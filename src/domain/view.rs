@@ -137,11 +137,11 @@ pub struct Picture {
     /// When observing began.
     pub started: Tau,
     /// Latest events, newest first.
-    pub events: Vec<Event>,
+    pub events: Vec<Arc<Event>>,
     /// Which mirror to use.
     pub recommended: Recommendation,
     /// The latest changes of mirrors' states, newest first.
-    pub changes: Arc<VecDeque<Told>>,
+    pub changes: Arc<VecDeque<Arc<Told>>>,
     /// What is wrong with keeping data, for people; empty when nothing is.
     pub degraded: Vec<String>,
     /// Recomputers, queues and limits, as their owners tell them.

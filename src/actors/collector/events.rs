@@ -3,36 +3,38 @@
 use super::session_rows::ended;
 use super::{Collector, Known};
 use crate::actors::message::{Beat, Happened};
-use crate::domain::incident::Told;
+use crate::domain::incident::{Told, What};
 use crate::domain::link::{Link, LinkState};
+use crate::domain::mirror_state::Change;
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
 use crate::ports::store::EventRow;
 use actix::Handler;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Events that wait to be kept; more than these between two transactions are shown but not kept.
 const WAITING_MAX: usize = 1_000;
 
-/// Changes of states that are held.
+/// Changes of states that are held; beyond them the oldest of the mirror that has most is let go, so that one which
+/// changes all the time hides no incident of another.
 const CHANGES_MAX: usize = 1_000;
 
 /// The latest events, and those that wait to be kept.
 #[derive(Debug)]
 pub(super) struct EventLog {
     next_id: u64,
-    latest: VecDeque<Event>,
+    latest: VecDeque<Arc<Event>>,
     /// What incidents follow from, newest first: the latest of all kinds may tell of other things.
-    changes: Arc<VecDeque<Told>>,
+    changes: Arc<VecDeque<Arc<Told>>>,
     waiting: Vec<EventRow>,
 }
 
 impl EventLog {
     /// A log that goes on behind the events of a run before, which come oldest first.
     pub(super) fn new(kept: Vec<EventRow>) -> EventLog {
-        let changes = kept.iter().rev().filter_map(change).take(CHANGES_MAX).collect();
+        let changes = kept.iter().rev().filter_map(change).map(Arc::new).take(CHANGES_MAX).collect();
         let next_id = kept.iter().map(|e| e.id).max().unwrap_or(0).max(0) as u64 + 1;
         let latest = kept.into_iter().rev().take(EVENTS_MAX).map(|e| Event {
             id: e.id.max(0) as u64,
@@ -42,7 +44,7 @@ impl EventLog {
             text: e.text,
             detail: e.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
         });
-        EventLog { next_id, latest: latest.collect(), changes: Arc::new(changes), waiting: Vec::new() }
+        EventLog { next_id, latest: latest.map(Arc::new).collect(), changes: Arc::new(changes), waiting: Vec::new() }
     }
 
     pub(super) fn add(&mut self, at_ms: i64, kind: &str, source: Option<String>, text: String) {
@@ -71,21 +73,40 @@ impl EventLog {
             });
         }
         let told = Told::of(event.id, at_ms, kind, event.source.as_deref(), event.detail.as_ref());
-        if let Some(told) = told {
-            let changes = Arc::make_mut(&mut self.changes);
-            changes.push_front(told);
-            changes.truncate(CHANGES_MAX);
-        }
-        self.latest.push_front(event);
+        self.latest.push_front(Arc::new(event));
         self.latest.truncate(EVENTS_MAX);
+        if let Some(told) = told {
+            self.hold(told);
+        }
     }
 
-    pub(super) fn latest(&self) -> Vec<Event> {
-        self.latest.iter().cloned().collect()
+    /// A change of a mirror's state that no event tells of: incidents follow from it all the same.
+    pub(super) fn change_untold(&mut self, at_ms: i64, mirror: String, change: Change) {
+        let Change { from, to, why } = change;
+        let what = What::Changed { mirror, from, to, why, untold: 0, unseen_since_ms: None };
+        self.hold(Told { event_id: None, at_ms, what });
+    }
+
+    fn hold(&mut self, told: Told) {
+        let changes = Arc::make_mut(&mut self.changes);
+        changes.push_front(Arc::new(told));
+        if changes.len() > CHANGES_MAX {
+            let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+            for told in changes.iter() {
+                *counts.entry(told.mirror()).or_default() += 1;
+            }
+            let most = counts.into_iter().max_by_key(|c| c.1).and_then(|c| c.0);
+            let oldest = changes.iter().rposition(|told| told.mirror() == most);
+            oldest.map(|place| changes.remove(place));
+        }
+    }
+
+    pub(super) fn latest(&self) -> Vec<Arc<Event>> {
+        self.latest.iter().map(Arc::clone).collect()
     }
 
     /// The latest changes of states, newest first.
-    pub(super) fn changes(&self) -> Arc<VecDeque<Told>> {
+    pub(super) fn changes(&self) -> Arc<VecDeque<Arc<Told>>> {
         Arc::clone(&self.changes)
     }
 
@@ -194,4 +215,27 @@ impl Handler<Beat> for Collector {
     type Result = ();
 
     fn handle(&mut self, _: Beat, _: &mut Self::Context) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::incident::{Phase, incidents};
+    use crate::domain::mirror_state::State;
+
+    #[test]
+    fn what_was_not_told_ends_an_incident_and_hides_none_of_another() {
+        let mut log = EventLog::new(Vec::new());
+        let change = |from, to| Change { from, to, why: String::new() };
+        log.change_untold(0, "quiet".to_owned(), change(State::Ok, State::Losing));
+        for n in 1..=2 * CHANGES_MAX as i64 {
+            let (from, to) = if n % 2 == 1 { (State::Ok, State::Lagging) } else { (State::Lagging, State::Ok) };
+            log.change_untold(n, "restless".to_owned(), change(from, to));
+        }
+        let changes = log.changes();
+        let found = incidents(changes.iter().rev().map(AsRef::as_ref));
+        assert_eq!((changes.len(), found.len()), (CHANGES_MAX, 1 + (CHANGES_MAX - 1) / 2));
+        let open: Vec<&str> = found.iter().filter(|i| i.phase == Phase::Open).map(|i| &*i.mirror).collect();
+        assert_eq!((open, log.latest().len()), (vec!["quiet"], 0));
+    }
 }

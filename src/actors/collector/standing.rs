@@ -3,6 +3,7 @@
 use super::{Collector, Known};
 use crate::domain::audit_log::LogAgreement;
 use crate::domain::impair::Watching;
+use crate::domain::incident::{STATE_CHANGED, STATE_FOUND_AGAIN, is_incident};
 use crate::domain::link::{Link, LinkState};
 use crate::domain::mirror_state::{Change, Divergence, Facts, Impaired, LinkFact, Machine, Resumed, Standing, State};
 use crate::domain::recommend::{Candidate, Recommendation, Recommender, Record};
@@ -168,10 +169,15 @@ impl Collector {
         for m in 0..self.standings.mirrors.len() {
             let Some(facts) = self.facts(m, now, impaired) else { continue };
             let Some((machine, budget)) = self.standings.mirrors.get_mut(m) else { continue };
-            if let Some(change) = machine.step(&facts)
-                && let Some(untold) = budget.take(now)
-            {
-                self.tell_change(SourceIx::mirror(m), &change, untold);
+            let unseen_since = machine.unseen_since();
+            let change = machine.step(&facts);
+            let unseen_since = unseen_since.filter(|_| machine.unseen_since().is_none());
+            let source = SourceIx::mirror(m);
+            if let Some(change) = change {
+                let untold = budget.take(now);
+                self.tell_change(source, change, untold, unseen_since);
+            } else if let Some(since) = unseen_since {
+                self.tell_found_again(source, since);
             }
         }
         if self.standings.recorded.is_none_or(|at| now.since(at) >= RECORD_EVERY_NS) {
@@ -181,13 +187,33 @@ impl Collector {
         self.standings.recommend(now, impaired.is_some());
     }
 
-    fn tell_change(&mut self, source: SourceIx, change: &Change, untold: u64) {
+    /// Tells of a change with the number of those before it that were not told; none where it is not to be told. After a
+    /// start the first one tells since when it was not known how the mirror does.
+    fn tell_change(&mut self, source: SourceIx, change: Change, untold: Option<u64>, unseen_since: Option<Tau>) {
+        let at_ms = self.labels.utc_ms(self.clock.now());
+        let Some(id) = self.known(source).map(|k| k.who.id.clone()) else { return };
+        let Some(untold) = untold else { return self.events.change_untold(at_ms, id, change) };
         let (from, to) = (change.from.name(), change.to.name());
         let before = if untold > 0 { format!(" ({untold} changes before it were not listed)") } else { String::new() };
         let text = format!("{from} → {to}: {}{before}", change.why);
-        let detail = json!({ "from": from, "to": to, "why": change.why, "untold": untold });
+        let mut detail = json!({ "from": from, "to": to, "why": change.why, "untold": untold });
+        if let (Some(since), Some(detail)) = (unseen_since, detail.as_object_mut()) {
+            detail.insert("unseen_since_unix_ms".to_owned(), self.labels.utc_ms(since).into());
+        }
+        self.events.add_with(at_ms, STATE_CHANGED, Some(id), text, Some(detail));
+    }
+
+    /// Tells that a mirror is as bad as before the start, and since when that was not known. Nothing has changed.
+    fn tell_found_again(&mut self, source: SourceIx, unseen_since: Tau) {
+        let Standing { state, why, .. } = self.standings.of(source);
+        if !is_incident(state) {
+            return;
+        }
+        let (name, since_ms) = (state.name(), self.labels.utc_ms(unseen_since));
+        let text = format!("{name}, as before the start: {why}");
+        let detail = json!({ "from": name, "to": name, "why": why, "unseen_since_unix_ms": since_ms });
         let id = self.known(source).map(|k| k.who.id.clone());
-        self.events.add_with(self.labels.utc_ms(self.clock.now()), "state_changed", id, text, Some(detail));
+        self.events.add_with(self.labels.utc_ms(self.clock.now()), STATE_FOUND_AGAIN, id, text, Some(detail));
     }
 
     fn watching(&self) -> Watching {

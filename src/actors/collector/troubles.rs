@@ -14,7 +14,7 @@ const FROM: Tau = Tau(START.0 + 4 * SECOND);
 const UNTIL: Tau = Tau(START.0 + 15 * SECOND);
 
 fn events(run: &Run, kind: &str) -> Vec<String> {
-    run.collector.events.latest().into_iter().filter(|e| e.kind == kind).map(|e| e.text).collect()
+    run.collector.events.latest().iter().filter(|e| e.kind == kind).map(|e| e.text.clone()).collect()
 }
 
 #[actix::test]

@@ -174,7 +174,7 @@ impl Capture {
     /// What was found about a miss or an extra.
     #[must_use]
     pub fn finding(&self, source: SourceIx, key: &OpKey) -> Option<Finding> {
-        self.found.get(&(source, *key)).copied()
+        self.found.get(&(source, *key))
     }
 
     /// The earlier miss of the DID that this miss at the mirror follows from; none for a root.
@@ -309,7 +309,7 @@ impl Ledger {
             held: if with_ops { self.ring.held() } else { Held::default() },
             extras: if with_ops { self.capture_extras() } else { Vec::new() },
             is_extras_cut: self.foreigns.is_list_cut(),
-            found: Found::clone(self.findings.found()),
+            found: self.findings.found().clone(),
             chains: OnceLock::new(),
             late: newest(self.late.spans().copied().collect(), LATE_MAX),
             late_since: self.late.since(),

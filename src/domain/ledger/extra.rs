@@ -57,6 +57,14 @@ pub struct Sighting {
     pub interval: u32,
 }
 
+impl Sighting {
+    /// Whether the primary is asked about it alone: it counts against the mirror, or nothing else will tell any more.
+    pub(super) fn is_asked_about(&self) -> bool {
+        let is_settled = self.reason == Reason::TooOld || (self.reason == Reason::NoChain && self.is_closed);
+        self.state == ExtraState::Extra || is_settled
+    }
+}
+
 /// An extra as a reader sees it.
 pub type ExtraRow = Sighting;
 

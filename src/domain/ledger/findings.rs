@@ -5,17 +5,20 @@
 //! was nullified, withdrawn or against the rules is explained. Every mirror has bounds of its own. Findings are journaled:
 //! a restart knows them, and asks about what nobody explained.
 
+mod found;
+
+pub use found::Found;
+
 use super::Ledger;
 use super::mutant::Mutant;
 use crate::domain::confirm::AGAIN_NS;
 use crate::domain::finding::{About, Finding};
-use crate::domain::interval::ExtraState;
 use crate::domain::op::{Op, OpKey};
 use crate::domain::ring::Row;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::verdict::{Mode, Reason, Verdict};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Misses and extras of one mirror that wait to be taken; beyond it the oldest are left unexplained, and counted.
@@ -32,9 +35,6 @@ const LAST_LOOK_NS: i64 = {
     let [.., last] = AGAIN_NS;
     last + 3_600 * SECOND
 };
-/// The findings that are held, by mirror and operation, shared with readers.
-pub type Found = Arc<HashMap<(SourceIx, OpKey), Finding, foldhash::fast::RandomState>>;
-
 /// What is kept of the findings of one mirror beside themselves.
 #[derive(Debug, Default)]
 struct OfMirror {
@@ -106,7 +106,7 @@ impl Findings {
     /// Takes a finding of mirror `m` within the bound of mirror `of`.
     fn add(&mut self, m: usize, of: usize, key: OpKey, finding: Finding) {
         let (subject, max) = ((SourceIx::mirror(m), key), self.held_max);
-        if Arc::make_mut(&mut self.found).insert(subject, finding).is_some() {
+        if self.found.insert(subject, finding).is_some() {
             return;
         }
         let Some(of) = self.of_mirror(of) else { return };
@@ -115,7 +115,7 @@ impl Findings {
             && let Some(oldest) = of.order.pop_front()
         {
             of.let_go += 1;
-            Arc::make_mut(&mut self.found).remove(&oldest);
+            self.found.remove(&oldest);
         }
     }
 
@@ -225,7 +225,7 @@ impl Ledger {
     /// What was found about a miss or an extra.
     #[must_use]
     pub fn finding(&self, source: SourceIx, key: &OpKey) -> Option<Finding> {
-        self.findings.found.get(&(source, *key)).copied()
+        self.findings.found.get(&(source, *key))
     }
 
     /// Whoever explains was replaced, and what it had taken is lost: everything open and unexplained waits again.
@@ -261,11 +261,10 @@ impl Ledger {
                 }
             }
         }
-        let is_asked = |s: &&super::ExtraRow| s.state == ExtraState::Extra || s.reason == Reason::TooOld;
         let mut extras: Vec<_> = self
             .foreigns
             .sightings()
-            .filter(is_asked)
+            .filter(|s| s.is_asked_about())
             .map(|s| (s.q, SourceIx::mirror(usize::from(s.mirror)), s.key))
             .collect();
         extras.sort_unstable();

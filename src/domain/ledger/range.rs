@@ -61,16 +61,16 @@ impl CreatedRanges {
 
     /// An operation of the primary arrived live.
     pub fn add(&mut self, at: Tau, created_ms: i64) {
-        if let (None, Some(since)) = (self.open_low_ms, self.open_since) {
-            // What is known of the primary's clock from before a hole guards against a first operation that comes late.
-            let low_ms = created_ms - at.since(since).max(0) / MS;
-            self.open_low_ms = Some(self.latest_clock_at(since).map_or(low_ms, |known| known.max(low_ms)));
-        }
         // An operation from far ahead says nothing of the primary's clock, unless what is known of that is old.
         let is_known = self.soonest.is_some_and(|soonest| at.since(soonest.1) <= SOONEST_NS);
         let ahead_ms = self.latest_clock_at(at).map_or(0, |clock_ms| created_ms.saturating_sub(clock_ms));
         if is_known && ahead_ms > AHEAD_MAX_MS {
             return;
+        }
+        if let (None, Some(since)) = (self.open_low_ms, self.open_since) {
+            // What is known of the primary's clock from before a hole guards against a first operation that comes late.
+            let low_ms = created_ms - at.since(since).max(0) / MS;
+            self.open_low_ms = Some(self.latest_clock_at(since).map_or(low_ms, |known| known.max(low_ms)));
         }
         if self.newest.is_none_or(|(newest_ms, _)| created_ms > newest_ms) {
             self.newest = Some((created_ms, at));
@@ -216,6 +216,15 @@ mod tests {
         r.add(at(40), 40_000);
         assert_eq!(place(&r, 15_000, 1_000, at(40)), Place::Inside);
         assert_eq!(place(&r, 25_000, 1_000, at(40)), Place::Outside, "the hole stays one");
+        // Not even as the first one behind a hole.
+        let mut r = CreatedRanges::default();
+        r.open(at(0));
+        r.add(at(10), 10_000);
+        r.part(at(20), at(30));
+        r.add(at(35), 35_000 + 2 * AHEAD_MAX_MS);
+        r.add(at(40), 40_000);
+        assert_eq!(place(&r, 35_000, 1_000, at(40)), Place::Inside);
+        assert_eq!(place(&r, 25_000, 1_000, at(40)), Place::Outside);
         // Where the first one was the odd one, the others are believed after a while.
         let mut r = CreatedRanges::default();
         r.open(at(0));

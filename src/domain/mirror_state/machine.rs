@@ -43,7 +43,7 @@ struct Quiet {
 #[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Machine {
     shown: Standing,
-    /// What the run before showed, and until when it may be found again.
+    /// What the run before showed and since when, and the start since which it may be found again.
     resumed: Option<(State, Tau, Tau)>,
     impaired: Latch,
     down: Latch,
@@ -94,7 +94,7 @@ impl Machine {
     pub fn resume(now: Tau, left: Resumed) -> Machine {
         let [is_lagging, is_stalled, is_losing] = left.holds;
         Machine {
-            resumed: Some((left.state, left.since, now.plus(RESUME_NS))),
+            resumed: Some((left.state, left.since, now)),
             lagging: Latch::restored(is_lagging),
             is_stalled,
             is_losing,
@@ -117,6 +117,12 @@ impl Machine {
             is_judged: self.is_judged,
             diverged_at: self.divergence.map(|d| d.1).max(self.diverged_at),
         }
+    }
+
+    /// The start since which it is not known whether the state of the run before still holds; none once that is known.
+    #[must_use]
+    pub fn unseen_since(&self) -> Option<Tau> {
+        self.resumed.map(|r| r.2)
     }
 
     /// What is shown.
@@ -244,8 +250,8 @@ impl Machine {
     fn show(&mut self, state: State, f: &Facts) -> Option<Change> {
         let quiet_ns = self.quiet.map_or(0, |q| f.now.since(q.since));
         let why = words::why(state, f, quiet_ns, self.divergence.map(|d| d.0));
-        if let Some((left, since, until)) = self.resumed {
-            if state == State::Unknown && left != State::Unknown && f.now < until {
+        if let Some((left, since, started)) = self.resumed {
+            if state == State::Unknown && left != State::Unknown && f.now.since(started) < RESUME_NS {
                 self.shown.why = why;
                 return None;
             }

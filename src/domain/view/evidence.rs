@@ -1,11 +1,13 @@
 //! The evidence for what is said about one operation, in one piece that the operator of a host can check: when it arrived
 //! from every host, how each link stood around that, what disturbed us, and what hosts were asked and answered.
 
+use super::event::Event;
 use super::{Picture, op};
 use crate::domain::op::OpKey;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Span, Tau};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The form of the bundle; changes only with it.
 pub const FORMAT: &str = "mirrorwatch-evidence-1";
@@ -54,7 +56,7 @@ pub fn page(picture: &Picture, key: OpKey) -> Option<Value> {
 fn link(picture: &Picture, source: SourceIx, around: Span) -> Option<Value> {
     let (info, s) = picture.source(source)?;
     let params = source.mirror_index().and_then(|m| picture.capture.mirrors.get(m)).map(|m| m.params);
-    let is_about = |e: &&super::event::Event| {
+    let is_about = |e: &&Arc<Event>| {
         let at = picture.capture.labels.tau(e.at_ms);
         e.source.as_deref() == Some(&info.id) && around.from <= at && at < around.to
     };

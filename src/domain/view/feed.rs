@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Picture;
 use super::event::Event;
+use crate::domain::incident::STATE_CHANGED;
 use crate::domain::text::{html_escaped, one_line};
 use crate::domain::time::rfc3339_ms;
 
@@ -19,8 +20,6 @@ pub const ENTRIES_MAX: usize = 100;
 const TITLE_MAX: usize = 160;
 /// Characters of a text; a longer one is cut.
 const TEXT_MAX: usize = 2_000;
-/// What a mirror's change of state is called among the events.
-const STATE_CHANGED: &str = "state_changed";
 
 /// Which feed.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -196,6 +195,7 @@ mod tests {
     use super::*;
     use crate::domain::view::tests::picture;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn event(id: u64, kind: &str, source: Option<&str>, text: &str) -> Event {
         let source = source.map(str::to_owned);
@@ -211,7 +211,7 @@ mod tests {
 
     fn feed(kind: FeedKind, events: Vec<Event>) -> Feed {
         let mut picture = picture();
-        picture.events = events;
+        picture.events = events.into_iter().map(Arc::new).collect();
         Feed::of(kind, &picture)
     }
 

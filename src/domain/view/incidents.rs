@@ -8,11 +8,17 @@ use serde_json::{Map, Value, json};
 /// Incidents on the page.
 pub const INCIDENTS_MAX: usize = 200;
 
-/// Those of a picture, newest first: of a mirror that is not watched any more nothing can be told.
+/// Those of a picture, newest first. Those that have not ended agree with what is shown of the mirror now; of one that is
+/// not watched any more nothing can be told.
 fn of(picture: &Picture) -> Vec<Incident> {
-    let mut found = incidents(picture.changes.iter().rev());
-    for incident in &mut found {
-        if incident.phase == Phase::Open && !picture.mirrors.iter().any(|m| m.id == incident.mirror) {
+    let mut found = incidents(picture.changes.iter().rev().map(AsRef::as_ref));
+    let utc_ms = |at| picture.capture.labels.utc_ms(at);
+    let now_ms = utc_ms(picture.capture.now);
+    for incident in found.iter_mut().filter(|i| i.phase != Phase::Ended) {
+        if let Some(mirror) = picture.mirrors.iter().find(|m| m.id == incident.mirror) {
+            let shown = &mirror.standing;
+            incident.reconcile((utc_ms(shown.since), now_ms), shown.state, &shown.why);
+        } else if incident.phase == Phase::Open {
             incident.phase = Phase::Interrupted;
             incident.bad_since_ms = None;
         }

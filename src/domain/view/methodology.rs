@@ -105,13 +105,15 @@ const FORMULAS: [(&str, &str, &str); 28] = [
     (
         "sample_agreement",
         "logs that are the primary's / logs that were compared, last 24 h",
-        "Whole logs of DIDs drawn at random: coverage may be perfect and a history another. With its Wilson interval.",
+        "Whole logs: coverage may be perfect and a history another. Every other DID is drawn evenly among those with an \
+         operation in the last hour, the others among all with an operation that is held (revision_horizon_s at most). It \
+         says nothing of DIDs that published nothing since. With its Wilson interval.",
     ),
     (
         "incident",
         "from a mirror being found lagging, stalled, losing or diverged until it is found well; bad_s without interruptions",
-        "While the observer or the primary is impaired or the link is down nothing can be said: that interrupts an incident, \
-         and begins none.",
+        "While the observer or the primary is impaired, the link is down, or a start has not found yet how the mirror does, \
+         nothing can be said: that interrupts an incident, and begins none.",
     ),
     (
         "error_budget",
@@ -166,4 +168,17 @@ pub fn page(picture: &Picture) -> Value {
         },
         "are_extras_confirmed_by_export": !picture.capture.primary_has_no_export,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_samples_are_drawn_from_is_said() {
+        let (_, _, meaning) = formulas().find(|f| f.0 == "sample_agreement").unwrap();
+        for words in ["in the last hour", "an operation that is held", "nothing of DIDs that published nothing since"] {
+            assert!(meaning.contains(words), "{meaning}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ use super::{
     MissCount, MissCursor, MissQuery, MissRow, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow,
     Store, Tier, fair_share,
 };
+use crate::domain::incident::KINDS;
 use memory_log::MemoryLog;
 
 /// What fails.
@@ -119,7 +120,7 @@ impl MemoryDisk {
 fn events(kept: &Kept, limits: &LoadLimits) -> Vec<EventRow> {
     let mut latest = newest(kept.events.values().cloned().collect(), limits.events);
     let first = latest.first().map_or(i64::MAX, |e| e.id);
-    let tells = |e: &&EventRow| matches!(e.kind.as_str(), "state_changed" | "observer_down");
+    let tells = |e: &&EventRow| KINDS.contains(&e.kind.as_str());
     let older = kept.events.range(..first).map(|e| e.1).filter(tells).cloned();
     let mut events = newest(older.collect(), limits.changes);
     events.append(&mut latest);

@@ -16,6 +16,7 @@ use super::{
     EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, MISSES_PAGE_MAX, MissCount, MissQuery, MissRow,
     Segment, SessionRow, SourceRow, Tier,
 };
+use crate::domain::incident::KINDS;
 
 /// Damaged rows that are named one by one; more are counted.
 const NAMED_MAX: usize = 10;
@@ -272,8 +273,8 @@ fn intervals(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlit
 fn events(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlite::Result<Vec<EventRow>> {
     let mut newest = newest_last(db, &EVENTS, "ORDER BY id DESC", limits.events, notes, event)?;
     let first = newest.first().map_or(i64::MAX, |e| e.id);
-    let older = "WHERE kind IN ('state_changed', 'observer_down') AND id < ?1 ORDER BY id DESC";
-    let mut events = reversed(Select::of(&EVENTS, older).some(db, [first], limits.changes, notes, event)?);
+    let older = format!("WHERE kind IN ('{}') AND id < ?1 ORDER BY id DESC", KINDS.join("', '"));
+    let mut events = reversed(Select::of(&EVENTS, &older).some(db, [first], limits.changes, notes, event)?);
     events.append(&mut newest);
     Ok(events)
 }

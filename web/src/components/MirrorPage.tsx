@@ -210,7 +210,7 @@ function History({ samples, differences }: HistoryProps) {
     <section class="panel" aria-labelledby="history-title">
       <div class="panel-head">
         <h2 id="history-title">Whole logs, by sample</h2>
-        <span class="hint">last 24 h</span>
+        <span class="hint">of DIDs that published lately, last 24 h</span>
       </div>
       <p>
         <b>

@@ -57,7 +57,7 @@ impl Ledger {
                 self.persist.extra(next);
                 decided.push((source, key));
             }
-            if state == ExtraState::Extra || reason == Reason::TooOld {
+            if next.is_asked_about() {
                 self.findings.want(source, key, About::Extra);
             }
         }

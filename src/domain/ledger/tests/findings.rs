@@ -290,7 +290,7 @@ fn findings_are_bounded_for_each_mirror_alone() {
         (c.finding(SourceIx::mirror(1), &key(1)), c.finding(M, &key(9))),
         (Some(Finding::DataLoss), Some(Finding::StreamLoss))
     );
-    assert_eq!((c.finding(M, &key(6)), c.found.len()), (None, 4));
+    assert_eq!((c.finding(M, &key(6)), c.found.iter().count()), (None, 4));
     assert_eq!([0, 1].map(|m: usize| c.mirrors[m].findings_let_go), [7, 0]);
 }
 
@@ -507,24 +507,30 @@ fn a_mirror_that_comes_back_owes_nothing_for_what_the_primary_sent_meanwhile() {
     assert!(again.number_of(&own.key).is_some() && again.foreigns.get(&own.key, 0).is_none());
 }
 
+/// A mirror's own operation, and a ledger to which the primary's chain came that lists what it has since `since`.
+fn chained(since: Tau, earliest: Tau, mutant: Option<Mutant>) -> (Op, Ledger) {
+    let own = op(9_999, at(70_000));
+    let mut l = ledger(1);
+    l.mutant = mutant;
+    for i in 0..200 {
+        let p = at(1_000 * i);
+        l.arrive(P, &op(i as u64, p), p, Mode::Live);
+        prove(&mut l, 1_000 * i);
+        if i == 70 {
+            l.arrive(M, &own, p, Mode::Live);
+        }
+        l.tick(p);
+    }
+    assert!(l.wants_chain().is_some());
+    l.chain(at(199_500), ChainOutcome::Complete { since, earliest });
+    l.tick(at(199_600));
+    (own, l)
+}
+
 #[test]
 fn a_chain_that_begins_behind_an_operation_says_nothing_of_it() {
-    let own = op(9_999, at(70_000));
     let played = |since, earliest, mutant| {
-        let mut l = ledger(1);
-        l.mutant = mutant;
-        for i in 0..200 {
-            let p = at(1_000 * i);
-            l.arrive(P, &op(i as u64, p), p, Mode::Live);
-            prove(&mut l, 1_000 * i);
-            if i == 70 {
-                l.arrive(M, &own, p, Mode::Live);
-            }
-            l.tick(p);
-        }
-        assert!(l.wants_chain().is_some());
-        l.chain(at(199_500), ChainOutcome::Complete { since, earliest });
-        l.tick(at(199_600));
+        let (own, mut l) = chained(since, earliest, mutant);
         let sighting = l.foreigns.get(&own.key, 0).unwrap();
         ((sighting.state, sighting.reason, sighting.is_closed), l.wants_chain().is_some())
     };
@@ -538,6 +544,25 @@ fn a_chain_that_begins_behind_an_operation_says_nothing_of_it() {
     );
     let blamed = played(at(100_000), at(100_000), Some(Mutant::ChainsListAll));
     assert_eq!(blamed.0.0, ExtraState::Extra, "an engine that believes every chain is caught here");
+}
+
+#[test]
+fn an_extra_that_no_chain_settles_is_asked_about() {
+    let (own, mut l) = chained(at(100_000), at(100_000), None);
+    let of_own = |l: &mut Ledger| {
+        let checks = l.take_checks().into_iter();
+        checks.filter(|(_, key, about)| (*key, *about) == (own.key, About::Extra)).count()
+    };
+    assert_eq!((of_own(&mut l), of_own(&mut l)), (1, 0));
+    l.ask_again();
+    assert_eq!(of_own(&mut l), 1, "whoever had it was lost");
+    l.found(M, &own.key, Finding::PrimaryDenies);
+    l.ask_again();
+    assert_eq!((of_own(&mut l), l.foreigns.get(&own.key, 0).unwrap().state), (0, ExtraState::Unknown));
+    // What may still be listed by a chain waits for that.
+    let (_, mut l) = chained(at(100_000), at(60_000), None);
+    l.ask_again();
+    assert_eq!(of_own(&mut l), 0);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn world() -> Picture {
         detail,
     };
     let changed = |event_id, at_ms, from, to| Told {
-        event_id,
+        event_id: Some(event_id),
         at_ms,
         what: What::Changed {
             mirror: "a".to_owned(),
@@ -59,14 +59,16 @@ fn world() -> Picture {
             to,
             why: "3 of 100 operations missed".to_owned(),
             untold: 0,
+            unseen_since_ms: None,
         },
     };
     picture.changes = Arc::new(VecDeque::from([
-        changed(2, 1_700_000_200_000, State::Losing, State::Ok),
-        changed(1, 1_700_000_150_000, State::Ok, State::Losing),
+        Arc::new(changed(2, 1_700_000_200_000, State::Losing, State::Ok)),
+        Arc::new(changed(1, 1_700_000_150_000, State::Ok, State::Losing)),
     ]));
-    picture.events =
+    let events =
         vec![event(2, "=cmd|'/C calc'!A0", Some(json!({ "from": "ok", "deep": [1] }))), event(1, "a, \"b\"\n", None)];
+    picture.events = events.into_iter().map(Arc::new).collect();
     picture
 }
 

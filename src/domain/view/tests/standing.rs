@@ -2,15 +2,22 @@
 
 use super::{UTC0, at, picture};
 use crate::domain::incident::{Told, What};
-use crate::domain::mirror_state::State;
+use crate::domain::mirror_state::{Standing, State};
 use crate::domain::recommend::{Nobody, Recommendation, Said};
-use crate::domain::view::{best, incidents, overview};
+use crate::domain::view::{Picture, best, incidents, overview};
 use serde_json::json;
 use std::sync::Arc;
 
 fn told(event_id: u64, at_ms: i64, mirror: &str, from: State, to: State) -> Told {
-    let what = What::Changed { mirror: mirror.to_owned(), from, to, why: format!("is {}", to.name()), untold: 0 };
-    Told { event_id, at_ms: UTC0 + at_ms, what }
+    let (mirror, why) = (mirror.to_owned(), format!("is {}", to.name()));
+    let what = What::Changed { mirror, from, to, why, untold: 0, unseen_since_ms: None };
+    Told { event_id: Some(event_id), at_ms: UTC0 + at_ms, what }
+}
+
+/// Mirror `m` is shown in this state, since then.
+fn stands(p: &mut Picture, m: usize, state: State, since_ms: i64) {
+    let since = p.capture.labels.tau(UTC0 + since_ms);
+    p.mirrors[m].standing = Standing { state, since, why: format!("is {}", state.name()) };
 }
 
 #[test]
@@ -23,7 +30,9 @@ fn incidents_are_listed_newest_first_and_each_has_its_page() {
         told(4, 60_000, "gone", State::Ok, State::Stalled),
     ];
     changes.reverse();
-    p.changes = Arc::new(changes.into());
+    p.changes = Arc::new(changes.into_iter().map(Arc::new).collect());
+    stands(&mut p, 0, State::Losing, 10_000);
+    stands(&mut p, 1, State::Ok, 50_000);
     let page = incidents::page(&p);
     assert_eq!((&page["open"], &page["open_by_mirror"]), (&json!(1), &json!({ "a": 1, "b": 0 })));
     let rows = page["incidents"].as_array().unwrap();
@@ -38,6 +47,26 @@ fn incidents_are_listed_newest_first_and_each_has_its_page() {
     let one = incidents::detail(&p, id).unwrap();
     assert_eq!((one["changes"].as_array().unwrap().len(), &one["changes"][1]["to"]), (2, &json!("ok")));
     assert_eq!(incidents::detail(&p, "b-20231114T221520001Z"), None);
+}
+
+#[test]
+fn an_incident_whose_end_was_not_told_agrees_with_what_is_shown_now() {
+    let mut p = picture();
+    p.changes = Arc::new([Arc::new(told(1, 10_000, "a", State::Ok, State::Losing))].into());
+    let mut row = |state, since_ms| {
+        stands(&mut p, 0, state, since_ms);
+        let page = incidents::page(&p);
+        assert_eq!(page["open"], page["open_by_mirror"]["a"]);
+        (page["open"].clone(), page["incidents"][0].clone())
+    };
+    let (open, ended) = row(State::Ok, 40_000);
+    assert_eq!((open, &ended["phase"], &ended["bad_s"]), (json!(0), &json!("ended"), &json!(30.0)));
+    assert_eq!(ended["ended_at"], "2023-11-14T22:15:40.000Z");
+    let (open, interrupted) = row(State::Disconnected, 70_000);
+    assert_eq!((open, &interrupted["phase"], &interrupted["bad_s"]), (json!(0), &json!("interrupted"), &json!(60.0)));
+    assert_eq!(interrupted["interruptions"][0]["state"], "disconnected");
+    let (open, still) = row(State::Losing, 10_000);
+    assert_eq!((open, &still["phase"], &still["bad_s"]), (json!(1), &json!("open"), &json!(180.0)));
 }
 
 #[test]

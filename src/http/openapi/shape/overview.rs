@@ -126,7 +126,7 @@ pub struct ContentCounts {
     pub seq_regress: u64,
 }
 
-/// What samples of whole logs say about a mirror.
+/// What samples of whole logs say about a mirror: logs of DIDs that published lately, as far back as operations are held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Samples {
     /// Logs that are the primary's / logs that were compared.
