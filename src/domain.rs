@@ -40,6 +40,7 @@ pub mod sample;
 pub mod sampling;
 pub mod sessions;
 pub mod sketch;
+pub mod slo;
 pub mod source;
 pub mod tally;
 pub mod text;

@@ -24,6 +24,7 @@ mod limit;
 mod live;
 mod llms;
 pub mod metrics;
+mod mirror_pages;
 pub mod mirror_parts;
 mod negotiate;
 mod node_events;

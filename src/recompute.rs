@@ -94,7 +94,7 @@ pub trait CaptureSource<C>: Send + Sync + 'static {
 }
 
 /// A page without a window.
-fn draft(key: String, data: &serde_json::Value) -> Result<Draft, ComputeError> {
+fn draft(key: String, data: &impl serde::Serialize) -> Result<Draft, ComputeError> {
     let data = serde_json::to_vec(data).map_err(|source| ComputeError::Serialise { what: key.clone(), source })?;
     Ok(Draft { key, data, window: None })
 }

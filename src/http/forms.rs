@@ -27,7 +27,7 @@ const JSON_MEDIA: &str = "application/json";
 /// Longest name of a file before its end, in bytes.
 const NAME_BYTES_MAX: usize = 120;
 /// Parameters whose values stand in the name of a file.
-const NAMED: [&str; 4] = ["a", "b", "verdict", "window"];
+const NAMED: [&str; 7] = ["a", "b", "verdict", "window", "resolution", "from", "to"];
 
 /// Which table the finished pages of a key make, if any; `key` is without its window.
 pub(super) fn table_of(key: &str) -> Option<TableKind> {
@@ -41,6 +41,9 @@ pub(super) fn table_of(key: &str) -> Option<TableKind> {
         "analytics/rtt" => TableKind::Rtt,
         "analytics/divergence" => TableKind::Divergence,
         "events" => TableKind::Events,
+        "propagation" => TableKind::Propagation,
+        "incidents" => TableKind::Incidents,
+        "slo" => TableKind::Slo,
         _ => return None,
     })
 }
@@ -51,6 +54,7 @@ pub(super) fn table_of_answer(question: &Question) -> Option<TableKind> {
         Question::Ops(_) => Some(TableKind::Ops),
         Question::Sessions(_) => Some(TableKind::Sessions),
         Question::Compare { .. } => Some(TableKind::Compare),
+        Question::Mirror { part, .. } => Some(part.table()),
         _ => None,
     }
 }
@@ -278,6 +282,10 @@ mod tests {
                 "mirrorwatch-mirrors-m-1-ops-missed-20231114T221320Z.csv",
             ),
             ("/api/v1/compare?a=p&b=m&window=24h", "mirrorwatch-compare-p-m-24h-20231114T221320Z.csv"),
+            (
+                "/api/v1/mirrors/m-1/windows?resolution=1d&from=2023-11-01T00%3A00%3A00.000Z",
+                "mirrorwatch-mirrors-m-1-windows-1d-2023-11-01T00-00-00-000Z-20231114T221320Z.csv",
+            ),
             ("/api/v1/ops?verdict=\"%0d%0a..%2f", "mirrorwatch-ops--------20231114T221320Z.csv"),
         ] {
             let header = disposition(own, 1_700_000_000_000, Form::Csv);

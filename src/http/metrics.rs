@@ -28,7 +28,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 50] = [
+pub const METRICS: [(&str, &str, &str); 51] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -64,6 +64,11 @@ pub const METRICS: [(&str, &str, &str); 50] = [
     ("mirrorwatch_confirmations_total", "counter", "Misses and extras that were explained, by what was found"),
     ("mirrorwatch_audit_samples_total", "counter", "Samples of whole logs, by how they compared"),
     ("mirrorwatch_verdict", "gauge", "1 for the state that a mirror is in"),
+    (
+        "mirrorwatch_slo_burn_rate",
+        "gauge",
+        "How many times as fast as allowed a mirror uses up what it may miss or delay",
+    ),
     ("mirrorwatch_incidents_open", "gauge", "Incidents of a mirror that go on"),
     ("mirrorwatch_observer_impaired", "gauge", "1 for each reason why the observer cannot be believed now"),
     ("mirrorwatch_observer_impaired_seconds_total", "counter", "For how long each such reason held"),
@@ -121,6 +126,7 @@ pub fn answer(request: &HttpRequest, state: &HttpState) -> Result<HttpResponse, 
         internals: data("internals"),
         divergence: data("analytics/divergence"),
         incidents: data("incidents"),
+        slo: data("slo"),
         coverage: WindowKind::ALL.map(coverage).into(),
         answers: state.timings.told(),
         now_ms: state.now_ms(),
@@ -138,6 +144,7 @@ struct Scrape {
     internals: Value,
     divergence: Value,
     incidents: Value,
+    slo: Value,
     coverage: Vec<(&'static str, CoveragePage)>,
     answers: BTreeMap<String, OfRoute>,
     now_ms: i64,
@@ -272,6 +279,9 @@ mod tests {
                 "log": { "received": 4, "too_old": 1, "refused": 0, "busy": 6, "dropped": 8 } }),
             divergence: json!({ "age_ge_s": [1, 60], "mirrors": [{ "id": "a", "missing_ops": [4, 2], "extra_ops": [1, 0] }] }),
             incidents: json!({ "open_by_mirror": { "a": 2 } }),
+            slo: json!({ "mirrors": [{ "id": "a", "objectives": [
+                { "slo": "coverage", "burn_rates": { "1h": 14.5, "5m": null, "reasons": { "5m": "no_data" } } }
+            ] }] }),
             coverage: vec![(
                 "5m",
                 serde_json::from_value(json!({ "data": { "mirrors": [
@@ -307,6 +317,7 @@ mod tests {
             "mirrorwatch_outcome_revisions_total{mirror=\"a\",from=\"missed\",to=\"late\"} 1",
             "mirrorwatch_missing_ops{mirror=\"a\",age_ge_seconds=\"60\"} 2",
             "mirrorwatch_incidents_open{mirror=\"a\"} 2",
+            "mirrorwatch_slo_burn_rate{mirror=\"a\",slo=\"coverage\",window=\"1h\"} 14.5",
             "mirrorwatch_extra_ops{mirror=\"a\",age_ge_seconds=\"1\"} 1",
             "mirrorwatch_coverage_ratio{mirror=\"a\",window=\"5m\"} 0.5",
             "mirrorwatch_lag_seconds_bucket{mirror=\"a\",le=\"0.01\"} 3",

@@ -12,8 +12,10 @@ use super::routes::known_mirror;
 use super::state::HttpState;
 use crate::domain::resolution::Resolution;
 use crate::domain::time::rfc3339_ms;
+use crate::domain::view::table::TableKind;
 use crate::domain::view::windows::WindowsQuery;
 use crate::domain::window_kind::WindowKind;
+use crate::publish::Form;
 
 /// What of a mirror is asked for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,17 @@ pub enum MirrorPart {
 }
 
 impl MirrorPart {
+    /// Which table it makes.
+    pub(super) const fn table(&self) -> TableKind {
+        match self {
+            MirrorPart::Windows(_) => TableKind::Windows,
+            MirrorPart::Lag(_) => TableKind::LagHistogram,
+            MirrorPart::Freshness => TableKind::Freshness,
+            MirrorPart::Rtt => TableKind::MirrorRtt,
+            MirrorPart::Divergence => TableKind::MirrorDivergence,
+        }
+    }
+
     /// The end of its address, with its query in one spelling.
     pub fn path(&self) -> String {
         match self {
@@ -55,8 +68,8 @@ fn windows_path(query: &WindowsQuery) -> String {
 }
 
 /// `/mirrors/{id}/windows`.
-pub fn windows(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/windows", None, state, |request, state| {
+pub fn windows(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/mirrors/{id}/windows", form, state, |request, state| {
         let params = Params::parse(request.query_string(), &["resolution", "from", "to"])?;
         let query = WindowsQuery {
             resolution: params.get("resolution").map_or(Ok(Resolution::Interval), resolution)?,
@@ -71,26 +84,26 @@ pub fn windows(state: &web::Data<HttpState>) -> Resource {
 }
 
 /// `/mirrors/{id}/lag`.
-pub fn lag(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/lag", None, state, |request, state| {
+pub fn lag(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/mirrors/{id}/lag", form, state, |request, state| {
         let window = Params::parse(request.query_string(), &["window"])?.window(WindowKind::H1)?;
         question(request, state, MirrorPart::Lag(window))
     })
 }
 
 /// `/mirrors/{id}/freshness`.
-pub fn freshness(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/freshness", None, state, |request, state| plain(request, state, MirrorPart::Freshness))
+pub fn freshness(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/mirrors/{id}/freshness", form, state, |request, state| plain(request, state, MirrorPart::Freshness))
 }
 
 /// `/mirrors/{id}/rtt`.
-pub fn rtt(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/rtt", None, state, |request, state| plain(request, state, MirrorPart::Rtt))
+pub fn rtt(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/mirrors/{id}/rtt", form, state, |request, state| plain(request, state, MirrorPart::Rtt))
 }
 
 /// `/mirrors/{id}/divergence`.
-pub fn divergence(state: &web::Data<HttpState>) -> Resource {
-    detail("/api/v1/mirrors/{id}/divergence", None, state, |request, state| {
+pub fn divergence(state: &web::Data<HttpState>, form: Option<Form>) -> Resource {
+    detail("/api/v1/mirrors/{id}/divergence", form, state, |request, state| {
         plain(request, state, MirrorPart::Divergence)
     })
 }

@@ -13,12 +13,16 @@ use super::canonical;
 use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
-use super::{badges, details, embed, feeds, forms, live, llms, metrics, mirror_parts, openapi, recheck, sse, status};
+use super::{
+    badges, details, embed, feeds, forms, live, llms, metrics, mirror_pages, mirror_parts, openapi, recheck, sse,
+    status,
+};
 use crate::domain::view::propagation;
 use crate::domain::window_kind::WindowKind;
 use crate::publish::{Form, PageSpec, Published};
 
-const API: &str = "/api/v1/";
+/// What the addresses of pages begin with.
+pub(super) const API: &str = "/api/v1/";
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -41,7 +45,7 @@ const fn windowed(key: &'static str, window: WindowKind) -> Endpoint {
 }
 
 /// The busiest first: the router tries them in turn.
-const ENDPOINTS: [Endpoint; 16] = [
+const ENDPOINTS: [Endpoint; 17] = [
     plain("overview", "/"),
     windowed("analytics/coverage", WindowKind::H6),
     windowed("analytics/lag", WindowKind::H1),
@@ -55,6 +59,7 @@ const ENDPOINTS: [Endpoint; 16] = [
     plain("observer", "/"),
     plain("events", "/events"),
     plain("incidents", "/incidents"),
+    plain("slo", "/"),
     plain("best", "/"),
     plain("internals", "/internals"),
     plain("methodology", "/methodology"),
@@ -84,9 +89,7 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
             push(window_key(endpoint.key, window), format!("{}?range={}", endpoint.html, window.name()));
         }
     }
-    for id in mirror_ids {
-        push(format!("mirrors/{id}"), format!("/mirrors/{id}"));
-    }
+    specs.extend(mirror_ids.iter().flat_map(|id| mirror_pages::specs(id)));
     specs.extend(mirror_ids.iter().flat_map(|id| badges::specs(id)));
     specs.extend(mirror_ids.iter().flat_map(|id| embed::specs(id)));
     specs.extend(feeds::specs());
@@ -103,12 +106,9 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
     }
     config
         .service(page(STATS_PATH, STATS_KEY, state))
-        .service(mirror(state))
-        .service(mirror_parts::windows(state))
-        .service(mirror_parts::lag(state))
-        .service(mirror_parts::freshness(state))
-        .service(mirror_parts::rtt(state))
-        .service(mirror_parts::divergence(state))
+        .service(mirror_pages::figures(state))
+        .service(mirror_pages::readiness(state))
+        .service(mirror_pages::check(state))
         .service(details::incident(state))
         .service(details::recent(state))
         .service(details::op(state))
@@ -122,7 +122,12 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
             .service(details::mirror_ops(state, form))
             .service(details::sessions(state, form))
             .service(details::ops(state, form))
-            .service(details::compare(state, form));
+            .service(details::compare(state, form))
+            .service(mirror_parts::windows(state, form))
+            .service(mirror_parts::lag(state, form))
+            .service(mirror_parts::freshness(state, form))
+            .service(mirror_parts::rtt(state, form))
+            .service(mirror_parts::divergence(state, form));
     }
     config
         .service(recheck::recheck(state))
@@ -229,14 +234,6 @@ fn finished(endpoint: &Endpoint, form: Option<Form>, state: &web::Data<HttpState
             canonical::answer(&page, request, state)
         }),
     }
-}
-
-fn mirror(state: &web::Data<HttpState>) -> Resource {
-    readable("/api/v1/mirrors/{id}", state, |request, state| {
-        Params::parse(request.query_string(), &[])?;
-        let id = known_mirror(request, state)?;
-        canonical::answer(&*published(state, &format!("mirrors/{id}"))?, request, state)
-    })
 }
 
 pub(super) fn known_mirror<'a>(request: &'a HttpRequest, state: &HttpState) -> Result<&'a str, Problem> {

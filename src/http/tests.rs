@@ -15,6 +15,7 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{test, web};
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{HttpOptions, HttpParts, HttpState, SourceOrigins, Tallies, app, bind, page_specs, server};
@@ -29,7 +30,7 @@ const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const NOW_MS: i64 = 1_700_000_000_000;
 
 /// Every address that is answered from a finished page.
-const CANONICAL: [&str; 21] = [
+const CANONICAL: [&str; 24] = [
     "/api/v1/overview",
     "/api/v1/analytics/coverage",
     "/api/v1/analytics/coverage?window=30d",
@@ -42,10 +43,13 @@ const CANONICAL: [&str; 21] = [
     "/api/v1/propagation?window=24h",
     "/api/v1/mirrors",
     "/api/v1/mirrors/m1",
+    "/api/v1/mirrors/m1/readiness",
+    "/api/v1/mirrors/m1/check",
     "/api/v1/primary",
     "/api/v1/observer",
     "/api/v1/events",
     "/api/v1/incidents",
+    "/api/v1/slo",
     "/api/v1/best",
     "/api/v1/internals",
     "/api/v1/methodology",
@@ -167,6 +171,39 @@ async fn methods_other_than_reading_are_refused_with_the_list() {
     assert_eq!(got.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
     assert_eq!(got.header("access-control-max-age"), "86400");
     assert_eq!(got.header("access-control-allow-origin"), "*");
+}
+
+#[actix_web::test]
+async fn a_check_is_told_by_its_status_and_nobody_is_blamed_for_what_we_did_not_see() {
+    let world = world();
+    let uri = "/api/v1/mirrors/m1/check";
+    let set = |state: &str, flags: &[&str]| {
+        let check = json!({ "id": "m1", "state": state, "since_at": "", "why": "so", "observer_flags": flags });
+        publish(&world.pages, "mirrors/m1/check", &check.to_string(), NOW_MS);
+    };
+    for state in ["diverged", "losing", "stalled", "disconnected", "throttled", "lagging"] {
+        set(state, &[]);
+        let got = get(&world, uri).await;
+        assert_problem(&got, 422, "mirror_not_well", uri);
+        assert_eq!(got.json()["detail"], format!("{state}: so"));
+    }
+    set("unknown", &["primary_down", "net_down"]);
+    let got = get(&world, uri).await;
+    assert_problem(&got, 424, "observer_impaired", uri);
+    assert_eq!(got.json()["detail"], "unknown: so (primary_down, net_down)");
+    for state in ["unknown", "unsupported"] {
+        set(state, &[]);
+        assert_problem(&get(&world, uri).await, 424, "not_judged", uri);
+    }
+    set("ok", &[]);
+    let well = get(&world, uri).await;
+    assert_eq!((well.status, well.json()["data"]["state"].as_str()), (200, Some("ok")));
+    let known = ask(&world, Method::GET, uri, &[("if-none-match", well.header("etag"))]).await;
+    assert_eq!(known.status, 304);
+    assert_problem(&get(&world, "/api/v1/mirrors/m9/check").await, 404, "no_such_mirror", uri);
+    assert_problem(&get(&world, "/api/v1/mirrors/m1/check?x=1").await, 400, "unknown_parameter", uri);
+    set("of another version", &[]);
+    assert_problem(&get(&world, uri).await, 500, "internal", uri);
 }
 
 #[actix_web::test]

@@ -2,6 +2,7 @@
 
 use super::{ComputeError, Draft, Recompute, draft, windowed};
 use crate::domain::view::badge::{Badge, BadgeKind};
+use crate::domain::view::check::Check;
 use crate::domain::view::embed::{self, EmbedKind};
 use crate::domain::view::feed::{Feed, FeedKind};
 use crate::domain::view::{Picture, best, event, incidents, internals, methodology, mirror, overview, status};
@@ -21,6 +22,7 @@ impl Recompute<Picture> for Overview {
         let mut drafts = badges(&page.0)?;
         drafts.extend(embeds(&page.0));
         drafts.extend(feeds(picture)?);
+        drafts.extend(checks(picture)?);
         let document = status::document(&page.0, &picture.at(picture.capture.now));
         drafts.push(Draft { key: "status".to_owned(), data: document.into_bytes(), window: None });
         drafts.extend([
@@ -35,6 +37,12 @@ impl Recompute<Picture> for Overview {
         ]);
         Ok(drafts)
     }
+}
+
+/// What monitors ask of every mirror.
+fn checks(picture: &Picture) -> Result<Vec<Draft>, ComputeError> {
+    let checks = (0..picture.mirrors.len()).filter_map(|m| Check::of(picture, m));
+    checks.map(|check| draft(format!("mirrors/{}/check", check.id), &check)).collect()
 }
 
 /// The documents for other sites that show how a mirror is now.

@@ -174,6 +174,12 @@ async function described(page, name) {
       .map((panel) => panel.getAttribute("aria-labelledby")),
   );
   check(without.length === 0, `${name}: every chart has a table and an address ${without}`);
+  const others = await page.$$eval(".chart-head .formats", (all) =>
+    all
+      .map((formats) => [...formats.querySelectorAll("a")].map((link) => link.getAttribute("href")))
+      .filter(([csv, json]) => csv?.replace(".csv", "") !== json),
+  );
+  check(others.length === 0, `${name}: every chart leads to the table of its own figures ${others}`);
   const dead = await page.$$eval("a[data-csv]", (links) => links.map((link) => link.href));
   for (const href of dead) {
     const response = await fetch(href);
@@ -195,6 +201,19 @@ async function ofAMirror(browser, id) {
   const lag = (await api(`/api/v1/mirrors/${id}/lag?window=1h`)).data;
   const timed = Number(await page.getAttribute("[data-timed]", "data-timed"));
   check(timed > 0 && near(timed, lag.lag.n), `distribution: ${timed} operations, the API says ${lag.lag.n}`);
+  const held = (await api("/api/v1/slo")).data.mirrors.find((mirror) => mirror.id === id).objectives[0];
+  await page.waitForSelector("[data-figure=good-coverage]", { timeout: WAIT_MS });
+  const good = await page.getAttribute("[data-figure=good-coverage]", "data-value");
+  check(
+    Math.abs(Number(good) - (held.good_ratio ?? 0)) < 0.02,
+    `budget: ${good} is good, the API says ${held.good_ratio}`,
+  );
+  await page.waitForSelector("[data-readiness]", { timeout: WAIT_MS });
+  const criteria = (await api(`/api/v1/mirrors/${id}/readiness`)).data.criteria.map(
+    (criterion) => criterion.id,
+  );
+  const listed = await page.$$eval("[data-criterion]", (all) => all.map((e) => e.dataset.criterion));
+  check(String(listed) === String(criteria), `every criterion is told: ${listed}`);
   const windows = (await api(`/api/v1/mirrors/${id}/windows?resolution=5m`)).data;
   const missed = Number(await page.getAttribute("[data-missed]", "data-missed"));
   const toldMissed = windows.missed.reduce((sum, n) => sum + (n ?? 0), 0);

@@ -78,8 +78,8 @@ fn addresses(path: &str, ids: &[String]) -> Vec<String> {
         "/api/v1/mirrors/{id}/windows" => {
             ["5m", "1h", "1d"].map(|r| format!("/api/v1/mirrors/{}/windows?resolution={r}", ids[0])).to_vec()
         }
-        // Asked for by what is listed.
-        "/api/v1/incidents/{id}" => Vec::new(),
+        // Asked for where a mirror is well, and by what is listed.
+        "/api/v1/mirrors/{id}/check" | "/api/v1/incidents/{id}" => Vec::new(),
         "/api/v1/log" => vec![path.to_owned(), format!("{path}?limit=1")],
         _ if path.contains("{id}") => {
             ids.iter().map(|id| path.replace("{id}", id).replace("{file}", "coverage.json")).collect()
@@ -104,6 +104,9 @@ fn every_address_answers_what_the_document_says() {
                 agree(&world, &uri).await;
             }
         }
+        let check = "/api/v1/mirrors/faithful/check";
+        world.eventually("a mirror is well", async || (world.status(check).await == 200).then_some(())).await;
+        agree(&world, check).await;
         let incidents = agree(&world, "/api/v1/incidents").await;
         for incident in incidents["data"]["incidents"].as_array().unwrap() {
             agree(&world, incident["link_json"].as_str().unwrap()).await;
@@ -150,11 +153,15 @@ fn settings(overview: &Value, ops: &Value) -> String {
          [[operations]]\ninclude-path = {readers}\n[operations.parameters]\ndid = {}\ncid = {}\n\
          [[operations]]\ninclude-path = [\"/api/v1/incidents/{{id}}\"]\n[operations.checks]\n\
          positive_data_acceptance.expected-statuses = [\"2xx\", \"3xx\", 404]\n\
-         [[operations]]\ninclude-path-regex = \"(mirrors|badge)/\\\\{{id\\\\}}(/sessions|/reprobe|/lag|/freshness|/rtt|/divergence|/.file.)?$\"\n\
+         [[operations]]\ninclude-path-regex = \"(mirrors|badge)/\\\\{{id\\\\}}(/sessions|/readiness|/reprobe|/lag|/freshness|/rtt|/divergence|/.file.)?$\"\n\
+         [operations.parameters]\nid = {}\n\
+         [[operations]]\ninclude-path = [\"/api/v1/mirrors/{{id}}/check\"]\n[operations.checks]\n\
+         positive_data_acceptance.expected-statuses = [\"2xx\", \"3xx\", 422, 424]\n\
          [operations.parameters]\nid = {}\n",
         json!(ids[0]),
         op["did"],
         op["cid"],
+        json!(ids[0]),
         json!(ids[0]),
     )
 }

@@ -16,6 +16,17 @@ async fn changes(world: &World, id: &str) -> Vec<(String, String)> {
     own.iter().map(|e| (told(e, "from"), told(e, "to"))).collect()
 }
 
+/// Whether a mirror is ready, once that is computed of what its state was computed of.
+async fn readiness(world: &World, id: &str) -> Value {
+    let state = world.row(id).await["state"].as_str().unwrap().to_owned();
+    world
+        .eventually(&format!("{id} is ready or not as it stands"), async || {
+            let page = world.get(&format!("/api/v1/mirrors/{id}/readiness")).await;
+            page["criteria"][0]["why"].as_str()?.starts_with(&format!("it is {state}")).then_some(page)
+        })
+        .await
+}
+
 async fn is_in(world: &World, id: &str, state: &str) -> Value {
     let find = async || {
         let row = world.row(id).await;
@@ -50,7 +61,23 @@ fn a_loser_and_a_liar_are_called_so_everywhere_and_after_a_restart_since_then() 
             assert!(world.text("/metrics").await.contains(&sample), "{sample}");
             let page = world.get(&format!("/api/v1/mirrors/{id}")).await;
             assert!(page["since_at"].is_string(), "{page}");
+            let expected = if state == "ok" { 200 } else { 422 };
+            assert_eq!(world.status(&format!("/api/v1/mirrors/{id}/check")).await, expected, "{id}");
+            let criterion = readiness(&world, id).await["criteria"][0].clone();
+            let status = if state == "ok" { "pass" } else { "fail" };
+            assert_eq!((&criterion["id"], &criterion["status"]), (&"state".into(), &status.into()), "{id}");
         }
+        let coverage = world.get("/api/v1/analytics/coverage?window=30d").await;
+        let slo = world.get("/api/v1/slo").await;
+        for (told, held) in coverage["mirrors"].as_array().unwrap().iter().zip(slo["mirrors"].as_array().unwrap()) {
+            let objective = &held["objectives"][0];
+            assert_eq!((&held["id"], &objective["ops"]), (&told["id"], &told["coverage"]["counts"]["decided"]));
+            assert_eq!(objective["fault_ops"], told["coverage"]["counts"]["missed"]);
+            let lost = held["id"] != "faithful";
+            assert_eq!(objective["alarm"] == "page", lost, "{held}");
+        }
+        let sample = "mirrorwatch_slo_burn_rate{mirror=\"faithful\",slo=\"coverage\",window=\"1h\"} 0\n";
+        assert!(world.text("/metrics").await.contains(sample));
         let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         let dropping = vec![pair("unknown", "ok"), pair("ok", "losing")];
         let lying = changes(&world, "lying").await;
@@ -96,6 +123,9 @@ fn without_the_primary_nobody_is_blamed_and_a_link_of_ours_is_only_down() {
         for id in ["one", "two", "three"] {
             let row = is_in(&world, id, "unknown").await;
             assert_eq!(row["freshness"]["head_lag_ops"].is_null(), id == "two", "{row}");
+            let (status, problem) = world.answer(&format!("/api/v1/mirrors/{id}/check")).await;
+            assert_eq!((status, &problem["code"]), (424, &"observer_impaired".into()), "{problem}");
+            assert!(problem["detail"].as_str().unwrap().contains("primary_down"), "{problem}");
         }
         world.stop().await;
     });

@@ -5,7 +5,7 @@ use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::{Value, json};
 
 /// Every table; where its facts are, and how many rows it has at least.
-const TABLES: [(&str, &str, usize); 13] = [
+const TABLES: [(&str, &str, usize); 21] = [
     ("/api/v1/overview", "/mirrors", 2),
     ("/api/v1/mirrors", "/mirrors", 2),
     ("/api/v1/analytics/coverage?window=1h", "/mirrors", 2),
@@ -18,6 +18,14 @@ const TABLES: [(&str, &str, usize); 13] = [
     ("/api/v1/mirrors/two/ops?verdict=missed", "/ops", 3),
     ("/api/v1/ops?verdict=on_time&limit=7", "/ops", 7),
     ("/api/v1/mirrors/one/sessions", "/sessions", 1),
+    ("/api/v1/propagation?window=1h", "", 2),
+    ("/api/v1/incidents", "/incidents", 0),
+    ("/api/v1/slo", "", 4),
+    ("/api/v1/mirrors/two/windows?resolution=1h", "", 168),
+    ("/api/v1/mirrors/one/lag?window=1h", "", 1),
+    ("/api/v1/mirrors/one/freshness", "", 1),
+    ("/api/v1/mirrors/one/rtt", "", 1),
+    ("/api/v1/mirrors/two/divergence", "", 8),
     ("/api/v1/compare?a=primary&b=two&window=1h", "/only_a", 3),
 ];
 
@@ -129,11 +137,22 @@ fn assert_totals(uri: &str, data: &Value, lines: &[Value]) {
         }
         assert_eq!(sum("missed"), 3);
     }
-    if uri.contains("/divergence") {
+    if uri.contains("/windows") {
+        for column in ["missed", "decided", "lag_n"] {
+            let of_page = data[column].as_array().unwrap().iter().filter_map(Value::as_u64);
+            assert_eq!(sum(column), of_page.sum::<u64>(), "{column}");
+        }
+        assert_eq!(sum("missed"), 3);
+    }
+    if uri.contains("/lag?window=1h") {
+        assert_eq!(json!(sum("count")), data["lag"]["n"]);
+        assert!(lines.iter().all(|line| line["lag.p50_ms"] == data["lag"]["p50_ms"]));
+    }
+    if uri.contains("/analytics/divergence") {
         let of_page = data["mirrors"].as_array().unwrap().iter().flat_map(|m| m["missing_ops"].as_array().unwrap());
         assert_eq!(sum("missing_ops"), of_page.filter_map(Value::as_u64).sum::<u64>());
     }
-    if uri.contains("/rtt") {
+    if uri.contains("/analytics/rtt") {
         assert_eq!(
             (&lines[0]["id"], &lines[0]["rtt.tcp_ms"]),
             (&data["primary"]["id"], &data["primary"]["rtt"]["tcp_ms"])

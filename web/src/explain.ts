@@ -57,6 +57,7 @@ export const SOURCES: Record<About, Source> = {
     api: "/api/v1/analytics/divergence",
     at: ".data.mirrors[] | {id, missing_ops, extra_ops}",
   },
+  budget: { formula: "error_budget", api: "/api/v1/slo", at: ".data.mirrors[] | {id, objectives}" },
   matrix: {
     formula: "coverage",
     api: "/api/v1/analytics/history?window=6h",

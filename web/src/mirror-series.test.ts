@@ -1,14 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  ageText,
-  freshnessSpec,
-  missSpec,
-  recent,
-  rttSpec,
-  spanOf,
-  tableOf,
-  windowsUrl,
-} from "./mirror-series";
+import { ageText, freshnessSpec, missSpec, recent, rttSpec, spanOf, windowsUrl } from "./mirror-series";
 import type { MirrorFreshness, MirrorRtt, MirrorWindows } from "./shapes";
 
 const NOW = Date.parse("2026-11-21T14:05:30.500Z");
@@ -20,11 +11,6 @@ describe("windows of a range", () => {
     expect(query(windowsUrl("a", "24h", NOW))).toEqual({ resolution: "1h", from: "2026-11-20T14:00:00Z" });
     expect(query(windowsUrl("a", "7d", NOW))).toEqual({ resolution: "1h" });
     expect(query(windowsUrl("a", "30d", NOW))).toEqual({ resolution: "1d", from: "2026-10-22T00:00:00Z" });
-  });
-  it("are there as a file", () => {
-    expect(tableOf("history", "24h")).toBe("/api/v1/analytics/history.csv?window=24h");
-    expect(tableOf("rtt")).toBe("/api/v1/analytics/rtt.csv");
-    expect(tableOf("overview")).toBe("/api/v1/overview.csv");
   });
 });
 

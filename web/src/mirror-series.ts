@@ -21,15 +21,6 @@ export function windowsUrl(id: string, range: Range, nowMs: number): string {
   return `/api/v1/mirrors/${encodeURIComponent(id)}/windows?${new URLSearchParams(query)}`;
 }
 
-/** The file that holds the figures of a chart, those of all mirrors in one table. */
-export function tableOf(
-  page: "history" | "lag" | "rtt" | "divergence" | "overview",
-  window?: string,
-): string {
-  const path = page === "overview" ? page : `analytics/${page}`;
-  return `/api/v1/${path}.csv${window === undefined ? "" : `?window=${window}`}`;
-}
-
 /** The newest windows, as far back as the range goes. */
 export function recent(page: MirrorWindows, range: Range): MirrorWindows {
   if (range !== "1h") return page;

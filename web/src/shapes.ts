@@ -570,6 +570,28 @@ export interface Session {
   is_caught_up: boolean;
 }
 
+/** What one mirror is held to, in one respect. */
+export interface Objective {
+  slo: string;
+  target_ratio: number;
+  ops: number;
+  fault_ops: number;
+  good_ratio: Num;
+  budget_left_ratio: Num;
+  alarm: string;
+  burn_rates: Record<string, Num>;
+}
+
+export interface Slo {
+  mirrors: { id: string; objectives: Objective[] }[];
+}
+
+export interface Readiness {
+  id: string;
+  readiness: string;
+  criteria: { id: string; status: string; why: string; link_json: string }[];
+}
+
 export interface Sessions {
   id: string;
   connected_ratio: Num;

@@ -65,6 +65,28 @@ export const mirrorState = (value: string): StateWord => look(MIRROR_STATES, val
 export const linkState = (value: string): StateWord => look(LINK_STATES, value);
 export const observerState = (value: string): StateWord => look(OBSERVER_STATES, value);
 
+const ALARMS = new Map<string, StateWord>([
+  ["none", state("ok", "none", 8)],
+  ["ticket", state("late", "look within days", 3)],
+  ["page", state("missed", "look now", 0)],
+]);
+
+const READINESS = new Map<string, StateWord>([
+  ["ready", state("ok", "ready", 8)],
+  ["not_ready", state("missed", "not ready", 0)],
+  ["unknown", state("pending", "cannot be told yet", 4)],
+]);
+
+const CRITERIA = new Map<string, StateWord>([
+  ["pass", state("ok", "holds", 8)],
+  ["fail", state("missed", "fails", 0)],
+  ["unknown", state("pending", "open", 4)],
+]);
+
+export const alarmState = (value: string): StateWord => look(ALARMS, value);
+export const readinessState = (value: string): StateWord => look(READINESS, value);
+export const criterionState = (value: string): StateWord => look(CRITERIA, value);
+
 const OUTCOMES = new Map<string, StateWord>([
   ["on_time", state("ok", "on time", 8)],
   ["present", state("ok", "present", 7)],
@@ -260,6 +282,8 @@ export const DEFINITIONS = {
     "The share of the primary's operations that one, two … all mirrors had so long after the primary, by corrected arrival. What a mirror never delivered it never had. Only operations whose times are known at all of these mirrors are counted.",
   divergence:
     "Operations that the primary has and the mirror has not, or the other way round, each counted once it has been so for at least that long of proved observation.",
+  budget:
+    "The faults that the objective leaves room for in 30 days, and what of it is left. A burn rate of 1 uses it up in 30 days.",
   matrix:
     "One cell for each mirror and interval. The colour is the coverage of the operations that the primary published in that interval, in five fixed steps.",
 } as const;

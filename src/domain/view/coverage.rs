@@ -36,7 +36,7 @@ pub fn delivered(acc: &Acc) -> u64 {
 }
 
 /// A share of `of`; only all of them are a whole, also where one in millions lacks.
-fn share(part: u64, of: u64) -> Option<f64> {
+pub(super) fn share(part: u64, of: u64) -> Option<f64> {
     let rounded = ratio(part, of).map(round6);
     if part < of { rounded.map(|ratio| ratio.min(1.0 - 1e-6)) } else { rounded }
 }

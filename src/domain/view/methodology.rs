@@ -4,7 +4,7 @@ use super::Picture;
 use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
-const FORMULAS: [(&str, &str, &str); 25] = [
+const FORMULAS: [(&str, &str, &str); 28] = [
     (
         "coverage",
         "(on_time + late + present) / (on_time + late + present + missed)",
@@ -114,6 +114,24 @@ const FORMULAS: [(&str, &str, &str); 25] = [
         "from a mirror being found lagging, stalled, losing or diverged until it is found well; bad_s without interruptions",
         "While the observer or the primary is impaired, the link is down, or a start has not found yet how the mirror does, \
          nothing can be said: that interrupts an incident, and begins none.",
+    ),
+    (
+        "error_budget",
+        "1 − faults / (operations × (1 − target)), last 30 d; coverage: missed of decided, target 99.9 %; on_time: late and \
+         missed of those with known timing, target 99 %",
+        "The share of the faults there is room for that is left; negative where more is spent. What is unknown spends nothing.",
+    ),
+    (
+        "burn_rate",
+        "(faults / operations of a window) / (1 − target)",
+        "1 uses the budget of 30 d up in 30 d. Alarms: page at 14.4 in 1 h and 5 min, or 6 in 6 h and 15 min; ticket at 3 in \
+         24 h and 1 h, or 1 in 7 d and 6 h; from 3 faults in the longer one on.",
+    ),
+    (
+        "readiness",
+        "not ready where one fails, ready where all hold: state ok; 1,000 operations decided in 24 h, and 90 % of them judged; \
+         both error budgets not used up; head_age_s ≤ 30; no false content and no contradicting log within 24 h",
+        "What cannot be told fails nothing and leaves it open.",
     ),
     (
         "recommended",

@@ -51,13 +51,29 @@ pub enum TableKind {
     Sessions,
     /// What only one of two hosts has.
     Compare,
+    /// What mirrors are held to.
+    Slo,
     /// Actions of the log that nodes share.
     Log,
+    /// Operations by how many mirrors had them within how many seconds.
+    Propagation,
+    /// Spans in which a mirror was in a bad state.
+    Incidents,
+    /// A window at one mirror.
+    Windows,
+    /// A part of the distribution of one mirror's lag.
+    LagHistogram,
+    /// A step of how far behind one mirror was.
+    Freshness,
+    /// A step of how far away one mirror was.
+    MirrorRtt,
+    /// Operations on one side only at one mirror, by age.
+    MirrorDivergence,
 }
 
 impl TableKind {
     /// Every kind.
-    pub const ALL: [TableKind; 13] = [
+    pub const ALL: [TableKind; 21] = [
         TableKind::Overview,
         TableKind::Mirrors,
         TableKind::Coverage,
@@ -70,7 +86,15 @@ impl TableKind {
         TableKind::Ops,
         TableKind::Sessions,
         TableKind::Compare,
+        TableKind::Slo,
         TableKind::Log,
+        TableKind::Propagation,
+        TableKind::Incidents,
+        TableKind::Windows,
+        TableKind::LagHistogram,
+        TableKind::Freshness,
+        TableKind::MirrorRtt,
+        TableKind::MirrorDivergence,
     ];
 }
 

@@ -1,7 +1,10 @@
 //! Views of a small world whose every operation is known: two mirrors, one that loses and one that invents.
 
 mod closely;
+mod held_to;
 mod standing;
+
+pub(crate) use closely::measured;
 
 use super::compare;
 use super::ops::{Confirmation, Link, OpsFilter, OpsPage, Outcome, Position};

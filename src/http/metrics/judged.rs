@@ -41,6 +41,7 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
         }
     }
     by_age(samples, &scrape.divergence);
+    burn_rates(samples, &scrape.slo);
     for (id, open) in at(&scrape.incidents, "/open_by_mirror").as_object().into_iter().flatten() {
         samples.add("mirrorwatch_incidents_open", &[("mirror", id)], open.as_f64());
     }
@@ -115,6 +116,17 @@ fn histogram(samples: &mut Samples, name: &str, id: &str, buckets: &Value) {
     }
     samples.add_part(name, "_sum", &[("mirror", id)], buckets["sum_s"].as_f64());
     samples.add_part(name, "_count", &[("mirror", id)], sum);
+}
+
+fn burn_rates(samples: &mut Samples, slo: &Value) {
+    for row in slo["mirrors"].as_array().into_iter().flatten() {
+        for objective in row["objectives"].as_array().into_iter().flatten() {
+            for (window, rate) in objective["burn_rates"].as_object().into_iter().flatten() {
+                let labels = [("mirror", word(&row["id"])), ("slo", word(&objective["slo"])), ("window", window)];
+                samples.add("mirrorwatch_slo_burn_rate", &labels, rate.as_f64());
+            }
+        }
+    }
 }
 
 fn by_age(samples: &mut Samples, divergence: &Value) {

@@ -157,6 +157,7 @@ pub(super) fn addresses() -> Vec<String> {
         include_str!("../feeds.rs"),
         include_str!("../routes.rs"),
         include_str!("../details.rs"),
+        include_str!("../mirror_pages.rs"),
         include_str!("../mirror_parts.rs"),
         include_str!("../recheck.rs"),
         include_str!("../assets.rs"),

@@ -12,11 +12,12 @@ use super::world::{Got, ask, get, world};
 use super::{DID, HTML, OP};
 use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
+use crate::domain::view::check::Check;
 use crate::domain::view::ops::{OpsFilter, Position};
 use crate::domain::view::tests::picture;
 use crate::domain::view::{
     best, compare, coverage, did, divergence, event, evidence, freshness, history, incidents, lag, methodology, mirror,
-    misses, op, ops, overview, propagation, recent, rtt, sessions, stats, windows,
+    misses, op, ops, overview, propagation, readiness, recent, rtt, sessions, slo, stats, windows,
 };
 use crate::domain::window_kind::WindowKind;
 use crate::http::openapi::agreement::check;
@@ -188,6 +189,9 @@ fn every_view_is_what_the_document_says() {
         ("/api/v1/overview", all.clone()),
         ("/api/v1/mirrors", mirror::list(&all)),
         ("/api/v1/mirrors/a", mirror::detail(&p, 0, &all, &by_window).unwrap()),
+        ("/api/v1/mirrors/a/readiness", readiness::page(&p, 0, &p.capture.windows(false)).unwrap()),
+        ("/api/v1/mirrors/a/check", serde_json::to_value(Check::of(&p, 0).unwrap()).unwrap()),
+        ("/api/v1/slo", slo::page(&p, &p.capture.windows(false)).0),
         ("/api/v1/primary", mirror::primary(&p)),
         ("/api/v1/observer", overview::observer(&p)),
         ("/api/v1/events", event::events(&p)),

@@ -164,7 +164,12 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
     let pages = Arc::new(Pages::new("run", page_specs(&mirror_ids)));
     let keys: Vec<String> = pages.all().iter().map(|page| page.spec().key.clone()).collect();
     for key in keys {
-        publish(&pages, &key, &format!("{{\"key\":\"{key}\",\"pad\":\"{}\"}}", "x".repeat(2000)), NOW_MS);
+        let mut data = json!({ "key": key, "pad": "x".repeat(2000) });
+        if key.ends_with("/check") {
+            let well = json!({ "id": "m", "state": "ok", "since_at": "", "why": "", "observer_flags": [] });
+            data.as_object_mut().unwrap().extend(well.as_object().unwrap().clone());
+        }
+        publish(&pages, &key, &data.to_string(), NOW_MS);
     }
     let detail = Arc::new(FakeDetail { delay_ms, ..FakeDetail::default() });
     let now_ms = Arc::new(AtomicI64::new(NOW_MS + 1_500));

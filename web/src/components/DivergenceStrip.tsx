@@ -1,6 +1,6 @@
 import { useAnswer } from "../answer";
 import * as format from "../format";
-import { ageText, tableOf } from "../mirror-series";
+import { ageText } from "../mirror-series";
 import type { MirrorDivergence } from "../shapes";
 import { Info } from "./Info";
 import { ChartHead } from "./Twin";
@@ -41,7 +41,6 @@ export function DivergenceStrip({ id }: { id: string }) {
       <ChartHead
         id="divergence-title"
         json={url}
-        csv={tableOf("divergence")}
         hint="operations on one side only, by how long that has been proved"
       >
         Divergence by age <Info about="divergence" label="divergence" />

@@ -3,6 +3,7 @@ import * as format from "../format";
 import { go, paths } from "../route";
 import type { EventRow, Events } from "../shapes";
 import { overview } from "../state";
+import { tableOf } from "../table-of";
 import { words } from "../words";
 import { Choice } from "./Choice";
 import { MirrorLink, mirrorName } from "./Ids";
@@ -21,7 +22,7 @@ export function EventsPage({ query }: { query: string }) {
   const [source, kind] = [filters.get("source") ?? "", filters.get("kind") ?? ""];
   return (
     <main data-page="events">
-      <ViewHead title="What happened" json={URL_OF} />
+      <ViewHead title="What happened" json={URL_OF} csv={tableOf(URL_OF)} />
       <section class="panel" aria-label="The list">
         <Stale failure={page === null ? null : failure} />
         {page === null ? (

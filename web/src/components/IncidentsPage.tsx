@@ -3,6 +3,7 @@ import * as format from "../format";
 import { go } from "../route";
 import type { Incident, Incidents } from "../shapes";
 import { incidents } from "../state";
+import { tableOf } from "../table-of";
 import { mirrorState } from "../words";
 import { Choice } from "./Choice";
 import { MirrorLink, mirrorName } from "./Ids";
@@ -17,7 +18,7 @@ export function IncidentsPage({ query }: { query: string }) {
   const failure = error === null ? null : { status: null, code: "network", detail: error };
   return (
     <main data-page="incidents">
-      <ViewHead title="Incidents" json={incidents.url} />
+      <ViewHead title="Incidents" json={incidents.url} csv={tableOf(incidents.url)} />
       <section class="panel" aria-label="The list">
         <Stale failure={page === null ? null : failure} />
         {page === null ? (

@@ -14,7 +14,6 @@ interface Props {
   /** Half the width of the band around zero that is within noise; null where it is not known. */
   noiseMs: Num;
   json: string;
-  csv: string;
 }
 
 /** Labels stand this far apart, and the last one this far above the bottom of the plot. */
@@ -22,7 +21,7 @@ const LABEL_PX = 19;
 const LOWEST_PX = 205;
 
 /** Lag of one or all mirrors over time: median, band, what is within noise; named where the lines end. */
-export function LagChart({ of, lines, noiseMs, json, csv }: Props) {
+export function LagChart({ of, lines, noiseMs, json }: Props) {
   const [cursor, setCursor] = useState<number | null>(null);
   const [ends, setEnds] = useState<string>("");
   const summary = lagSummary(lines);
@@ -41,7 +40,6 @@ export function LagChart({ of, lines, noiseMs, json, csv }: Props) {
       <ChartHead
         id="lag-title"
         json={json}
-        csv={csv}
         hint={`line: median, dashed while provisional; band: ${low}–p95 of each interval; logarithmic beyond 1 ms`}
       >
         Lag by interval <Info about="lag" label="lag" />

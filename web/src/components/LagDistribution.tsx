@@ -2,7 +2,6 @@ import { useMemo } from "preact/hooks";
 import { useAnswer } from "../answer";
 import * as format from "../format";
 import { cumulated } from "../log-axis";
-import { tableOf } from "../mirror-series";
 import type { MirrorLag } from "../shapes";
 import { lagWindow, windowText } from "../view";
 import { Cdf } from "./Cdf";
@@ -32,7 +31,6 @@ export function LagDistribution({ id }: { id: string }) {
       <ChartHead
         id="distribution-title"
         json={url}
-        csv={tableOf("lag", lagWindow.value)}
         hint={`share that had come after so long, last ${windowText(lagWindow.value)}; what was missed never came`}
       >
         Lag, distribution <Info about="lag" label="this distribution" />

@@ -26,7 +26,7 @@ export function LinkRibbon({ id, base }: { id: string; base: Base }) {
   const { page, failure } = useAnswer<Sessions>(url, EVERY_MS);
   return (
     <section class="panel" aria-labelledby="link-title">
-      <ChartHead id="link-title" json={url} csv={`${url}.csv`} hint="when its link was up, and what ended it">
+      <ChartHead id="link-title" json={url} hint="when its link was up, and what ended it">
         Link <Info about="connected" label="link" />
       </ChartHead>
       <Stale failure={page === null ? null : failure} />

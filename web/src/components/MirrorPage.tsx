@@ -5,6 +5,7 @@ import type { MirrorDetail, Samples } from "../shapes";
 import { overview } from "../state";
 import { agreement, findingWord, linkState, mirrorState, transportText, words } from "../words";
 import { Findings } from "./Findings";
+import { HeldTo } from "./HeldTo";
 import { At, DidLink } from "./Ids";
 import { MirrorCharts } from "./MirrorCharts";
 import { MirrorFigures } from "./MirrorFigures";
@@ -80,6 +81,7 @@ function Body({ mirror }: { mirror: MirrorDetail }) {
           </dl>
         </section>
       </div>
+      <HeldTo id={mirror.id} />
       <MirrorCharts mirror={mirror} />
       <Findings findings={mirror.findings ?? []} />
       {mirror.samples === undefined ? null : (

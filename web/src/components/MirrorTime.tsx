@@ -12,7 +12,6 @@ import {
   newestOf,
   recent,
   rttSpec,
-  tableOf,
   windowsUrl,
 } from "../mirror-series";
 import type { MirrorFreshness, MirrorRtt, MirrorWindows } from "../shapes";
@@ -59,7 +58,6 @@ function OverTime({ windows, url, id, name }: Props & { windows: MirrorWindows; 
         lines={lines}
         noiseMs={noise === null ? null : Number(noise.toPrecision(2))}
         json={url}
-        csv={tableOf("history", range.value)}
       />
       <div class="pair even">
         <Freshness id={id} base={base} />
@@ -90,7 +88,6 @@ function MissBars({ windows, url }: { windows: MirrorWindows; url: string }) {
       <ChartHead
         id="misses-title"
         json={url}
-        csv={tableOf("history", range.value)}
         hint={`operations missed in each ${format.duration(windows.resolution_s * 1000)}, counted from zero; hollow while provisional`}
       >
         Misses by interval <Info about="missed" label="missed" />
@@ -160,7 +157,6 @@ function Freshness({ id, base }: SeriesProps) {
       <ChartHead
         id="freshness-title"
         json={url}
-        csv={tableOf("overview")}
         hint={
           series === undefined
             ? undefined
@@ -215,7 +211,6 @@ function RoundTrips({ id, base }: SeriesProps) {
       <ChartHead
         id="rtt-title"
         json={url}
-        csv={tableOf("rtt")}
         hint={
           series === undefined
             ? undefined

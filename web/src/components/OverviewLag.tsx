@@ -18,13 +18,5 @@ export function OverviewLag({ history, names, noiseMs }: Props) {
   );
   const lines = useMemo(() => lagLines(history, names), [history, names]);
   const address = `/api/v1/analytics/history`;
-  return (
-    <LagChart
-      of={of}
-      lines={lines}
-      noiseMs={noiseMs}
-      json={`${address}?window=${range.value}`}
-      csv={`${address}.csv?window=${range.value}`}
-    />
-  );
+  return <LagChart of={of} lines={lines} noiseMs={noiseMs} json={`${address}?window=${range.value}`} />;
 }

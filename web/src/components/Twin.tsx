@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { tableOf } from "../table-of";
 
 interface Props {
   /** What the table is, for who cannot see where it stands. */
@@ -60,21 +61,18 @@ interface HeadProps {
   children: ComponentChildren;
   hint?: ComponentChildren;
   json: string;
-  csv?: string | undefined;
 }
 
 /** The head of a chart: what it is, and where the same numbers are for programs. */
-export function ChartHead({ id, children, hint, json, csv }: HeadProps) {
+export function ChartHead({ id, children, hint, json }: HeadProps) {
   return (
     <div class="panel-head chart-head">
       <h2 id={id}>{children}</h2>
       {hint === undefined ? null : <span class="hint">{hint}</span>}
       <span class="formats">
-        {csv === undefined ? null : (
-          <a class="json" href={csv} data-csv download>
-            CSV
-          </a>
-        )}
+        <a class="json" href={tableOf(json)} data-csv download>
+          CSV
+        </a>
         <a class="json" href={json}>
           JSON
         </a>

@@ -5,6 +5,7 @@ import { THIN } from "../format";
 import type { MirrorDivergence, MirrorLag, Propagation } from "../shapes";
 import { Cdf } from "./Cdf";
 import { depth, divergenceSummary } from "./DivergenceStrip";
+import { leftText } from "./HeldTo";
 import { distributionSummary } from "./LagDistribution";
 import { lazily } from "./lazily";
 import { basisText, lineName, propagationSummary } from "./Propagation";
@@ -111,5 +112,13 @@ describe("parts of charts", () => {
     expect(host.textContent).toBe("Loading…");
     await act(async () => undefined);
     expect(host.textContent).toBe("here");
+  });
+});
+
+describe("an error budget", () => {
+  it("is left in part, or spent so many times over", () => {
+    expect(plain(leftText(0.6))).toBe("60.0 %");
+    expect(leftText(0)).toMatch(/^0/);
+    expect(leftText(-2)).toBe("spent 3 times");
   });
 });

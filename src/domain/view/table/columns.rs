@@ -59,6 +59,45 @@ const HISTORY: Part = (
     "id at t_unix_ms resolution_s impaired status primary.ops eligible decided on_time late present missed pending unknown \
      extra coverage_ratio lag_p50_ms lag_p95_ms",
 );
+const WINDOWS: [Part; 2] = [
+    (
+        "",
+        "id at t_unix_ms resolution resolution_s is_impaired status primary_ops eligible decided on_time late present \
+         missed pending unknown withdrawn disputed not_eligible extra extra_pending extra_unknown healed",
+    ),
+    (
+        "",
+        "coverage_ratio timely_ratio observed_ratio ratio_reason lag_n lag_p5_ms lag_p50_ms lag_p95_ms lag_p99_ms \
+         lag_min_ms lag_max_ms lag_uncertainty_ms lag_reason",
+    ),
+];
+const PROPAGATION: [Part; 3] = [
+    ("", "at_s mean_mirror_ratio"),
+    ("by_mirrors", "mirrors op_ratio never_ops p50_ms? p75_ms? p90_ms? p95_ms? p99_ms? p999_ms?"),
+    ("", "mirrors left_out_mirrors ops_in_window ops_used ops_left_out sampled_every reason"),
+];
+const INCIDENTS: Part = (
+    "",
+    "id mirror phase is_open started_at ended_at? state worst_state bad_s headline interruptions changes_not_listed \
+     link_json link_html link_mirror link_misses truncated",
+);
+const FRESHNESS: [Part; 2] = [
+    ("", "id at t_unix_ms resolution_s kept_s head_lag_ops head_age_s reason"),
+    ("freshness", "head_lag_ops? head_age_s?"),
+];
+const MIRROR_RTT: [Part; 3] = [
+    (
+        "",
+        "id at t_unix_ms resolution_s kept_s tcp_min_ms tcp_max_ms tcp_samples tcp_info_min_ms tcp_info_max_ms \
+         primary_tcp_min_ms correction_ms? uncertainty_ms?",
+    ),
+    RTT,
+    ("primary_rtt", RTT.1),
+];
+const SLO: [Part; 2] = [
+    ("", "id slo target_ratio ops fault_ops good_ratio? allowed_ops budget_left_ratio? is_met? alarm"),
+    ("burn_rates", "5m? 15m? 1h? 6h? 24h? 7d? 30d?"),
+];
 const OPS: [Part; 2] = [
     (
         "",
@@ -93,6 +132,14 @@ pub(super) fn of(kind: TableKind) -> Vec<String> {
         TableKind::Ops => expand(&[&OPS]),
         TableKind::Sessions => expand(&[&[SESSIONS]]),
         TableKind::Compare => expand(&[&COMPARE]),
+        TableKind::Propagation => expand(&[&PROPAGATION]),
+        TableKind::Incidents => expand(&[&[INCIDENTS]]),
+        TableKind::Windows => expand(&[&WINDOWS]),
+        TableKind::LagHistogram => expand(&[&[("", "id from_ms to_ms count lost_ops")], &LAG]),
+        TableKind::Freshness => expand(&[&FRESHNESS]),
+        TableKind::MirrorRtt => expand(&[&MIRROR_RTT]),
+        TableKind::MirrorDivergence => expand(&[&[("", super::shape::OF_AN_AGE)]]),
+        TableKind::Slo => expand(&[&SLO]),
         TableKind::Log => expand(&[&[("", "added id time from type reasons action")]]),
     }
 }

@@ -5,6 +5,10 @@ use serde_json::Value;
 use super::{Row, TableKind};
 use crate::domain::time::rfc3339_ms;
 
+/// The columns of an age at one mirror; what was found one by one is no row of it.
+pub(super) const OF_AN_AGE: &str =
+    "id age_ge_s missing_ops extra_ops altered_ops extra_truncated open_misses dids_affected";
+
 /// The path of a member.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
@@ -17,14 +21,21 @@ pub(super) fn rows(kind: TableKind, data: &Value) -> Vec<Row> {
         TableKind::Mirrors | TableKind::Lag => list(data, "mirrors").map(flat).collect(),
         TableKind::Coverage => beside(data, "mirrors", &["primary_ops"]),
         TableKind::Misses => misses(data),
-        TableKind::History => history(data),
+        TableKind::History => dated(by_mirror(data, "t_unix_ms")),
         TableKind::Rtt => rtt(data),
-        TableKind::Divergence => divergence(data),
+        TableKind::Divergence => by_mirror(data, "age_ge_s"),
         TableKind::Events => list(data, "events").map(|event| whole(event, &["detail"])).collect(),
         TableKind::Ops => beside(data, "ops", &["held_from_at", "extra_truncated"]),
         TableKind::Sessions => below(&without(data, "sessions"), list(data, "sessions").map(flat).collect()),
         TableKind::Compare => compare(data),
+        TableKind::Slo => slo(data),
         TableKind::Log => log(data),
+        TableKind::Propagation => propagation(data),
+        TableKind::Incidents => beside(data, "incidents", &["truncated"]),
+        TableKind::Windows => dated(turned(&flat(data), count(data, "t_unix_ms"))),
+        TableKind::LagHistogram => columns_below(data, "histogram", "count"),
+        TableKind::Freshness | TableKind::MirrorRtt => dated(columns_below(data, "series", "t_unix_ms")),
+        TableKind::MirrorDivergence => mirror_divergence(data),
     }
 }
 
@@ -122,31 +133,63 @@ fn misses(data: &Value) -> Vec<Row> {
     list(data, "mirrors").flat_map(of_mirror).collect()
 }
 
-/// A series in columns, turned.
-fn history(data: &Value) -> Vec<Row> {
-    let times: Vec<i64> = list(data, "t_unix_ms").filter_map(Value::as_i64).collect();
-    let entry = |column: &Value, i: usize| column.get(i).cloned().unwrap_or_default();
-    let shared = |i: usize, at_ms: i64| {
-        Row::from([
-            ("at".to_owned(), rfc3339_ms(at_ms).into()),
-            ("t_unix_ms".to_owned(), at_ms.into()),
-            ("resolution_s".to_owned(), data.get("resolution_s").cloned().unwrap_or_default()),
-            ("impaired".to_owned(), data.get("impaired").map(|column| entry(column, i)).unwrap_or_default()),
-            ("primary.ops".to_owned(), data.pointer("/primary/ops").map(|column| entry(column, i)).unwrap_or_default()),
-        ])
+/// How many entries a column has.
+fn count(data: &Value, column: &str) -> usize {
+    list(data, column).count()
+}
+
+/// What stands in columns, turned: the n-th entry of each, with what is no column in every row.
+fn turned(columns: &Row, entries: usize) -> Vec<Row> {
+    let entry = |member: &Value, i: usize| match member {
+        Value::Array(column) => column.get(i).cloned().unwrap_or_default(),
+        other => other.clone(),
     };
-    let mut rows = Vec::new();
-    for mirror in list(data, "mirrors") {
-        for (i, at_ms) in times.iter().enumerate() {
-            let mut row = shared(i, *at_ms);
-            for (name, member) in mirror.as_object().into_iter().flatten() {
-                let value = if member.is_array() { entry(member, i) } else { member.clone() };
-                row.insert(name.clone(), value);
-            }
-            rows.push(row);
-        }
+    (0..entries).map(|i| columns.iter().map(|(name, member)| (name.clone(), entry(member, i))).collect()).collect()
+}
+
+/// The columns of every mirror, turned, each with those that stand above all; `index` is one of those.
+fn by_mirror(data: &Value, index: &str) -> Vec<Row> {
+    let shared = turned(&without(data, "mirrors"), count(data, index));
+    let of_mirror = |mirror: &Value| {
+        let mut rows = turned(&flat(mirror), shared.len());
+        rows.iter_mut().zip(&shared).for_each(|(row, shared)| row.extend(shared.clone()));
+        rows
+    };
+    list(data, "mirrors").flat_map(of_mirror).collect()
+}
+
+/// The columns of a member, turned, each row with all that stands beside that member; `index` is one of the columns.
+fn columns_below(data: &Value, member: &str, index: &str) -> Vec<Row> {
+    let columns = data.get(member).unwrap_or(&Value::Null);
+    below(&without(data, member), turned(&flat(columns), count(columns, index)))
+}
+
+/// Rows with their instants in words.
+fn dated(mut rows: Vec<Row>) -> Vec<Row> {
+    for row in &mut rows {
+        let at = row.get("t_unix_ms").and_then(Value::as_i64).map(rfc3339_ms);
+        row.insert("at".to_owned(), at.into());
     }
     rows
+}
+
+/// One row for each instant of each number of mirrors.
+fn propagation(data: &Value) -> Vec<Row> {
+    let mut above = without(data, "by_mirrors");
+    let instants: Row = ["at_s", "mean_mirror_ratio"].into_iter().filter_map(|name| above.remove_entry(name)).collect();
+    let of_number = |curve: &Value| {
+        let mut columns = under("by_mirrors", flat(curve));
+        columns.extend(instants.clone());
+        turned(&columns, count(data, "at_s"))
+    };
+    below(&above, list(data, "by_mirrors").flat_map(of_number).collect())
+}
+
+/// One row for each age.
+fn mirror_divergence(data: &Value) -> Vec<Row> {
+    let mut columns = flat(data);
+    columns.retain(|name, _| OF_AN_AGE.split_whitespace().any(|kept| kept == name));
+    turned(&columns, count(data, "age_ge_s"))
 }
 
 fn rtt(data: &Value) -> Vec<Row> {
@@ -157,24 +200,6 @@ fn rtt(data: &Value) -> Vec<Row> {
     };
     let primary = data.get("primary").map(|source| row("primary", source));
     primary.into_iter().chain(list(data, "mirrors").map(|source| row("mirror", source))).collect()
-}
-
-/// One row for each age of each mirror.
-fn divergence(data: &Value) -> Vec<Row> {
-    let ages: Vec<&Value> = list(data, "age_ge_s").collect();
-    let of_mirror = |mirror: &Value| {
-        let age = |(i, age): (usize, &&Value)| {
-            let mut row = Row::new();
-            for (name, member) in mirror.as_object().into_iter().flatten() {
-                let value = if member.is_array() { member.get(i).cloned().unwrap_or_default() } else { member.clone() };
-                row.insert(name.clone(), value);
-            }
-            row.insert("age_ge_s".to_owned(), (*age).clone());
-            row
-        };
-        ages.iter().enumerate().map(age).collect::<Vec<_>>()
-    };
-    list(data, "mirrors").flat_map(of_mirror).collect()
 }
 
 /// Two sides, each with what it alone has.
@@ -196,6 +221,12 @@ fn compare(data: &Value) -> Vec<Row> {
         below(&above, list(data, &format!("only_{side}")).map(flat).collect())
     };
     ["a", "b"].into_iter().flat_map(side).collect()
+}
+
+fn slo(data: &Value) -> Vec<Row> {
+    let of_mirror =
+        |mirror: &Value| below(&without(mirror, "objectives"), list(mirror, "objectives").map(flat).collect());
+    list(data, "mirrors").flat_map(of_mirror).collect()
 }
 
 fn log(data: &Value) -> Vec<Row> {

@@ -1,17 +1,23 @@
 //! What a table says is what its page says: read back by a reader of CSV, value by value.
 
 use super::{Table, TableKind, columns, csv, ndjson};
+use crate::domain::incident::{Told, What};
 use crate::domain::ledger::capture::WindowFigures;
+use crate::domain::mirror_state::State;
+use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::Event;
 use crate::domain::view::ops::{OpsFilter, Position};
-use crate::domain::view::tests::picture;
+use crate::domain::view::tests::measured;
+use crate::domain::view::windows::{self, WindowsQuery};
 use crate::domain::view::{
-    Picture, compare, coverage, divergence, event, history, lag, mirror, misses, ops, overview, rtt, sessions,
+    Picture, compare, coverage, divergence, event, freshness, history, incidents, lag, mirror, misses, ops, overview,
+    propagation, rtt, sessions, slo,
 };
 use crate::domain::window_kind::WindowKind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What spreadsheets were made to run by, and what looks like it.
@@ -35,7 +41,7 @@ const INJECTIONS: [&str; 16] = [
 ];
 
 fn world() -> Picture {
-    let mut picture = picture();
+    let mut picture = measured();
     let event = |id: u64, text: &str, detail| Event {
         id,
         at_ms: 1_700_000_000_000,
@@ -44,6 +50,22 @@ fn world() -> Picture {
         text: text.to_owned(),
         detail,
     };
+    let changed = |event_id, at_ms, from, to| Told {
+        event_id: Some(event_id),
+        at_ms,
+        what: What::Changed {
+            mirror: "a".to_owned(),
+            from,
+            to,
+            why: "3 of 100 operations missed".to_owned(),
+            untold: 0,
+            unseen_since_ms: None,
+        },
+    };
+    picture.changes = Arc::new(VecDeque::from([
+        Arc::new(changed(2, 1_700_000_200_000, State::Losing, State::Ok)),
+        Arc::new(changed(1, 1_700_000_150_000, State::Ok, State::Losing)),
+    ]));
     let events =
         vec![event(2, "=cmd|'/C calc'!A0", Some(json!({ "from": "ok", "deep": [1] }))), event(1, "a, \"b\"\n", None)];
     picture.events = events.into_iter().map(Arc::new).collect();
@@ -54,7 +76,7 @@ fn world() -> Picture {
 fn data(kind: TableKind) -> Value {
     let picture = world();
     let (w, figures): (WindowKind, WindowFigures) =
-        picture.capture.windows(false).into_iter().find(|(w, _)| *w == WindowKind::H1).unwrap();
+        picture.capture.windows(true).into_iter().find(|(w, _)| *w == WindowKind::H1).unwrap();
     let filter = OpsFilter { limit: 100, ..OpsFilter::default() };
     let end = picture.capture.held.end();
     match kind {
@@ -70,6 +92,17 @@ fn data(kind: TableKind) -> Value {
         TableKind::Ops => ops::page(&picture, &[0, 1], &filter, Position::Row { number: end, mirror: 0 }).data,
         TableKind::Sessions => sessions::page(&picture, SourceIx::mirror(0)).unwrap(),
         TableKind::Compare => compare::page(&picture, [SourceIx::PRIMARY, SourceIx::mirror(1)], w).0,
+        TableKind::Slo => slo::page(&picture, &picture.capture.windows(false)).0,
+        TableKind::Propagation => propagation::page(&picture, w).0,
+        TableKind::Incidents => incidents::page(&picture),
+        TableKind::Windows => {
+            let query = WindowsQuery { resolution: Resolution::Interval, from_ms: None, to_ms: None };
+            windows::page(&picture, 0, &query).unwrap().0
+        }
+        TableKind::LagHistogram => lag::mirror(&picture, 0, &figures).unwrap(),
+        TableKind::Freshness => freshness::page(&picture, 0).unwrap(),
+        TableKind::MirrorRtt => rtt::mirror(&picture, 0).unwrap(),
+        TableKind::MirrorDivergence => divergence::mirror(&picture, 0).unwrap(),
         TableKind::Log => json!({ "actions": [
             { "added": 7, "id": "1 n:a 0", "time": 5, "reasons": ["x"], "from": "=a", "action": { "type": "t/x", "deep": { "n": 1 } } },
         ], "through": 7, "head": 7 }),
@@ -217,6 +250,87 @@ fn series_are_turned_and_ages_are_rows() {
         assert_eq!(row[at(&table, "age_ge_s")], ages[i]);
         assert_eq!(row[at(&table, "extra_ops")], mirror["extra_ops"][i]);
     }
+}
+
+/// What a column of a table has in its rows.
+fn column(table: &Table, name: &str) -> Vec<Value> {
+    let at = table.columns.iter().position(|column| column == name).unwrap();
+    table.rows.iter().map(|row| row[at].clone()).collect()
+}
+
+#[test]
+fn the_columns_of_one_mirror_are_turned_and_nothing_is_left_out() {
+    for (kind, below, index) in [
+        (TableKind::Windows, None, "t_unix_ms"),
+        (TableKind::LagHistogram, Some("histogram"), "count"),
+        (TableKind::Freshness, Some("series"), "t_unix_ms"),
+        (TableKind::MirrorRtt, Some("series"), "t_unix_ms"),
+        (TableKind::MirrorDivergence, None, "age_ge_s"),
+    ] {
+        let data = data(kind);
+        let columns = below.map_or(&data, |name| &data[name]);
+        let table = Table::of(kind, &data, None);
+        let entries = columns[index].as_array().unwrap();
+        assert!(!entries.is_empty() && table.rows.len() == entries.len(), "{kind:?}: {} rows", table.rows.len());
+        for (name, member) in columns.as_object().unwrap() {
+            let is_of_its_own = matches!(name.as_str(), "findings" | "sample_differences" | "content" | "samples");
+            match member {
+                _ if kind == TableKind::MirrorDivergence && is_of_its_own => {}
+                Value::Array(members) => assert_eq!(column(&table, name), *members, "{kind:?} {name}"),
+                other => assert!(column(&table, name).iter().all(|cell| cell == other), "{kind:?} {name}"),
+            }
+        }
+        assert!(column(&table, "id").iter().all(|id| id == "a"), "{kind:?}");
+    }
+    let lag = data(TableKind::LagHistogram);
+    let table = Table::of(TableKind::LagHistogram, &lag, None);
+    assert!(column(&table, "lag.p50_ms").iter().all(|cell| *cell == lag["lag"]["p50_ms"] && !cell.is_null()));
+    let windows = Table::of(TableKind::Windows, &data(TableKind::Windows), None);
+    assert_eq!(column(&windows, "at").last().unwrap(), "2023-11-14T22:15:00.000Z");
+}
+
+#[test]
+fn how_operations_spread_is_a_row_for_each_number_of_mirrors_and_instant() {
+    let data = data(TableKind::Propagation);
+    let table = Table::of(TableKind::Propagation, &data, None);
+    let (curves, instants) = (data["by_mirrors"].as_array().unwrap(), data["at_s"].as_array().unwrap());
+    assert!(curves.len() == 2 && table.rows.len() == curves.len() * instants.len());
+    let spread = |of: &dyn Fn(&Value, usize) -> Value| -> Vec<Value> {
+        curves.iter().flat_map(|curve| (0..instants.len()).map(move |i| of(curve, i))).collect()
+    };
+    assert_eq!(column(&table, "at_s"), spread(&|_, i| instants[i].clone()));
+    assert_eq!(column(&table, "by_mirrors.op_ratio"), spread(&|curve, i| curve["op_ratio"][i].clone()));
+    assert_eq!(column(&table, "by_mirrors.mirrors"), spread(&|curve, _| curve["mirrors"].clone()));
+    assert_eq!(column(&table, "by_mirrors.p99_ms_reason"), spread(&|curve, _| curve["reasons"]["p99_ms"].clone()));
+    assert_eq!(column(&table, "mean_mirror_ratio"), spread(&|_, i| data["mean_mirror_ratio"][i].clone()));
+    assert!(column(&table, "ops_used").iter().all(|cell| *cell == data["ops_used"]));
+    assert!(column(&table, "mirrors").iter().all(|cell| *cell == json!(["a", "b"])));
+}
+
+#[test]
+fn an_objective_is_a_row() {
+    let data = data(TableKind::Slo);
+    let table = Table::of(TableKind::Slo, &data, None);
+    let mirrors = data["mirrors"].as_array().unwrap();
+    let objectives: Vec<&Value> = mirrors.iter().flat_map(|m| m["objectives"].as_array().unwrap()).collect();
+    assert_eq!((table.rows.len(), objectives.len()), (4, 4));
+    for name in ["slo", "ops", "fault_ops", "budget_left_ratio", "budget_left_ratio_reason", "burn_rates.1h"] {
+        let expected: Vec<Value> = objectives.iter().map(|objective| by_name(objective, name)).collect();
+        assert_eq!(column(&table, name), expected, "{name}");
+    }
+    assert_eq!(column(&table, "id"), ["a", "a", "b", "b"]);
+}
+
+#[test]
+fn an_incident_is_a_row() {
+    let data = data(TableKind::Incidents);
+    let table = Table::of(TableKind::Incidents, &data, None);
+    let incidents = data["incidents"].as_array().unwrap();
+    assert_eq!((incidents.len(), table.rows.len()), (1, 1));
+    for (name, member) in incidents[0].as_object().unwrap() {
+        assert_eq!(column(&table, name)[0], *member, "{name}");
+    }
+    assert_eq!(column(&table, "truncated"), [data["truncated"].clone()]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::domain::window_kind::WindowKind;
 use serde_json::{Value, json};
 
 /// The world with round trips of 20 ms to the primary, 40 ms to A and 20 ms to B.
-fn measured() -> Picture {
+pub(crate) fn measured() -> Picture {
     picture_of(ledger_that(|l| {
         for (source, rtt_ms) in [(SourceIx::PRIMARY, 20), (A, 40), (B, 20)] {
             l.rtt(source, at(0), Peer::from(([127, 0, 0, 1], 1)), rtt_ms * MS);

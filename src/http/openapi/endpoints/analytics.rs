@@ -8,6 +8,7 @@ use super::super::shape::lag::LagPage;
 use super::super::shape::misses::MissesPage;
 use super::super::shape::propagation::PropagationPage;
 use super::super::shape::rtt::RttPage;
+use super::super::shape::slo::SloPage;
 use crate::domain::view::propagation;
 use crate::domain::window_kind::WindowKind;
 
@@ -45,6 +46,12 @@ pub(super) fn all() -> Vec<Endpoint> {
         "The share of the operations that one, two, … all mirrors had within so many seconds",
     )
     .windowed_of(&propagation::WINDOWS, WindowKind::H1);
-    let tables = of_window.into_iter().chain(of_now).map(Endpoint::tabular);
-    tables.chain([spread]).map(|endpoint| endpoint.tag("analytics")).collect()
+    let held_to = Endpoint::page::<SloPage>(
+        "/api/v1/slo",
+        "slo",
+        "What mirrors are held to, how much of their budgets is left, and how fast it is being spent",
+    )
+    .about("One in 1,000 operations of 30 days may be missed, one in 100 of those with known timing late or missed.");
+    let all = of_window.into_iter().chain(of_now).chain([spread, held_to]);
+    all.map(|endpoint| endpoint.tabular().tag("analytics")).collect()
 }

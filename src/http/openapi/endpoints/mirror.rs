@@ -36,7 +36,7 @@ pub(super) fn all() -> Vec<Endpoint> {
             "What one mirror has and lacks, by age, and what was found about its content",
         ),
     ];
-    endpoints.into_iter().map(|endpoint| endpoint.of_mirror().tag("analytics")).collect()
+    endpoints.into_iter().map(|endpoint| endpoint.of_mirror().tabular().tag("analytics")).collect()
 }
 
 fn windows() -> Endpoint {

@@ -9,6 +9,7 @@ use super::super::shape::internals::InternalsPage;
 use super::super::shape::methodology::MethodologyPage;
 use super::super::shape::mirrors::{MirrorList, MirrorPage};
 use super::super::shape::overview::{Observer, Overview};
+use super::super::shape::readiness::{CheckPage, ReadinessPage};
 use super::super::shape::source::PrimaryPage;
 use serde_json::json;
 
@@ -23,6 +24,21 @@ pub(super) fn all() -> Vec<Endpoint> {
         .tabular(),
         Endpoint::page::<MirrorList>("/api/v1/mirrors", "mirrors", "The mirrors, worst first").tabular(),
         Endpoint::page::<MirrorPage>("/api/v1/mirrors/{id}", "mirror", "One mirror in every window").of_mirror(),
+        Endpoint::page::<ReadinessPage>(
+            "/api/v1/mirrors/{id}/readiness",
+            "readiness",
+            "Whether a mirror can be used in the primary's place, criterion by criterion",
+        )
+        .of_mirror(),
+        Endpoint::page::<CheckPage>(
+            "/api/v1/mirrors/{id}/check",
+            "check",
+            "One mirror for monitors, by the status alone",
+        )
+        .of_mirror()
+        .about("200 while it is well, 422 while it is not, 424 while that cannot be told: then it is not its fault.")
+        .problem(424, &["observer_impaired", "not_judged"])
+        .problem(422, &["mirror_not_well"]),
         Endpoint::page::<PrimaryPage>("/api/v1/primary", "primary", "The source of truth"),
         Endpoint::page::<Observer>("/api/v1/observer", "observer", "Whether the observer can be believed now"),
         Endpoint::page::<EventsPage>("/api/v1/events", "events", "What happened, newest first").tabular(),
@@ -30,7 +46,8 @@ pub(super) fn all() -> Vec<Endpoint> {
             "/api/v1/incidents",
             "incidents",
             "The spans in which a mirror was lagging, stalled, losing or diverged, newest first",
-        ),
+        )
+        .tabular(),
         Endpoint::detail::<IncidentPage>("/api/v1/incidents/{id}", "incident", "One of them with its changes")
             .with(Parameter::path("id", "Id of an incident.", &json!({ "type": "string", "minLength": 1 })))
             .problem(404, &["no_such_incident"]),

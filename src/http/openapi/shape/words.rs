@@ -167,6 +167,52 @@ words! {
 }
 
 words! {
+    /// What a mirror is held to. New words may be added.
+    SloName {
+        /// It has the operation.
+        Coverage,
+        /// It has it within the on-time limit.
+        OnTime,
+    }
+}
+
+words! {
+    /// How urgent an alarm about a budget is. New words may be added.
+    SloAlarm {
+        /// None goes off.
+        None,
+        /// To be looked at within days.
+        Ticket,
+        /// To be looked at now.
+        Page,
+    }
+}
+
+words! {
+    /// Whether a mirror can be used. New words may be added.
+    Readiness {
+        /// Every criterion holds.
+        Ready,
+        /// A criterion fails.
+        NotReady,
+        /// None fails, and some cannot be told.
+        Unknown,
+    }
+}
+
+words! {
+    /// How a criterion stands. New words may be added.
+    CriterionStatus {
+        /// It holds.
+        Pass,
+        /// It does not.
+        Fail,
+        /// It cannot be told.
+        Unknown,
+    }
+}
+
+words! {
     /// How an incident stands. New words may be added.
     IncidentPhase {
         /// The mirror is in a bad state.

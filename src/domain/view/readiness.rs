@@ -1,0 +1,157 @@
+//! Whether a mirror can take the primary's place for who reads operations: every criterion, what is held against it, and where
+//! the figures stand.
+//!
+//! What cannot be told fails no criterion: it leaves it open.
+
+use super::{Picture, at, overview, slo};
+use crate::domain::audit_log::LogAgreement;
+use crate::domain::digits::in_groups;
+use crate::domain::finding::Finding;
+use crate::domain::interval::Acc;
+use crate::domain::ledger::capture::WindowFigures;
+use crate::domain::ledger::content::Content;
+use crate::domain::mirror_state::{DIVERGED_NS, LAGGING_NS, State};
+use crate::domain::sample::Samples;
+use crate::domain::slo::{Slo, WINDOW};
+use crate::domain::source::SourceIx;
+use crate::domain::time::SECOND;
+use crate::domain::verdict::Verdict;
+use crate::domain::window_kind::WindowKind;
+use serde_json::{Value, json};
+
+/// Operations of a day by which a mirror must be judged.
+const DECIDED_MIN: u64 = 1_000;
+/// Operations in a hundred of a day that must have been decided, and not be unknown.
+const OBSERVED_MIN_PERCENT: u64 = 90;
+
+/// How one criterion stands, and why, in one sentence.
+type Told = (Option<bool>, String);
+
+/// The word of a criterion.
+const fn status(holds: Option<bool>) -> &'static str {
+    match holds {
+        Some(true) => "pass",
+        Some(false) => "fail",
+        None => "unknown",
+    }
+}
+
+fn count(n: u64) -> String {
+    in_groups(n, " ")
+}
+
+fn state(state: State, why: &str) -> Told {
+    let holds = if state == State::Ok { Some(true) } else { state.is_bad().then_some(false) };
+    (holds, if why.is_empty() { format!("it is {}", state.name()) } else { format!("it is {}: {why}", state.name()) })
+}
+
+fn judged(day: &Acc) -> Told {
+    let (decided, least) = (day.decided(), count(DECIDED_MIN));
+    let holds = (decided >= DECIDED_MIN).then_some(true);
+    (holds, format!("{} operations were decided in 24 h; {least} are needed", count(decided)))
+}
+
+fn observed(day: &Acc) -> Told {
+    let (decided, unknown) = (day.decided(), day.verdict(Verdict::Unknown));
+    let all = decided + unknown;
+    let holds = (all > 0 && decided * 100 >= all * OBSERVED_MIN_PERCENT).then_some(true);
+    (
+        holds,
+        format!(
+            "{} of {} operations could be judged in 24 h; {OBSERVED_MIN_PERCENT} % are needed",
+            count(decided),
+            count(all)
+        ),
+    )
+}
+
+fn budget(slo: Slo, windows: &[(WindowKind, WindowFigures)], m: usize) -> Told {
+    let spent = slo::spent(slo, windows, m);
+    let faults = match slo {
+        Slo::Coverage => "missed",
+        Slo::OnTime => "late or missed",
+    };
+    let one_in = count(u64::from(slo.one_in()));
+    let why = format!(
+        "{} of {} operations {faults} in {} d; one in {one_in} may be",
+        count(spent.faults),
+        count(spent.ops),
+        WINDOW.seconds() / 86_400
+    );
+    (slo.left_ratio(spent).map(|left| left >= 0.0), why)
+}
+
+fn freshness(head_age_s: Option<f64>) -> Told {
+    let most_s = LAGGING_NS / SECOND;
+    match head_age_s {
+        None => (None, "how far it is behind cannot be told while its link is down".to_owned()),
+        Some(age_s) => (
+            Some(age_s <= most_s as f64),
+            format!("the first operation that it owes is {age_s:.0} s old; {most_s} s are allowed"),
+        ),
+    }
+}
+
+fn content(picture: &Picture, m: usize) -> Told {
+    const KINDS: [Finding; 3] = [Finding::Corrupt, Finding::Altered, Finding::Equivocation];
+    let c = &picture.capture;
+    if c.mirrors.get(m).is_none_or(|mirror| mirror.source.first.is_none()) {
+        return (None, "nothing of it was seen yet".to_owned());
+    }
+    let sent = c.content(SourceIx::mirror(m)).into_iter().flat_map(Content::latest);
+    let found = sent
+        .filter(|n| KINDS.contains(&n.finding) && c.now.since(n.at) < DIVERGED_NS)
+        .filter(|n| !c.primary.content.has(n.finding, &n.key))
+        .count();
+    (Some(found == 0), format!("{found} findings of false content or numbers in 24 h; none is allowed"))
+}
+
+fn logs(picture: &Picture, m: usize) -> Told {
+    let none = Samples::default();
+    let (samples, now) = (picture.samples.get(m).unwrap_or(&none), picture.capture.now);
+    let compared: u64 = samples.figures(now).judged.iter().sum();
+    let contradicts = |agreement| matches!(agreement, LogAgreement::Fork | LogAgreement::Invalid);
+    let found = samples.differences().filter(|d| contradicts(d.agreement) && now.since(d.at) < DIVERGED_NS).count();
+    let why =
+        format!("{found} of {} whole logs contradict the primary's or themselves in 24 h; none may", count(compared));
+    (if found > 0 { Some(false) } else { (compared > 0).then_some(true) }, why)
+}
+
+/// The page of mirror `m`; none where there is no such mirror.
+#[must_use]
+pub fn page(picture: &Picture, m: usize, windows: &[(WindowKind, WindowFigures)]) -> Option<Value> {
+    let (info, capture) = (picture.mirrors.get(m)?, picture.capture.mirrors.get(m)?);
+    let day = windows.iter().find(|(w, _)| *w == WindowKind::H24)?.1.interval.mirrors.get(m)?;
+    let own = format!("/api/v1/mirrors/{}", info.id);
+    let head_age_s = at(&overview::freshness(picture, capture), "/head_age_s").as_f64();
+    let criteria = [
+        ("state", own.clone(), state(info.standing.state, &info.standing.why)),
+        ("judged", "/api/v1/analytics/coverage?window=24h".to_owned(), judged(day)),
+        ("observed", "/api/v1/analytics/coverage?window=24h".to_owned(), observed(day)),
+        ("coverage", "/api/v1/slo".to_owned(), budget(Slo::Coverage, windows, m)),
+        ("on_time", "/api/v1/slo".to_owned(), budget(Slo::OnTime, windows, m)),
+        ("freshness", format!("{own}/freshness"), freshness(head_age_s)),
+        ("content", format!("{own}/divergence"), content(picture, m)),
+        ("logs", own, logs(picture, m)),
+    ];
+    let named = |holds: Option<bool>| {
+        let names = criteria.iter().filter(move |c| c.2.0 == holds).map(|c| c.0);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let (failing, open) = (named(Some(false)), named(None));
+    let (readiness, headline) = match () {
+        () if !failing.is_empty() => ("not_ready", format!("not ready: {failing}")),
+        () if !open.is_empty() => ("unknown", format!("cannot be told yet: {open}")),
+        () => ("ready", format!("ready: all {} criteria hold", criteria.len())),
+    };
+    let told = criteria
+        .iter()
+        .map(|(id, link, (holds, why))| json!({ "id": id, "status": status(*holds), "why": why, "link_json": link }));
+    Some(json!({
+        "id": info.id,
+        "name": info.name,
+        "readiness": readiness,
+        "headline": headline,
+        "criteria": told.collect::<Vec<_>>(),
+    }))
+}
