@@ -99,13 +99,16 @@ async function keys(browser) {
   const context = { permissions: ["clipboard-read", "clipboard-write"], acceptDownloads: true };
   const page = await open(browser, { ...WIDE, ...context });
   await page.keyboard.press("?");
-  check(await page.locator("dialog.help[open]").isVisible(), "? shows the keys");
+  check(
+    await comes(page, () => document.querySelector("dialog.help[open]")?.checkVisibility()),
+    "? shows the keys",
+  );
   check((await page.$$("dialog.help dt")).length >= 12, "all of them");
   await page.keyboard.press("g");
   await page.keyboard.press("m");
   check(new URL(page.url()).pathname === "/", "a dialog keeps its keys");
   await page.keyboard.press("Escape");
-  check((await page.locator("dialog.help[open]").count()) === 0, "Escape closes them");
+  check(await comes(page, () => document.querySelector("dialog.help[open]") === null), "Escape closes them");
   await page.keyboard.press("c");
   await page.waitForSelector(".toast", { timeout: WAIT_MS });
   check((await page.evaluate(() => navigator.clipboard.readText())) === page.url(), "c copies the link");

@@ -3,7 +3,7 @@
  * lose something: `node tests/browser/details.mjs BASE_URL [OUT_DIR]`. Fails on any console error, breach of the page's
  * policy, or number that differs from the API's. Writes screenshots to OUT_DIR. Exit 0 or 1.
  */
-import { BASE_URL, brightness, check, close, comes, fits, open, picture, run, WAIT_MS } from "./harness.mjs";
+import { BASE_URL, check, close, comes, fits, open, picture, run, turnsDark, WAIT_MS } from "./harness.mjs";
 
 const WIDE = { width: 1440, height: 1000 };
 /** What a browser says of an answer that is a refusal, which these tests ask for. */
@@ -144,7 +144,7 @@ async function operation(browser, path, name) {
   await fits(page, `${name}, 1440 px`);
   await picture(page, `${name}-light-1440`);
   await page.keyboard.press("t");
-  check((await brightness(page)) < 0.2, `${name}: dark at a key`);
+  check(await turnsDark(page), `${name}: dark at a key`);
   await picture(page, `${name}-dark-1440`);
   await close(page, name);
 }

@@ -76,6 +76,13 @@ export async function brightness(page) {
   return luminance(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor));
 }
 
+/** Whether the page is dark within the time. */
+export async function turnsDark(page) {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; await page.waitForTimeout(20))
+    if ((await brightness(page)) < 0.2) return true;
+  return false;
+}
+
 export async function picture(page, name) {
   await page.screenshot({ path: join(OUT_DIR, `${name}.png`), fullPage: true });
 }

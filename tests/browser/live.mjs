@@ -147,7 +147,10 @@ async function pauseHolds(page) {
   await page.locator("[data-pause]").focus();
   check(await newerThan(page, focused), "and they go on when it has left");
   await page.keyboard.press("Enter");
-  check((await page.getAttribute("[data-pause]", "aria-pressed")) === "true", "the button works by keyboard");
+  check(
+    await comes(page, () => document.querySelector("[data-pause]")?.getAttribute("aria-pressed") === "true"),
+    "the button works by keyboard",
+  );
   await page.keyboard.press("Enter");
 }
 
