@@ -28,7 +28,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 51] = [
+pub const METRICS: [(&str, &str, &str); 52] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -64,6 +64,7 @@ pub const METRICS: [(&str, &str, &str); 51] = [
     ("mirrorwatch_confirmations_total", "counter", "Misses and extras that were explained, by what was found"),
     ("mirrorwatch_audit_samples_total", "counter", "Samples of whole logs, by how they compared"),
     ("mirrorwatch_verdict", "gauge", "1 for the state that a mirror is in"),
+    ("mirrorwatch_slo_alarm", "gauge", "1 where a mirror uses its budget up so fast that this alarm goes off"),
     (
         "mirrorwatch_slo_burn_rate",
         "gauge",
@@ -280,7 +281,7 @@ mod tests {
             divergence: json!({ "age_ge_s": [1, 60], "mirrors": [{ "id": "a", "missing_ops": [4, 2], "extra_ops": [1, 0] }] }),
             incidents: json!({ "open_by_mirror": { "a": 2 } }),
             slo: json!({ "mirrors": [{ "id": "a", "objectives": [
-                { "slo": "coverage", "burn_rates": { "1h": 14.5, "5m": null, "reasons": { "5m": "no_data" } } }
+                { "slo": "coverage", "alarm": "page", "burn_rates": { "1h": 14.5, "5m": null, "reasons": { "5m": "no_data" } } }
             ] }] }),
             coverage: vec![(
                 "5m",
@@ -318,6 +319,8 @@ mod tests {
             "mirrorwatch_missing_ops{mirror=\"a\",age_ge_seconds=\"60\"} 2",
             "mirrorwatch_incidents_open{mirror=\"a\"} 2",
             "mirrorwatch_slo_burn_rate{mirror=\"a\",slo=\"coverage\",window=\"1h\"} 14.5",
+            "mirrorwatch_slo_alarm{mirror=\"a\",slo=\"coverage\",severity=\"page\"} 1",
+            "mirrorwatch_slo_alarm{mirror=\"a\",slo=\"coverage\",severity=\"ticket\"} 0",
             "mirrorwatch_extra_ops{mirror=\"a\",age_ge_seconds=\"1\"} 1",
             "mirrorwatch_coverage_ratio{mirror=\"a\",window=\"5m\"} 0.5",
             "mirrorwatch_lag_seconds_bucket{mirror=\"a\",le=\"0.01\"} 3",

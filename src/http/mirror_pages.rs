@@ -13,6 +13,9 @@ use crate::domain::mirror_state::State;
 use crate::domain::view::check::Check;
 use crate::publish::{PageSpec, Published};
 
+/// How long an answer is believed after the next one was due, seconds.
+const OVERDUE_MAX_S: i64 = 60;
+
 /// The pages of one mirror.
 pub fn specs(mirror_id: &str) -> impl Iterator<Item = PageSpec> {
     ["", "/readiness", "/check"].into_iter().map(move |part| {
@@ -47,12 +50,20 @@ pub fn check(state: &web::Data<HttpState>) -> Resource {
             tracing::error!(%error, "a check cannot be read");
             Problem::internal()
         })?;
-        if let Some(problem) = objection(&check) {
+        let now_ms = state.now_ms();
+        let overdue_s = now_ms.saturating_sub(page.next_at_ms()) / 1_000;
+        if let Some(problem) = too_old(overdue_s).or_else(|| objection(&check)) {
             return Err(problem);
         }
-        let (form, now_ms) = ((&current.body, &current.etag), state.now_ms());
+        let form = (&current.body, &current.etag);
         Ok(canonical::respond(&canonical::ready(&page, &current, form, canonical::JSON, now_ms), request))
     })
+}
+
+/// Where nobody has looked for so long, nothing is said of a mirror.
+fn too_old(overdue_s: i64) -> Option<Problem> {
+    let detail = || format!("the next look at it is overdue by {overdue_s} s; {OVERDUE_MAX_S} s are allowed");
+    (overdue_s > OVERDUE_MAX_S).then(|| Problem::new(StatusCode::FAILED_DEPENDENCY, "observer_impaired", detail()))
 }
 
 /// What speaks against a mirror; nothing against one that is well.
@@ -74,4 +85,17 @@ fn objection(check: &Check) -> Option<Problem> {
 fn page(request: &HttpRequest, state: &HttpState, part: &str) -> Result<Arc<Published>, Problem> {
     Params::parse(request.query_string(), &[])?;
     published(state, &format!("mirrors/{}{part}", known_mirror(request, state)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_looked_at_for_long_is_no_mirrors_fault() {
+        assert!(too_old(OVERDUE_MAX_S).is_none());
+        let problem = too_old(OVERDUE_MAX_S + 1).unwrap();
+        assert_eq!((problem.status, problem.code), (StatusCode::FAILED_DEPENDENCY, "observer_impaired"));
+        assert_eq!(problem.detail, "the next look at it is overdue by 61 s; 60 s are allowed");
+    }
 }

@@ -164,7 +164,7 @@ impl Listener {
 
     async fn page(&self, request: &HttpRequest) -> Result<HttpResponse, Refused> {
         let shown = self.read(request).await?;
-        let page = shown.page().await;
+        let page = shown.page().await.map_err(|error| unavailable(&error))?;
         Ok(answer(request, &shown, "text/html; charset=utf-8", || page))
     }
 }

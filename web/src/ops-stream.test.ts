@@ -54,6 +54,26 @@ describe("what is shown of the stream", () => {
     stop();
   });
 
+  it("asks now and then while as many readers get them as may, and tries again", async () => {
+    const ask = vi.fn(async () => new Response("{}", { status: 503 }));
+    vi.stubGlobal("fetch", ask);
+    const sockets: Socket[] = [];
+    const stream = new OpsStream(() => {
+      sockets.push({ ...closed });
+      return sockets.at(-1) as Socket;
+    });
+    stream.start();
+    sockets[0]?.onopen?.();
+    const before = ask.mock.calls.length;
+    sockets[0]?.onmessage?.({ data: '{"type":"refused","topic":"ops","limit":256}' } as MessageEvent);
+    expect(stream.readersMax.value).toBe(256);
+    await vi.advanceTimersByTimeAsync(21_000);
+    expect([sockets.length, ask.mock.calls.length]).toEqual([1, before + 4]);
+    await vi.advanceTimersByTimeAsync(40_000);
+    expect([sockets.length, stream.readersMax.value]).toEqual([2, 0]);
+    stream.stop();
+  });
+
   it("stays as it is while it is held, counts what waits, and then shows it at once", () => {
     const stream = new OpsStream(() => closed);
     stream.take(message(1));

@@ -11,6 +11,9 @@ const RECENT_URL = "/api/v1/ops/recent";
 /** The server says something every second, also that nothing comes. */
 const SILENCE_MS = 10_000;
 const DRAW_EVERY_MS = 250;
+/** As many readers get the operations as may: meanwhile all of them are asked for this often, and the socket is tried anew. */
+const ASK_EVERY_MS = 5_000;
+const TRY_AGAIN_MS = 60_000;
 
 export class OpsStream {
   /** What is shown. */
@@ -18,6 +21,10 @@ export class OpsStream {
   /** Newer operations that wait while the list is held. */
   readonly waiting: Signal<number> = signal(0);
   readonly live: Live;
+  /** How many readers get what comes as it comes, while there is no room for this one; 0 where there is. */
+  readonly readersMax: Signal<number> = signal(0);
+  #asking: ReturnType<typeof setInterval> | null = null;
+  #trying: ReturnType<typeof setTimeout> | null = null;
   #latest: OpsLog = EMPTY;
   #held = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -31,6 +38,7 @@ export class OpsStream {
       onRevision: () => undefined,
       onCatchUp: () => void this.#fetch(),
       onMessage: (fields) => {
+        if (fields.get("type") === "refused") return this.#refused(Number(fields.get("limit")));
         const message = readMessage(fields);
         if (message !== null) this.take(message);
       },
@@ -45,9 +53,28 @@ export class OpsStream {
 
   stop(): void {
     this.#leaving.abort();
+    this.#settle();
     this.live.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  /** There is no room: what comes is asked for now and then, and a while later there may be room. */
+  #refused(limit: number): void {
+    this.live.stop();
+    this.#settle();
+    this.readersMax.value = limit;
+    this.#asking = setInterval(() => void this.#fetch(), ASK_EVERY_MS);
+    this.#trying = setTimeout(() => {
+      this.#settle();
+      this.live.start();
+    }, TRY_AGAIN_MS);
+  }
+
+  #settle(): void {
+    if (this.#asking !== null) clearInterval(this.#asking);
+    if (this.#trying !== null) clearTimeout(this.#trying);
+    [this.#asking, this.#trying, this.readersMax.value] = [null, null, 0];
   }
 
   /** While it is held, what is shown stays as it is. */

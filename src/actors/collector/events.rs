@@ -91,11 +91,12 @@ impl EventLog {
         let changes = Arc::make_mut(&mut self.changes);
         changes.push_front(Arc::new(told));
         if changes.len() > CHANGES_MAX {
-            let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
-            for told in changes.iter() {
-                *counts.entry(told.mirror()).or_default() += 1;
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for mirror in changes.iter().filter_map(|told| told.mirror()) {
+                *counts.entry(mirror).or_default() += 1;
             }
-            let most = counts.into_iter().max_by_key(|c| c.1).and_then(|c| c.0);
+            // A time in which nobody looked concerns every mirror: it goes when there is nothing else.
+            let most = counts.into_iter().max_by_key(|c| c.1).map(|c| c.0);
             let oldest = changes.iter().rposition(|told| told.mirror() == most);
             oldest.map(|place| changes.remove(place));
         }

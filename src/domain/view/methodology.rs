@@ -117,9 +117,10 @@ const FORMULAS: [(&str, &str, &str); 28] = [
     ),
     (
         "error_budget",
-        "1 − faults / (operations × (1 − target)), last 30 d; coverage: missed of decided, target 99.9 %; on_time: late and \
-         missed of those with known timing, target 99 %",
-        "The share of the faults there is room for that is left; negative where more is spent. What is unknown spends nothing.",
+        "1 − faults / (operations × (1 − target)), last 30 d; operations: those decided; faults of coverage: \
+         missed, target 99.9 %; of on_time: late and missed, target 99 %",
+        "The share of the faults there is room for that is left; negative where more is spent. What is unknown or came without \
+         a timing spends nothing.",
     ),
     (
         "burn_rate",
@@ -129,8 +130,8 @@ const FORMULAS: [(&str, &str, &str); 28] = [
     ),
     (
         "readiness",
-        "not ready where one fails, ready where all hold: state ok; 1,000 operations decided in 24 h, and 90 % of them judged; \
-         both error budgets not used up; head_age_s ≤ 30; no false content and no contradicting log within 24 h",
+        "not ready where one fails, ready where all hold: state ok; 1,000 operations decided in 24 h, and 90 % of decided and \
+         unknown ones; both error budgets not used up; head_age_s ≤ 30, or neither lagging nor stalled; no false content and no contradicting log within 24 h",
         "What cannot be told fails nothing and leaves it open.",
     ),
     (

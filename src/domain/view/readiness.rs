@@ -81,15 +81,16 @@ fn budget(slo: Slo, windows: &[(WindowKind, WindowFigures)], m: usize) -> Told {
     (slo.left_ratio(spent).map(|left| left >= 0.0), why)
 }
 
-fn freshness(head_age_s: Option<f64>) -> Told {
+/// An operation that a mirror lacks is one that it owes only where its state says so: it may be disputed, or lie in a gap of
+/// ours or of the primary's.
+fn freshness(head_age_s: Option<f64>, state: State) -> Told {
     let most_s = LAGGING_NS / SECOND;
-    match head_age_s {
-        None => (None, "how far it is behind cannot be told while its link is down".to_owned()),
-        Some(age_s) => (
-            Some(age_s <= most_s as f64),
-            format!("the first operation that it owes is {age_s:.0} s old; {most_s} s are allowed"),
-        ),
-    }
+    let Some(age_s) = head_age_s else {
+        return (None, "how far it is behind cannot be told while its link is down".to_owned());
+    };
+    let why = format!("the first operation that it lacks is {age_s:.0} s old; {most_s} s are allowed");
+    let is_behind = matches!(state, State::Lagging | State::Stalled).then_some(false);
+    (if age_s <= most_s as f64 { Some(true) } else { is_behind }, why)
 }
 
 fn content(picture: &Picture, m: usize) -> Told {
@@ -130,7 +131,7 @@ pub fn page(picture: &Picture, m: usize, windows: &[(WindowKind, WindowFigures)]
         ("observed", "/api/v1/analytics/coverage?window=24h".to_owned(), observed(day)),
         ("coverage", "/api/v1/slo".to_owned(), budget(Slo::Coverage, windows, m)),
         ("on_time", "/api/v1/slo".to_owned(), budget(Slo::OnTime, windows, m)),
-        ("freshness", format!("{own}/freshness"), freshness(head_age_s)),
+        ("freshness", format!("{own}/freshness"), freshness(head_age_s, info.standing.state)),
         ("content", format!("{own}/divergence"), content(picture, m)),
         ("logs", own, logs(picture, m)),
     ];

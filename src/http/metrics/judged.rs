@@ -9,6 +9,7 @@ use crate::domain::audit_log::LogAgreement;
 use crate::domain::finding::Finding;
 use crate::domain::mirror_state::State;
 use crate::domain::op::Kind;
+use crate::domain::slo::Severity;
 use crate::domain::verdict::Verdict;
 
 /// Outcomes that have a sample before they happen.
@@ -121,6 +122,11 @@ fn histogram(samples: &mut Samples, name: &str, id: &str, buckets: &Value) {
 fn burn_rates(samples: &mut Samples, slo: &Value) {
     for row in slo["mirrors"].as_array().into_iter().flatten() {
         for objective in row["objectives"].as_array().into_iter().flatten() {
+            for severity in [Severity::Page, Severity::Ticket].map(Severity::name) {
+                let labels = [("mirror", word(&row["id"])), ("slo", word(&objective["slo"])), ("severity", severity)];
+                let goes_off = objective["alarm"].as_str().map(|alarm| if alarm == severity { 1.0 } else { 0.0 });
+                samples.add("mirrorwatch_slo_alarm", &labels, goes_off);
+            }
             for (window, rate) in objective["burn_rates"].as_object().into_iter().flatten() {
                 let labels = [("mirror", word(&row["id"])), ("slo", word(&objective["slo"])), ("window", window)];
                 samples.add("mirrorwatch_slo_burn_rate", &labels, rate.as_f64());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderValue;
 use bytes::Bytes;
 use tokio::sync::{Mutex, OnceCell};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::domain::node_event::{self, NodeEvent};
 use crate::ports::log_book::{LogBook, LogError};
@@ -62,13 +62,16 @@ impl Shown {
     }
 
     /// All of them as a page.
-    pub(super) async fn page(self: &Arc<Self>) -> Bytes {
+    ///
+    /// # Errors
+    /// When writing it failed; the next one who asks has it written anew.
+    pub(super) async fn page(self: &Arc<Self>) -> Result<Bytes, JoinError> {
         let shown = Arc::clone(self);
         let make = || async {
             let made = spawn_blocking(move || node_event::document(shown.events.iter().map(|event| &event.event)));
             made.await.map(Bytes::from)
         };
-        self.page.get_or_try_init(make).await.cloned().unwrap_or_default()
+        self.page.get_or_try_init(make).await.cloned()
     }
 }
 

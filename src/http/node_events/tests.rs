@@ -231,11 +231,11 @@ async fn what_is_shown_is_made_once_for_all_until_an_event_comes() {
     let (all, none) = (|shown: &Shown| shown.messages(0, None).as_ptr(), i64::MAX);
     let many = join_all((0..20).map(|_| asked.listener.shelf.newest(log))).await;
     let first = many[0].as_ref().ok().unwrap();
-    let page = first.page().await;
+    let page = first.page().await.unwrap();
     for shown in &many {
         let shown = shown.as_ref().ok().unwrap();
         assert!(Arc::ptr_eq(shown, first), "read once");
-        assert_eq!((all(shown), shown.page().await.as_ptr()), (all(first), page.as_ptr()), "and written once");
+        assert_eq!((all(shown), shown.page().await.unwrap().as_ptr()), (all(first), page.as_ptr()), "and written once");
     }
     assert_eq!(first.messages(none, None), "{\"messages\":[]}\n");
     assert_eq!(first.messages(0, Some("a")).as_ptr(), all(first), "those of the one sender are all");

@@ -151,7 +151,12 @@ function Bar({ log, filters, stream, paused, pause }: BarProps) {
         </button>
       </fieldset>
       <p class="hint">
-        <Status connection={stream.live.connection.value} paused={paused} at={log.at} />{" "}
+        <Status
+          connection={stream.live.connection.value}
+          paused={paused}
+          at={log.at}
+          readersMax={stream.readersMax.value}
+        />{" "}
         <Age connection={stream.live.connection.value} at={log.at} />
         {stream.waiting.value > 0 ? <> {format.count(stream.waiting.value)} newer wait.</> : null}
         {log.skipped > 0 ? <> {format.count(log.skipped)} came too fast to be listed.</> : null}
@@ -160,10 +165,25 @@ function Bar({ log, filters, stream, paused, pause }: BarProps) {
   );
 }
 
+interface StatusProps {
+  connection: Connection;
+  paused: boolean;
+  at: string | null;
+  readersMax: number;
+}
+
 /** What a reader who only hears is told: that it goes on or does not, and nothing of single operations. */
-function Status({ connection, paused, at }: { connection: Connection; paused: boolean; at: string | null }) {
+function Status({ connection, paused, at, readersMax }: StatusProps) {
   const line = { live: "Live", connecting: "Connecting", reconnecting: "Connection lost, reconnecting" };
   const isFirst = at === null && connection.status !== "reconnecting";
+  if (readersMax > 0) {
+    return (
+      <span role="status" data-status="full" data-paused={paused}>
+        <span aria-hidden="true">▲ </span>Asked for every 5 s, as {format.count(readersMax)} readers get them
+        live already{paused ? ", paused" : ""}.
+      </span>
+    );
+  }
   return (
     <span role="status" data-status={connection.status} data-paused={paused}>
       <span aria-hidden="true">{connection.status === "live" ? "● " : "▲ "}</span>

@@ -31,7 +31,9 @@ fn a_budget_has_the_counts_of_the_coverage_of_its_window() {
         assert_eq!((&there["slo"], &there["ops"]), (&json!("coverage"), &told["counts"]["decided"]));
         assert_eq!((&there["fault_ops"], &there["good_ratio"]), (&told["counts"]["missed"], &told["coverage_ratio"]));
         let in_time = objective(&p, m, 1);
-        assert_eq!((&in_time["slo"], &in_time["good_ratio"]), (&json!("on_time"), &told["timely_ratio"]));
+        assert_eq!((&in_time["slo"], &in_time["ops"]), (&json!("on_time"), &told["counts"]["decided"]));
+        let faults = ["late", "missed"].map(|verdict| told["counts"][verdict].as_u64().unwrap());
+        assert_eq!(in_time["fault_ops"], faults.iter().sum::<u64>());
     }
     let a = objective(&p, 0, 0);
     assert_eq!(a["fault_ops"], LOST.len());

@@ -51,7 +51,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         "slo",
         "What mirrors are held to, how much of their budgets is left, and how fast it is being spent",
     )
-    .about("One in 1,000 operations of 30 days may be missed, one in 100 of those with known timing late or missed.");
+    .about("One in 1,000 decided operations of 30 days may be missed, one in 100 late or missed.");
     let all = of_window.into_iter().chain(of_now).chain([spread, held_to]);
     all.map(|endpoint| endpoint.tabular().tag("analytics")).collect()
 }
