@@ -135,8 +135,9 @@ impl Assembled {
     }
 
     pub(super) async fn stop_sources(&self) {
-        self.validating.stop();
+        // Whoever restarts what has ended goes first.
         self.watchdog.send(Stop).await.unwrap_or_default();
+        self.validating.stop();
         for pinger in &self.pingers {
             pinger.stop().await;
         }
