@@ -151,14 +151,15 @@ async function keyboardMoves(page) {
   const size = () =>
     page.evaluate(() => {
       const all = [...document.querySelectorAll(".matrix [role=row]")];
-      return [all.length, all[0].querySelectorAll("[data-cell]").length];
+      const cells = [...all[0].querySelectorAll("[data-cell]")];
+      return [all.length, cells.length, cells.at(-1).dataset.t];
     });
   const at = () => page.evaluate(() => document.activeElement?.getAttribute("data-cell"));
   const isAt = (cell) => document.activeElement?.getAttribute("data-cell") === cell;
-  // An interval that begins meanwhile makes the matrix wider: then the keys are pressed anew.
+  // An interval that begins meanwhile makes the matrix wider, or moves what it shows: then the keys are pressed anew.
   let moves;
   for (const end = Date.now() + WAIT_MS; moves === undefined && Date.now() < end; ) {
-    const [rows, columns] = await size();
+    const [rows, columns, newest] = await size();
     const before = Math.max(0, columns - 2);
     moves = [
       ["Home", "0:0", "Home leads to the oldest interval"],
@@ -171,9 +172,9 @@ async function keyboardMoves(page) {
       await page.waitForFunction(isAt, move[1], { timeout: MOVED_WITHIN_MS }).catch(() => undefined);
       move.push(await at());
     }
-    if ((await size())[1] !== columns) moves = undefined;
+    if ((await size())[2] !== newest) moves = undefined;
   }
-  for (const [, cell, what, found] of moves ?? [[undefined, "a cell", "the matrix stays as wide", "none"]])
+  for (const [, cell, what, found] of moves ?? [[undefined, "a cell", "the matrix rests for as long", "none"]])
     check(found === cell, `${what} (${found})`);
   check(
     await comes(page, () => document.querySelector(".tip")?.checkVisibility()),
