@@ -44,6 +44,12 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Whether it says that the content of an operation is not what it is said to be: that makes a mirror diverged.
+    #[must_use]
+    pub const fn is_false_content(self) -> bool {
+        matches!(self, Finding::Corrupt | Finding::Altered | Finding::Equivocation)
+    }
+
     /// Every finding, in the order of its number.
     pub const ALL: [Finding; 15] = [
         Finding::StreamLoss,

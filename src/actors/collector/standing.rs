@@ -1,7 +1,6 @@
 //! The state of each mirror: what is seen of it is put together here, once a second, and a change is told.
 
 use super::{Collector, Known};
-use crate::domain::audit_log::LogAgreement;
 use crate::domain::impair::Watching;
 use crate::domain::incident::{STATE_CHANGED, STATE_FOUND_AGAIN, is_incident};
 use crate::domain::link::{Link, LinkState};
@@ -272,8 +271,7 @@ fn link_fact(link: &Link) -> LinkFact {
 
 /// The newest sample in which a log lists what the primary's does not, or contradicts itself.
 fn log_divergence(samples: &Samples) -> Option<(Divergence, Tau)> {
-    let tells = |agreement| matches!(agreement, LogAgreement::Fork | LogAgreement::Invalid);
-    samples.differences().find(|d| tells(d.agreement)).map(|d| (Divergence::Log(d.agreement), d.at))
+    samples.differences().find(|d| d.agreement.is_contradiction()).map(|d| (Divergence::Log(d.agreement), d.at))
 }
 
 #[cfg(test)]

@@ -40,6 +40,12 @@ impl LogAgreement {
         LogAgreement::Invalid,
     ];
 
+    /// Whether the mirror's log contradicts the primary's or itself: it is no log that is merely behind.
+    #[must_use]
+    pub const fn is_contradiction(self) -> bool {
+        matches!(self, LogAgreement::Fork | LogAgreement::Invalid)
+    }
+
     /// The name that the API uses.
     #[must_use]
     pub const fn name(self) -> &'static str {

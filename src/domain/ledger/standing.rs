@@ -3,7 +3,6 @@
 use super::capture::FRESH_NS;
 use super::content::Noticed;
 use super::{Ledger, MirrorState, SLOT_S};
-use crate::domain::finding::Finding;
 use crate::domain::lag::LagSum;
 use crate::domain::mirror_state::{Divergence, Seen};
 use crate::domain::recommend::Record;
@@ -19,8 +18,6 @@ const RECENT_S: i64 = 900;
 /// Hours that a mirror's record is about.
 const RECORD_HOURS: i64 = 6;
 const HOUR_MS: i64 = 3_600_000;
-/// What was wrong with content that makes a mirror diverged.
-const CONTENT: [Finding; 3] = [Finding::Corrupt, Finding::Altered, Finding::Equivocation];
 
 impl Ledger {
     /// What is seen of a mirror now; none for an index that is no mirror's.
@@ -75,7 +72,7 @@ impl Ledger {
     /// The newest finding about the content of what a mirror sent. One of the primary's own about the same operation says
     /// nothing of a mirror that copies it faithfully.
     fn newest_divergence(&self, m: &MirrorState) -> Option<(Divergence, Tau)> {
-        let is_own = |n: &&Noticed| CONTENT.contains(&n.finding) && !self.primary.content.has(n.finding, &n.key);
+        let is_own = |n: &&Noticed| n.finding.is_false_content() && !self.primary.content.has(n.finding, &n.key);
         let found = m.source.content.latest().filter(is_own);
         found.max_by_key(|n| n.at).map(|n| (Divergence::Content(n.finding), n.at))
     }
@@ -130,6 +127,7 @@ mod tests {
     use super::super::tests::{M, at, ledger, op, ticks};
     use super::*;
     use crate::domain::cid::Cid;
+    use crate::domain::finding::Finding;
     use crate::domain::frame::Claim;
     use crate::domain::source::SourceIx;
     use crate::domain::verdict::Mode;

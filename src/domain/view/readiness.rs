@@ -4,9 +4,7 @@
 //! What cannot be told fails no criterion: it leaves it open.
 
 use super::{Picture, at, overview, slo};
-use crate::domain::audit_log::LogAgreement;
 use crate::domain::digits::in_groups;
-use crate::domain::finding::Finding;
 use crate::domain::interval::Acc;
 use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::ledger::content::Content;
@@ -20,9 +18,9 @@ use crate::domain::window_kind::WindowKind;
 use serde_json::{Value, json};
 
 /// Operations of a day by which a mirror must be judged.
-const DECIDED_MIN: u64 = 1_000;
+pub(super) const DECIDED_MIN: u64 = 1_000;
 /// Operations in a hundred of a day that must have been decided, and not be unknown.
-const OBSERVED_MIN_PERCENT: u64 = 90;
+pub(super) const OBSERVED_MIN_PERCENT: u64 = 90;
 
 /// How one criterion stands, and why, in one sentence.
 type Told = (Option<bool>, String);
@@ -94,14 +92,13 @@ fn freshness(head_age_s: Option<f64>, state: State) -> Told {
 }
 
 fn content(picture: &Picture, m: usize) -> Told {
-    const KINDS: [Finding; 3] = [Finding::Corrupt, Finding::Altered, Finding::Equivocation];
     let c = &picture.capture;
     if c.mirrors.get(m).is_none_or(|mirror| mirror.source.first.is_none()) {
         return (None, "nothing of it was seen yet".to_owned());
     }
     let sent = c.content(SourceIx::mirror(m)).into_iter().flat_map(Content::latest);
     let found = sent
-        .filter(|n| KINDS.contains(&n.finding) && c.now.since(n.at) < DIVERGED_NS)
+        .filter(|n| n.finding.is_false_content() && c.now.since(n.at) < DIVERGED_NS)
         .filter(|n| !c.primary.content.has(n.finding, &n.key))
         .count();
     (Some(found == 0), format!("{found} findings of false content or numbers in 24 h; none is allowed"))
@@ -111,8 +108,8 @@ fn logs(picture: &Picture, m: usize) -> Told {
     let none = Samples::default();
     let (samples, now) = (picture.samples.get(m).unwrap_or(&none), picture.capture.now);
     let compared: u64 = samples.figures(now).judged.iter().sum();
-    let contradicts = |agreement| matches!(agreement, LogAgreement::Fork | LogAgreement::Invalid);
-    let found = samples.differences().filter(|d| contradicts(d.agreement) && now.since(d.at) < DIVERGED_NS).count();
+    let found =
+        samples.differences().filter(|d| d.agreement.is_contradiction() && now.since(d.at) < DIVERGED_NS).count();
     let why =
         format!("{found} of {} whole logs contradict the primary's or themselves in 24 h; none may", count(compared));
     (if found > 0 { Some(false) } else { (compared > 0).then_some(true) }, why)
