@@ -174,6 +174,36 @@ pub fn page(picture: &Picture) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::digits::in_groups;
+    use crate::domain::mirror_state::LAGGING_NS;
+    use crate::domain::slo::{ALARMS, FAULTS_MIN, Slo};
+    use crate::domain::time::SECOND;
+    use crate::domain::view::readiness::{DECIDED_MIN, OBSERVED_MIN_PERCENT};
+
+    fn text(id: &str) -> String {
+        let (_, formula, meaning) = formulas().find(|f| f.0 == id).unwrap();
+        format!("{formula} {meaning}")
+    }
+
+    #[test]
+    fn sentences_have_the_numbers_that_decide() {
+        let percent = |slo: Slo| format!("target {} %", 100.0 * slo.target_ratio());
+        let objectives = [Slo::Coverage, Slo::OnTime].map(|slo| (text("error_budget"), percent(slo)));
+        let alarms = ALARMS.map(|alarm| {
+            let long = alarm.long.name().replace(char::is_alphabetic, "");
+            (text("burn_rate"), format!("{} in {long} ", alarm.burn_rate))
+        });
+        let faults = (text("burn_rate"), format!("from {FAULTS_MIN} faults"));
+        let readiness = [
+            format!("{} operations decided", in_groups(DECIDED_MIN, ",")),
+            format!("{OBSERVED_MIN_PERCENT} % of decided and unknown"),
+            format!("head_age_s ≤ {}", LAGGING_NS / SECOND),
+        ];
+        let readiness = readiness.map(|words| (text("readiness"), words));
+        for (text, words) in objectives.into_iter().chain(alarms).chain([faults]).chain(readiness) {
+            assert!(text.contains(&words), "{words}: {text}");
+        }
+    }
 
     #[test]
     fn what_samples_are_drawn_from_is_said() {
