@@ -174,7 +174,9 @@ async function keyboardMoves(page) {
     }
     if ((await size())[2] !== newest) moves = undefined;
   }
-  for (const [, cell, what, found] of moves ?? [[undefined, "a cell", "the matrix rests for as long", "none"]])
+  for (const [, cell, what, found] of moves ?? [
+    [undefined, "a cell", "the matrix rests for as long", "none"],
+  ])
     check(found === cell, `${what} (${found})`);
   check(
     await comes(page, () => document.querySelector(".tip")?.checkVisibility()),
