@@ -83,7 +83,7 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
 /// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/misses",
     "/compare",
@@ -92,6 +92,7 @@ const PAGES: [&str; 13] = [
     "/incidents/{id}",
     "/methodology",
     "/internals",
+    "/nodes",
     "/docs",
     "/docs/errors",
     "/mirrors/{id}",
@@ -308,6 +309,7 @@ mod tests {
             "/incidents/m-1",
             "/methodology",
             "/internals",
+            "/nodes",
             "/live?kind=update",
             "/docs",
             "/docs/errors#bad_window",

@@ -30,6 +30,7 @@ const IncidentsPage = lazily(() => import("./IncidentsPage").then((m) => m.Incid
 const IncidentPage = lazily(() => import("./IncidentsPage").then((m) => m.IncidentPage), VIEW);
 const MethodologyPage = lazily(() => import("./MethodologyPage").then((m) => m.MethodologyPage), VIEW);
 const InternalsPage = lazily(() => import("./InternalsPage").then((m) => m.InternalsPage), VIEW);
+const NodesPage = lazily(() => import("./NodesPage").then((m) => m.NodesPage), VIEW);
 const PLACE = { class: "panel chart-place" };
 const OverviewLag = lazily(() => import("./OverviewLag").then((m) => m.OverviewLag), PLACE);
 const Propagation = lazily(() => import("./Propagation").then((m) => m.Propagation), PLACE);
@@ -63,6 +64,7 @@ function title(at: Route): string {
     case "incidents":
     case "methodology":
     case "internals":
+    case "nodes":
       return `${at.page} · mirrorwatch`;
     case "docs":
       return `${at.view === "api" ? "API" : "problems of the API"} · mirrorwatch`;
@@ -105,6 +107,8 @@ function View({ at }: { at: Route }) {
       return <MethodologyPage />;
     case "internals":
       return <InternalsPage />;
+    case "nodes":
+      return <NodesPage />;
     case "docs":
       return <Docs key={at.view} view={at.view} />;
     case "nowhere":

@@ -16,6 +16,9 @@ export function InternalsPage() {
   return (
     <main data-page="internals">
       <ViewHead title="The observer itself" json={URL_OF} />
+      <p class="hint">
+        What observers that share a log tell of themselves: <a href="/nodes">events of nodes</a>.
+      </p>
       <Stale failure={page === null ? null : failure} />
       {page === null ? <Unanswered what="the internals" failure={failure} /> : <Body page={page.data} />}
     </main>

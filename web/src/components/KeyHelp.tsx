@@ -43,6 +43,9 @@ export function KeyHelp() {
           </dd>
         </div>
       </dl>
+      <p class="hint">
+        Besides the pages of the bar there is what <a href="/nodes">nodes report</a> of themselves.
+      </p>
       <form method="dialog">
         <button type="submit" class="button">
           Close
