@@ -5,6 +5,7 @@
 //! single cursor that walks the log by its numbers, so that nothing newer overtakes anything older, and no number is
 //! told to the other side before all up to it was written to this connection.
 
+pub mod channels;
 pub mod effect;
 pub mod entry;
 pub mod fault;

@@ -11,6 +11,7 @@ mod evidence_rows;
 mod invalid;
 mod manner;
 mod miss_rows;
+mod own_events;
 mod picture;
 mod restored;
 mod save;
@@ -52,6 +53,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, 
 use audit::Audit;
 use events::EventLog;
 use invalid::InvalidLog;
+use own_events::OwnEvents;
 use save::Saver;
 use serde_json::{Value, json};
 use standing::Standings;
@@ -171,7 +173,8 @@ pub struct Collector {
     chain_ended: Option<Tau>,
     events: EventLog,
     saver: Saver,
-    log: Option<LogBook>,
+    /// What other nodes are told, where there are nodes.
+    own_events: Option<OwnEvents>,
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,
     grace_max_ns: i64,
@@ -212,6 +215,7 @@ impl Collector {
             reconnects: BTreeMap::new(),
             sampled: BTreeMap::new(),
         };
+        let events = EventLog::new(parts.events);
         let mut collector = Collector {
             ledger: parts.ledger,
             sources: parts.sources.into_iter().zip(parts.anchors).map(known).collect(),
@@ -224,9 +228,9 @@ impl Collector {
             primary: None,
             chain_asked: None,
             chain_ended: None,
-            events: EventLog::new(parts.events),
+            own_events: parts.log.map(|log| OwnEvents::new(log, events.changes())),
+            events,
             saver: Saver::new(parts.writer, parts.last_segment, parts.kept_segments, parts.boot_id, parts.trouble),
-            log: parts.log,
             imported: parts.imported,
             internals: parts.internals,
             grace_max_ns: parts.grace_max_ns,
@@ -303,7 +307,8 @@ impl Collector {
             | SourceEvent::NotTaken
             | SourceEvent::Sampling(_)
             | SourceEvent::Skipped(_)
-            | SourceEvent::LostSight(..) => self.apply_manner(source, event),
+            | SourceEvent::LostSight(..)
+            | SourceEvent::Probed(_) => self.apply_manner(source, event),
         }
     }
 

@@ -130,6 +130,9 @@ impl Keeper {
     }
 
     fn follow(&mut self, next: Next, ctx: &mut Context<Self>) {
+        if let Some(found) = next.found() {
+            ctx.wait(self.telling(vec![SourceEvent::Probed(found)]).into_actor(self));
+        }
         let again_ns = match next {
             Next::Probe(transport) => {
                 let prober = Prober::new(&self.settings.source, &self.doors);

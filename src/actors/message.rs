@@ -76,6 +76,8 @@ pub enum SourceEvent {
     Measured(Option<i64>, Option<f64>),
     /// Operations are not taken in any way now.
     NotTaken,
+    /// All ways of taking operations were tried, and what was found.
+    Probed(String),
     /// So many bytes came that carried no operation.
     Noise(u64),
     /// Only these operations of the primary are looked for from now on; none: all of them.

@@ -2,6 +2,7 @@
 
 use super::start_error::StartError;
 use crate::config::{Config, NodeRole, NodeToken, Nodes};
+use crate::domain::node_event::OwnEvent;
 use crate::http::{Guest, HttpState, NodesDoor};
 use crate::logux::Json;
 use crate::logux::kinds::OVERVIEW;
@@ -76,6 +77,7 @@ pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
         ping: nodes.ping,
         timeout: nodes.timeout,
         log,
+        users: nodes.tokens.iter().map(|token| token.user.clone()).collect(),
         public: Guest { readable: nodes.readable.clone(), writable: Vec::new() },
         admit: Arc::new(move |user, token| admitted(&known, user, token)),
         holders: Arc::new(move |token| holders_of(&holders, token)),
@@ -101,8 +103,12 @@ fn holders_of(nodes: &Nodes, token: &str) -> Vec<(String, Guest)> {
     nodes.tokens.iter().filter(is_same).map(|known| (known.user.clone(), guest(known.role))).collect()
 }
 
-/// Tells other nodes once a minute how everything stands here, until `stop`.
+/// Tells other nodes that this one has started, and once a minute how everything stands here, until `stop`.
 pub(super) async fn tell_overviews(log: LogBook, pages: Arc<Pages>, now: UtcNow, stop: CancellationToken) {
+    let started = format!("mirrorwatch {} has started", env!("CARGO_PKG_VERSION"));
+    if let Err(error) = log.append_rows(vec![log.own_event(OwnEvent::NodeStarted, &started, now())]).await {
+        tracing::warn!(%error, "other nodes are not told that this one has started");
+    }
     let mut ticks = interval(OVERVIEW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

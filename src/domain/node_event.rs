@@ -39,6 +39,53 @@ pub struct NodeEvent {
     pub message: String,
 }
 
+/// What a node reports of itself.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum OwnEvent {
+    /// It has begun to watch.
+    NodeStarted,
+    /// For the first time since its start another node is in.
+    FirstPeerConnected,
+    /// A node is in that was not before, since the start.
+    NewPeerConnected,
+    /// For the first time every source is connected, and nothing is missing before its stream.
+    InitialSyncCompleted,
+    /// All ways of taking a mirror's operations were tried, and it is known which serves.
+    ProbeRoundCompleted,
+    /// A mirror was found in a bad state.
+    IncidentOpened,
+    /// It was found well again, or nothing bad was found after an interruption.
+    IncidentClosed,
+}
+
+impl OwnEvent {
+    /// Its name, after gophy's.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OwnEvent::NodeStarted => "Event_NodeStarted",
+            OwnEvent::FirstPeerConnected => "Event_FirstPeerConnected",
+            OwnEvent::NewPeerConnected => "Event_NewPeerConnected",
+            OwnEvent::InitialSyncCompleted => "Event_InitialSyncCompleted",
+            OwnEvent::ProbeRoundCompleted => "Event_ProbeRoundCompleted",
+            OwnEvent::IncidentOpened => "Event_IncidentOpened",
+            OwnEvent::IncidentClosed => "Event_IncidentClosed",
+        }
+    }
+
+    /// What `sender` reports of itself at `utc_ms`; words that are too long are cut.
+    #[must_use]
+    pub fn reported_by(self, sender: &str, message: &str, utc_ms: i64) -> NodeEvent {
+        let cut = message.get(..message.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default();
+        NodeEvent {
+            time: (i128::from(utc_ms) * MS_NS as i128).to_string(),
+            sender: sender.to_owned(),
+            event_type: self.name().to_owned(),
+            message: cut.to_owned(),
+        }
+    }
+}
+
 /// Why an event is not taken.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NodeEventError {
@@ -171,6 +218,18 @@ mod tests {
         assert!(of("1", &name, &name, &message).is_ok());
         assert_eq!(of("1", &format!("{name}n"), "e", "m").unwrap_err().to_string(), "sender: limit 64 bytes");
         assert_eq!(of("1", "s", "e", &format!("{message}m")).unwrap_err().to_string(), "message: limit 4096 bytes");
+    }
+
+    #[test]
+    fn what_a_node_reports_of_itself_is_an_event_like_any_other() {
+        let long = "é".repeat(MESSAGE_BYTES_MAX);
+        for message in ["version 2 is up", long.as_str()] {
+            let own = OwnEvent::NodeStarted.reported_by("paris-1", message, 1_700_000_000_123);
+            let fields = [&own.time, &own.sender, &own.event_type, &own.message].map(String::clone);
+            assert_eq!(NodeEvent::new(fields), Ok(own.clone()));
+            assert_eq!((own.time.as_str(), own.event_type.as_str()), ("1700000000123000000", "Event_NodeStarted"));
+            assert!(message.starts_with(&own.message));
+        }
     }
 
     #[test]

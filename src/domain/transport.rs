@@ -126,6 +126,18 @@ pub enum Next {
     },
 }
 
+impl Next {
+    /// What a climb found, for people; none while it goes on, and where nothing could be told.
+    #[must_use]
+    pub fn found(&self) -> Option<String> {
+        match self {
+            Next::Use { transport, reason, .. } => Some(format!("{transport}: {reason}")),
+            Next::Unsupported { reason, .. } => Some(reason.clone()),
+            Next::Probe(_) | Next::Retry { .. } => None,
+        }
+    }
+}
+
 /// One climb down the ladder after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Ladder {

@@ -26,7 +26,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws;
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -203,7 +203,8 @@ impl Session {
             ctx.cancel_future(before);
         }
         // The feed keeps the pace by itself.
-        self.watching_ops = self.notices.ops_changes().map(|ops| ctx.add_stream(changes(ops, Duration::ZERO)));
+        self.watching_ops =
+            self.notices.ops_changes().map(|ops| ctx.add_stream(changes(ops, Duration::ZERO).map(|()| Changed)));
         self.flush(ctx);
         true
     }
@@ -241,7 +242,7 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Context) {
         ctx.text(self.notices.hello());
         self.end_batch(ctx);
-        ctx.add_stream(changes(self.notices.changes(), BATCH_GAP));
+        ctx.add_stream(changes(self.notices.changes(), BATCH_GAP).map(|()| Changed));
         ctx.run_interval(HEARTBEAT, Session::heartbeat);
         let stop = fut::wrap_future::<_, Session>(self.shutdown.clone().cancelled_owned());
         ctx.spawn(stop.map(|(), session, ctx| session.close(ctx, CloseCode::Away, "restarting")));
@@ -249,13 +250,13 @@ impl Actor for Session {
 }
 
 /// One item at a change, at most one in `gap`.
-fn changes(receiver: watch::Receiver<u64>, gap: Duration) -> impl Stream<Item = Changed> {
+pub(super) fn changes<T: 'static>(receiver: watch::Receiver<T>, gap: Duration) -> impl Stream<Item = ()> {
     futures_util::stream::unfold((receiver, false), move |(mut receiver, is_paced)| async move {
         if is_paced && !gap.is_zero() {
             sleep(gap).await;
         }
         receiver.changed().await.ok()?;
-        Some((Changed, (receiver, true)))
+        Some(((), (receiver, true)))
     })
 }
 

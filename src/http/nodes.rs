@@ -1,24 +1,38 @@
-//! The log that nodes share: over Logux for nodes, as JSON and as a stream of events for everyone.
+//! The log that nodes share: over Logux for nodes, as JSON and as a stream of events for everyone. And what is published, in
+//! channels of Logux.
 //!
 //! Without nodes in the configuration none of these addresses is there.
 
+mod channels;
+mod exchange;
 mod log;
 mod session;
+mod whole_log;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix_web::{HttpRequest, Resource, guard, web};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 use futures_util::future::ready;
 use tokio_util::sync::CancellationToken;
 
+use super::problem::Problem;
 use super::routes::other_method;
+use super::sockets::Sockets;
 use super::state::HttpState;
+use crate::domain::node_event::OwnEvent;
 use crate::logux::kinds::is_of;
 use crate::ports::log_book::LogBook;
 use crate::publish::Form;
+use channels::Viewing;
+use whole_log::WholeLog;
+
+/// Clients that look at channels at once: each gets the states that it looks at written for itself.
+const VIEWERS_MAX: usize = 256;
 
 /// What someone may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,6 +81,8 @@ pub struct NodesDoor {
     pub holders: Holders,
     /// What everyone may read.
     pub public: Guest,
+    /// Users that have a token: nobody comes in as one of them without it.
+    pub users: HashSet<String>,
 }
 
 impl fmt::Debug for NodesDoor {
@@ -77,9 +93,9 @@ impl fmt::Debug for NodesDoor {
 
 /// The clients that are in, so that a new connection ends the older one of the same client, which may be half open. Bounded by
 /// the limit on sockets.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Present {
-    clients: Mutex<HashMap<String, (u64, CancellationToken)>>,
+    clients: Arc<Mutex<HashMap<String, (u64, CancellationToken)>>>,
 }
 
 impl Present {
@@ -99,45 +115,104 @@ impl Present {
     }
 }
 
+/// The users of nodes that were in since the start. Bounded by the tokens that there are.
+#[derive(Debug, Default)]
+struct Peers(Mutex<HashSet<String>>);
+
+impl Peers {
+    /// What to tell of a user that is in; nothing where it was before.
+    fn meet(&self, user: &str) -> Option<OwnEvent> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = if known.is_empty() { OwnEvent::FirstPeerConnected } else { OwnEvent::NewPeerConnected };
+        known.insert(user.to_owned()).then_some(event)
+    }
+}
+
 /// What [`HttpState`] holds of nodes.
 #[derive(Debug)]
 pub(super) struct NodesState {
     pub(super) door: NodesDoor,
-    pub(super) present: Present,
-    /// Sessions get their numbers from here.
-    pub(super) keys: std::sync::atomic::AtomicU64,
+    /// Nodes that exchange the log.
+    present: Present,
+    peers: Peers,
+    /// Clients that look at channels.
+    viewers: Present,
+    viewers_seats: Arc<Sockets>,
+    /// Connections get their numbers from here.
+    keys: AtomicU64,
 }
 
 impl NodesState {
     /// Nobody is in.
     pub(super) fn new(door: NodesDoor) -> NodesState {
-        NodesState { door, present: Present::default(), keys: std::sync::atomic::AtomicU64::new(0) }
+        NodesState {
+            door,
+            present: Present::default(),
+            peers: Peers::default(),
+            viewers: Present::default(),
+            viewers_seats: Arc::new(Sockets::new(VIEWERS_MAX, VIEWERS_MAX)),
+            keys: AtomicU64::new(0),
+        }
+    }
+
+    fn next_key(&self) -> u64 {
+        self.keys.fetch_add(1, Ordering::Relaxed)
     }
 }
 
 /// Registers the addresses, where there are nodes.
 pub(super) fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     if state.nodes.is_some() {
-        config.service(sync(state)).service(log::stream(state));
+        config.service(sync(state)).service(logux(state)).service(log::stream(state));
         for form in [None, Some(Form::Csv), Some(Form::Ndjson)] {
             config.service(log::page(state, form));
         }
     }
 }
 
+/// Opens a connection, of a request for one.
+type Open = fn(&HttpRequest, web::Payload, &web::Data<HttpState>, &Arc<NodesState>) -> Result<HttpResponse, Problem>;
+
 fn sync(state: &web::Data<HttpState>) -> Resource {
+    socket(web::resource("/api/v1/sync"), state, |request, payload, state, nodes| {
+        session::open(request, payload, (state, nodes), || Ok(WholeLog::new(Arc::clone(nodes), state.utc_clock())))
+    })
+}
+
+fn logux(state: &web::Data<HttpState>) -> Resource {
+    socket(web::resource("/api/v1/logux"), state, |request, payload, state, nodes| {
+        session::open(request, payload, (state, nodes), || {
+            let client = state.client(request);
+            let seat = nodes.viewers_seats.sit(client, state.limit.is_exempt(client))?;
+            Ok(Viewing::new(Arc::clone(nodes), state, seat))
+        })
+    })
+}
+
+fn socket(resource: Resource, state: &web::Data<HttpState>, open: Open) -> Resource {
     let shared = state.clone();
     let handler = move |request: HttpRequest, payload: web::Payload| {
-        let response = session::open(&request, payload, &shared);
+        let response = match &shared.nodes {
+            Some(nodes) => open(&request, payload, &shared, nodes),
+            None => Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there are no nodes")),
+        };
         ready(response.unwrap_or_else(|problem| problem.respond(&request, shared.now_ms())))
     };
     let read = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    web::resource("/api/v1/sync").route(read.to(handler)).default_service(other_method(state))
+    resource.route(read.to(handler)).default_service(other_method(state))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_user_is_met_once() {
+        let peers = Peers::default();
+        assert_eq!(peers.meet("a"), Some(OwnEvent::FirstPeerConnected));
+        assert_eq!((peers.meet("a"), peers.meet("b")), (None, Some(OwnEvent::NewPeerConnected)));
+        assert_eq!((peers.meet("a"), peers.meet("b")), (None, None));
+    }
 
     #[test]
     fn a_new_connection_of_a_client_ends_the_older_one() {

@@ -15,6 +15,8 @@ pub struct Entry {
     pub time_ms: i64,
     /// The version of what it means, as its maker said it.
     pub subprotocol: Option<Json>,
+    /// Whether its sender said more of it than is taken in.
+    pub has_more: bool,
     /// The node that it came from; `None` for what was made here.
     pub from: Option<String>,
     /// What happened: an object with a `type`.
@@ -103,6 +105,9 @@ impl WireId {
     }
 }
 
+/// What is taken in of what a message says of an action.
+const TAKEN_IN: [&str; 3] = ["id", "time", "subprotocol"];
+
 /// What a message says of an action. Nothing else that it says is taken in.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Meta {
@@ -112,6 +117,8 @@ pub struct Meta {
     pub time: f64,
     /// The version of what it means.
     pub subprotocol: Option<Json>,
+    /// Whether there is more, which is not taken in.
+    pub has_more: bool,
 }
 
 impl Meta {
@@ -122,6 +129,7 @@ impl Meta {
             id: WireId::parse(meta.get("id")?, None)?,
             time: meta.get("time")?.as_f64()?,
             subprotocol: meta.get("subprotocol").cloned(),
+            has_more: meta.keys().any(|key| !TAKEN_IN.contains(&key)),
         })
     }
 }
@@ -147,6 +155,7 @@ impl Terms {
             id: meta.id.resolve(self.base_ms, sender)?,
             time_ms: time as i64,
             subprotocol: meta.subprotocol.clone(),
+            has_more: meta.has_more,
             from: Some(sender.to_owned()),
             action: respelled(action, |id| ActionId::from_seven(id, sender).map(|id| id.to_string()), self.is_seven()),
         })

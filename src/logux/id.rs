@@ -29,6 +29,13 @@ pub fn is_node_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NODE_BYTES_MAX && !name.contains(' ')
 }
 
+/// The client that a node's name names: user and client, without the tab.
+#[must_use]
+pub fn client_of(node: &str) -> &str {
+    let end = node.match_indices(':').nth(1).map_or(node.len(), |(at, _)| at);
+    node.get(..end).unwrap_or(node)
+}
+
 impl ActionId {
     /// The id of these parts, when they can be one.
     #[must_use]
@@ -125,6 +132,13 @@ mod tests {
         }
         for bad in ["", "1 a", "1 a 0 0", "-1 a 0", "1.5 a 0", "x a 0", "9007199254740992 a 0"] {
             assert_eq!(ActionId::from_five(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_user_and_client_without_the_tab() {
+        for (node, client) in [("u:c:t", "u:c"), ("u:c:t:x", "u:c"), ("u:c", "u:c"), ("u", "u"), ("", "")] {
+            assert_eq!(client_of(node), client);
         }
     }
 

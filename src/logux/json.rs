@@ -53,6 +53,15 @@ impl Json {
         }
     }
 
+    /// The keys of an object.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let members = match self {
+            Json::Object(members) => members.as_slice(),
+            _ => &[],
+        };
+        members.iter().map(|(key, _)| key.as_str())
+    }
+
     /// The value of a key to change it, of an object.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
         match self {

@@ -4,6 +4,12 @@
 pub const OVERVIEW: &str = "mirrorwatch/overview";
 /// The figures of one source in one interval that is final.
 pub const INTERVAL: &str = "mirrorwatch/interval";
+/// The page of all mirrors, to who is subscribed to it.
+pub const MIRRORS: &str = "mirrorwatch/mirrors";
+/// The page of one mirror, likewise.
+pub const MIRROR: &str = "mirrorwatch/mirror";
+/// The page of incidents, likewise.
+pub const INCIDENTS: &str = "mirrorwatch/incidents";
 
 /// Whether `kind` is what `pattern` means: itself, or anything that begins as it does before its `*`.
 #[must_use]

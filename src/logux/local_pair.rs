@@ -89,7 +89,7 @@ impl Side {
     pub(super) fn add(&mut self, kind: &str, utc_ms: i64) {
         let id = ActionId { ms: utc_ms as u64 + self.log.len() as u64, node: self.options.node_id.clone(), counter: 0 };
         let action = Json::Object(vec![("type".to_owned(), Json::text(kind))]);
-        self.put(Entry { added: 0, id, time_ms: utc_ms, subprotocol: None, from: None, action });
+        self.put(Entry { added: 0, id, time_ms: utc_ms, subprotocol: None, has_more: false, from: None, action });
         self.grown();
     }
 

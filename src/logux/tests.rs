@@ -46,6 +46,7 @@ fn entry(added: u64, node: &str, counter: u64) -> Entry {
         id: ActionId { ms: UTC_MS as u64 + added, node: node.to_owned(), counter },
         time_ms: UTC_MS + added as i64,
         subprotocol: None,
+        has_more: false,
         from: None,
         action: Json::parse("{\"type\":\"a\"}").unwrap(),
     }

@@ -4,7 +4,7 @@
 //! is appended is on disk when the call returns. What comes while the disk is at work is appended together, in one transaction.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::oneshot::error::TryRecvError;
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::store::{LogPage, LogRow, SharedStore, Store, StoreError};
-use crate::domain::node_event::{self, NodeEvent};
+use crate::domain::node_event::{self, NodeEvent, OwnEvent};
 use crate::logux::{ActionId, Entry, Json, Page};
 
 /// Bytes of actions that one page has at most, unless a single one is larger.
@@ -79,6 +79,7 @@ pub struct LogBook {
     waiting: Arc<std::sync::Mutex<VecDeque<Waiting>>>,
     horizon: Horizon,
     counts: Arc<LogCounts>,
+    is_in_sync: Arc<AtomicBool>,
 }
 
 impl LogBook {
@@ -97,6 +98,7 @@ impl LogBook {
             waiting: Arc::default(),
             horizon,
             counts: Arc::default(),
+            is_in_sync: Arc::default(),
         })
     }
 
@@ -129,6 +131,18 @@ impl LogBook {
             reasons: OWN.to_owned(),
             action: action.to_text(),
         }
+    }
+
+    /// An event of this node itself.
+    #[must_use]
+    pub fn own_event(&self, event: OwnEvent, message: &str, utc_ms: i64) -> LogRow {
+        self.own(&Json::from(event.reported_by(&self.node_id, message, utc_ms).action()), utc_ms)
+    }
+
+    /// Whether this is the first time since the start that every source is in sync; it is asked when they are.
+    #[must_use]
+    pub fn is_first_sync(&self) -> bool {
+        !self.is_in_sync.swap(true, Ordering::Relaxed)
     }
 
     /// An event that a node reported of itself, taken in at `utc_ms`.
@@ -256,8 +270,24 @@ impl LogBook {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn newest(&self, kind: &'static str, limit: usize) -> Result<Vec<LogRow>, LogError> {
-        self.on_store(move |store| store.log_newest(kind, limit)).await
+    pub async fn newest(&self, kind: &str, limit: usize) -> Result<Vec<LogRow>, LogError> {
+        let kind = kind.to_owned();
+        self.on_store(move |store| store.log_newest(&kind, limit)).await
+    }
+
+    /// The newest entries of each of these kinds, by number; through the last number of the log.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn newest_of(&self, kinds: &'static [&'static str], limit: usize) -> Result<Page, LogError> {
+        // What comes meanwhile is of the next page.
+        let head = *self.head.borrow();
+        let mut rows = Vec::new();
+        for kind in kinds {
+            rows.extend(self.newest(kind, limit).await?.into_iter().filter(|row| row.added <= head));
+        }
+        rows.sort_unstable_by_key(|row| row.added);
+        Ok(Page { entries: rows.iter().filter_map(entry_of).collect(), through: u64::try_from(head).unwrap_or(0) })
     }
 
     async fn on_store<T: Send + 'static>(
@@ -301,6 +331,7 @@ fn entry_of(row: &LogRow) -> Option<Entry> {
         id: ActionId::new(row.ms as f64, &row.node, row.counter as f64)?,
         time_ms: row.time_ms,
         subprotocol: row.subprotocol.as_ref().and_then(|said| Json::parse(said).ok()),
+        has_more: false,
         from: row.source.clone(),
         action: Json::parse(&row.action).ok()?,
     })
@@ -319,6 +350,7 @@ mod tests {
             id: ActionId { ms, node: "peer".to_owned(), counter: 0 },
             time_ms,
             subprotocol: Some(Json::parse("[1,2]").unwrap()),
+            has_more: false,
             from: Some("peer".to_owned()),
             action: Json::parse("{\"type\":\"a\",\"b\":[1.5,null]}").unwrap(),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use mirrorwatch::cli::exit;
-use mirrorwatch::config::Config;
+use mirrorwatch::config::{Config, SourceConfig};
 use rand::RngExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -19,13 +19,15 @@ use tokio::time::{Instant, sleep};
 use crate::world::process::{Process, command, run, write_config};
 use crate::world::{PATIENCE, skip, test};
 
-/// Where the script is, with all that it checks.
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nodes/logux.mjs");
+/// Where the scripts are, with all that they check.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nodes");
 /// The packages that it uses.
 const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/node_modules");
 
 /// Ports that no system gives to who does not ask for one: a program that is killed finds its own free again.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// A port at which no mirror answers.
+const AWAY: u16 = 1;
 /// How often a start is tried, each time at another port or, after a kill, at the same.
 const STARTS: u32 = 20;
 
@@ -73,6 +75,7 @@ async fn port_was_taken(mut child: Child) {
 fn config(dir: &Path, port: u16) -> PathBuf {
     let mut config = Config::for_testing(dir.join("data")).unwrap();
     config.listen.set_port(port);
+    config.mirrors = vec![SourceConfig::for_testing("away", AWAY).unwrap()];
     let file = write_config(dir, &config);
     let mut value: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let token = |user: &str, role: &str, token: &str| {
@@ -113,15 +116,29 @@ async fn get(process: &Process, path: &str) -> (u16, Value) {
 
 #[test]
 fn the_official_nodes_of_both_protocols() {
-    if !Path::new(MODULES).join("logux-core-7").exists() {
+    driven_by("logux-core-7", "logux.mjs", "/api/v1/sync");
+}
+
+#[test]
+fn the_official_client_of_channels() {
+    driven_by("@logux/client", "channels.mjs", "/api/v1/logux");
+}
+
+/// Runs a script against the program, which is killed and started again when the script asks for it; all its checks hold.
+fn driven_by(package: &str, script: &'static str, path: &'static str) {
+    if !Path::new(MODULES).join(package).exists() {
         return skip("node", "web/node_modules is not there");
     }
-    test(async {
+    test(async move {
         let dir = TempDir::new().unwrap();
         let (mut process, file) = started_at_a_port(dir.path()).await;
-        let url = format!("ws://{}/api/v1/sync", process.address);
-        let mut node =
-            Command::new("node").args([SCRIPT, &url]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let url = format!("ws://{}{path}", process.address);
+        let mut node = Command::new("node")
+            .args([&format!("{SCRIPTS}/{script}"), &url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
         let mut said = String::new();
         while let Ok((Some(Ok(line)), rest)) = tokio::task::spawn_blocking(move || (lines.next(), lines)).await {
@@ -157,7 +174,7 @@ fn the_log_is_read_page_by_page_and_as_events() {
         );
         assert!(first["id"].as_str().unwrap().ends_with(" paris-1 0") && first["reasons"] == json!(["own"]), "{first}");
         assert!(first["action"]["type"].as_str().unwrap().starts_with("mirrorwatch/"), "{first}");
-        let (_, page) = get(&process, "/api/v1/log?limit=1").await;
+        let (_, page) = get(&process, "/api/v1/log?limit=1&type=mirrorwatch/*").await;
         assert_eq!(page["data"]["actions"], json!([first]));
         let next = page["links"]["next"].as_str().unwrap();
         assert_eq!(get(&process, next).await.1["data"]["actions"][0], *second);
@@ -189,7 +206,7 @@ fn without_nodes_nothing_of_it_is_there() {
         let mut config = Config::for_testing(dir.path().join("data")).unwrap();
         config.listen.set_port(0);
         let process = Process::start(&write_config(dir.path(), &config)).await;
-        for path in ["sync", "log", "log/stream"] {
+        for path in ["sync", "logux", "log", "log/stream"] {
             assert_eq!(get(&process, &format!("/api/v1/{path}")).await.0, 404, "{path}");
         }
     });

@@ -36,6 +36,7 @@ mod logux;
 mod metrics;
 mod mirrors;
 mod node_events;
+mod official_server;
 mod openapi;
 mod panics;
 mod primary;

@@ -1,14 +1,17 @@
 //! Events that nodes report, over real sockets: to the running program, by its own command, over a kill, and not twice.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use mirrorwatch::config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
+use crate::browser::{PICTURES, SCRIPTS, browser};
 use crate::world::process::{Process, run, write_config};
-use crate::world::test;
+use crate::world::{PATIENCE, skip, test};
 
 /// A port that is free now.
 fn free_port() -> u16 {
@@ -32,9 +35,30 @@ async fn reported(to: &str, sender: &str, event: &str, message: &str) -> Output 
     run(&["report", "--to", to, "--sender", sender, event, message]).await
 }
 
-async fn messages(to: &str) -> Vec<Value> {
+/// All messages: those of others, and what the node reports of itself.
+async fn all_messages(to: &str) -> (Vec<Value>, Vec<Value>) {
     let text = reqwest::get(format!("{to}/messages")).await.unwrap().text().await.unwrap();
-    serde_json::from_str::<Value>(&text).unwrap()["messages"].as_array().unwrap().clone()
+    let all = serde_json::from_str::<Value>(&text).unwrap()["messages"].as_array().unwrap().clone();
+    all.into_iter().partition(|message| message["sender"] != "paris-1")
+}
+
+async fn messages(to: &str) -> Vec<Value> {
+    all_messages(to).await.0
+}
+
+/// Waits until the node has reported `event` of itself so often.
+async fn until_reported(to: &str, event: &str, times: usize) -> Vec<Value> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let own = all_messages(to).await.1;
+        let found: Vec<Value> = own.iter().filter(|message| message["eventtype"] == event).cloned().collect();
+        if found.len() >= times {
+            assert_eq!(found.len(), times, "{own:?}");
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited for {event}: {own:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]
@@ -51,17 +75,29 @@ fn what_a_node_reports_is_kept_once_and_over_a_kill() {
             let sent = client.post(format!("{to}/send?{form}")).send().await.unwrap();
             assert_eq!((sent.status().as_u16(), sent.text().await.unwrap()), (200, "ACK".to_owned()));
         }
+        let started = until_reported(&to, "Event_NodeStarted", 1).await;
+        assert!(started[0]["message"].as_str().unwrap().starts_with("mirrorwatch "), "{started:?}");
         let before = messages(&to).await;
         assert_eq!(before.len(), 2, "{before:?}");
         assert_eq!((&before[0]["sender"], &before[0]["message"]), (&json!("paris-2"), &json!("<b>up</b>")));
         process.kill();
         process = Process::start(&file).await;
         assert_eq!(messages(&to).await, before, "what was acknowledged outlasts a kill");
+        until_reported(&to, "Event_NodeStarted", 2).await;
         let log = reqwest::get(format!("http://{}/api/v1/log?type=node/*", process.address)).await.unwrap();
         let log: Value = serde_json::from_str(&log.text().await.unwrap()).unwrap();
-        assert_eq!(log["data"]["actions"].as_array().unwrap().len(), 2, "{log}");
+        let of = |sender: &str| {
+            let all = log["data"]["actions"].as_array().unwrap().iter();
+            all.filter(|action| action["action"]["sender"] == sender).count()
+        };
+        assert_eq!((of("paris-2"), of("b"), of("paris-1")), (1, 1, 2), "{log}");
         let page = reqwest::get(&to).await.unwrap().text().await.unwrap();
         assert!(page.contains("Message: &lt;b&gt;up&lt;/b&gt;"), "{page}");
+        let newest = reqwest::get(format!("http://{}/api/v1/log?type=node/event&last=1", process.address)).await;
+        let newest: Value = serde_json::from_str(&newest.unwrap().text().await.unwrap()).unwrap();
+        let actions = newest["data"]["actions"].as_array().unwrap();
+        assert_eq!((actions.len(), &actions[0]["action"]["eventtype"]), (1, &json!("Event_NodeStarted")), "{newest}");
+        assert_eq!((&newest["links"]["next"], &newest["data"]["through"]), (&Value::Null, &newest["data"]["head"]));
     });
 }
 
@@ -88,5 +124,26 @@ fn what_cannot_be_taken_ends_with_its_code() {
         let token = token.to_str().unwrap();
         let done = run(&["report", "--to", &to, "--sender", "s", "--token-file", token, "e", "m"]).await;
         assert_eq!(done.status.code(), Some(77), "a token that lets nobody in: {done:?}");
+    });
+}
+
+#[test]
+fn what_nodes_report_is_shown_as_it_comes() {
+    let chromium = match browser() {
+        Ok(chromium) => chromium,
+        Err(why) => return skip("browser", &why),
+    };
+    test(async move {
+        let dir = TempDir::new().unwrap();
+        let (file, to) = config(dir.path());
+        let process = Process::start(&file).await;
+        until_reported(&to, "Event_NodeStarted", 1).await;
+        let mut node = Command::new("node");
+        node.args([&format!("{SCRIPTS}/nodes.mjs"), &format!("http://{}/", process.address), PICTURES, &to]);
+        node.env("CHROMIUM", chromium);
+        let output = tokio::task::spawn_blocking(move || node.output().expect("node runs")).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("nodes: all checks hold"), "{said}");
     });
 }

@@ -62,6 +62,7 @@ impl Collector {
             SourceEvent::Skipped(key) => self.ledger.skip(source, &key),
             SourceEvent::LostSight(key, reason) => self.ledger.lost_sight(source, &key, reason),
             SourceEvent::Taken(taken) => self.taken(source, *taken),
+            SourceEvent::Probed(found) => self.probed(source, &found),
             SourceEvent::Reason(_) | SourceEvent::Measured(..) | SourceEvent::NotTaken => self.retaken(source, event),
             _ => {}
         }

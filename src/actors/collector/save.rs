@@ -244,7 +244,11 @@ impl Collector {
         commit.events = self.events.take_waiting();
         commit.sessions = self.session_rows();
         commit.evidence = self.evidence_rows();
-        commit.log = self.log.as_ref().map(|log| told_nodes::rows_of(&commit, log)).unwrap_or_default();
+        let changes = self.events.changes();
+        if let Some(own) = &mut self.own_events {
+            commit.log = told_nodes::rows_of(&commit, own.log());
+            commit.log.extend(own.rows(&self.sources, changes, commit.heartbeat.utc_ms));
+        }
         let versions = self.source_rows(&mut commit);
         (Arc::new(commit), finals, versions)
     }

@@ -37,6 +37,8 @@ struct Query {
     after: i64,
     limit: usize,
     kind: Option<String>,
+    /// So many of the newest instead, of one type.
+    last: Option<usize>,
 }
 
 impl Query {
@@ -50,7 +52,38 @@ impl Query {
             let detail = format!("{}: expected a type, or its begin and \"*\", as \"mirrorwatch/*\"", quote(kind));
             return Err(Problem::bad_query("bad_type", "type", detail));
         }
-        Ok(Query { after, limit: limit as usize, kind })
+        let last = params.get("last").map(|text| number("last", text, 1, LIMIT_MAX as i64)).transpose()?;
+        if last.is_some() && (kind.as_ref().is_none_or(|kind| kind.ends_with('*')) || params.get("after").is_some()) {
+            let detail = "\"last\" is of one type, without \"*\", and without \"after\"".to_owned();
+            return Err(Problem::bad_query("bad_last", "last", detail));
+        }
+        Ok(Query { after, limit: limit as usize, kind, last: last.map(|last| last as usize) })
+    }
+
+    /// The actions that are asked for, the number up to which was looked, and the last one of the log.
+    async fn look(&self, log: &LogBook, state: &HttpState) -> Result<(Vec<Value>, i64, i64), LogError> {
+        let head = *log.head().borrow();
+        if let Some((last, kind)) = self.last.zip(self.kind.as_ref()) {
+            let rows = log.newest(kind, last).await?;
+            // What came meanwhile is behind the number that is told.
+            let is_told = |row: &&LogRow| row.added <= head && self.is_met(row, state);
+            return Ok((rows.iter().filter(is_told).map(told).collect(), head, head));
+        }
+        // What is not asked for is looked at as well, so a page may be shorter than its limit and not the last.
+        let looked_at = if self.kind.is_some() { LIMIT_MAX } else { self.limit };
+        let found = log.rows(self.after, looked_at).await?;
+        let mut through = found.through;
+        let mut actions = Vec::new();
+        for row in found.rows.iter().filter(|row| self.is_met(row, state)) {
+            if actions.len() >= self.limit {
+                break;
+            }
+            actions.push(told(row));
+            if actions.len() == self.limit && row.added < found.through {
+                through = row.added;
+            }
+        }
+        Ok((actions, through, head.max(through)))
     }
 
     fn is_met(&self, row: &LogRow, state: &HttpState) -> bool {
@@ -61,7 +94,11 @@ impl Query {
 
 fn number(name: &'static str, text: &str, low: i64, high: i64) -> Result<i64, Problem> {
     let found = text.parse().ok().filter(|number| (low..=high).contains(number));
-    let code = if name == "limit" { "bad_limit" } else { "bad_after" };
+    let code = match name {
+        "limit" => "bad_limit",
+        "last" => "bad_last",
+        _ => "bad_after",
+    };
     let expected = if high == i64::MAX { format!("a number from {low}") } else { format!("{low}–{high}") };
     found.ok_or_else(|| Problem::bad_query(code, name, format!("expected {expected}")))
 }
@@ -113,25 +150,10 @@ pub(super) fn page(state: &web::Data<HttpState>, form: Option<Form>) -> Resource
 
 async fn answer(request: &HttpRequest, fixed: Option<Form>, state: &HttpState) -> Result<HttpResponse, Problem> {
     let form = forms::wanted(request, fixed)?;
-    let query = Query::parse(request.query_string(), &["after", "limit", "type"])?;
+    let query = Query::parse(request.query_string(), &["after", "last", "limit", "type"])?;
     state.limit.take(state.client(request))?;
     let log = log_of(state)?;
-    let head = *log.head().borrow();
-    // What is not asked for is looked at as well, so a page may be shorter than its limit and not the last.
-    let looked_at = if query.kind.is_some() { LIMIT_MAX } else { query.limit };
-    let found = log.rows(query.after, looked_at).await.map_err(|error| failed(&error))?;
-    let mut through = found.through;
-    let mut actions = Vec::new();
-    for row in found.rows.iter().filter(|row| query.is_met(row, state)) {
-        if actions.len() >= query.limit {
-            break;
-        }
-        actions.push(told(row));
-        if actions.len() == query.limit && row.added < found.through {
-            through = row.added;
-        }
-    }
-    let head = head.max(through);
+    let (actions, through, head) = query.look(log, state).await.map_err(|error| failed(&error))?;
     let kind = query.kind.as_ref().map(|kind| {
         let kind: String = url::form_urlencoded::byte_serialize(kind.as_bytes()).collect();
         format!("&type={kind}")
@@ -146,6 +168,9 @@ async fn answer(request: &HttpRequest, fixed: Option<Form>, state: &HttpState) -
     if let Some(Ok(link)) = link.map(|link| HeaderValue::from_str(&link)) {
         response.insert_header((header::LINK, link));
     }
+    let own = query
+        .last
+        .map_or_else(|| path(query.after), |last| format!("{PATH}?last={last}{}", kind.as_deref().unwrap_or_default()));
     let data = json!({ "actions": actions, "through": through, "head": head });
     if let Some(form) = form {
         let table = forms::written(&Table::of(TableKind::Log, &data, None), form);
@@ -156,7 +181,7 @@ async fn answer(request: &HttpRequest, fixed: Option<Form>, state: &HttpState) -
     let body = json!({
         "data": data,
         "meta": { "generated_at": rfc3339_ms(state.now_ms()) },
-        "links": { "self": path(query.after), "next": next },
+        "links": { "self": own, "next": next },
     });
     Ok(response.content_type("application/json").body(body.to_string()))
 }

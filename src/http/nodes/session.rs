@@ -4,8 +4,6 @@
 //! read freezes the actor, as it does that of the live socket, and the door ends it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, StreamHandler, WrapFuture, fut};
@@ -13,8 +11,7 @@ use actix_http::ws::Item;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
-use futures_util::Stream;
-use tokio::sync::watch;
+use futures_util::StreamExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,48 +19,43 @@ use super::super::live::{FrameLimit, admit};
 use super::super::problem::Problem;
 use super::super::sockets::Seat;
 use super::super::state::HttpState;
-use super::{Guest, NodesDoor, NodesState};
-use crate::logux::message::Protocol;
-use crate::logux::options::Rights;
-use crate::logux::subprotocol::Subprotocol;
-use crate::logux::{Close, Credentials, Effect, Entry, Json, Node, Now, Options, Role};
-use crate::ports::log_book::LogBook;
+use super::exchange::Exchange;
+use super::{NodesState, Present};
+use crate::logux::id::client_of;
+use crate::logux::{Close, Effect, Node, Now};
 
 /// Largest message in bytes, in one frame or in many.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// How often the node's times are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// The user that no client can be.
-const SERVER_USER: &str = "server";
-
-/// Lets a node open a connection.
+/// Lets a node open a connection, in which `exchange` is what is exchanged.
 ///
 /// # Errors
 /// As of the live socket.
-pub(super) fn open(
+pub(super) fn open<E: Exchange>(
     request: &HttpRequest,
     payload: web::Payload,
-    state: &web::Data<HttpState>,
+    (state, nodes): (&web::Data<HttpState>, &NodesState),
+    exchange: impl FnOnce() -> Result<E, Problem>,
 ) -> Result<HttpResponse, Problem> {
     super::super::live::check_upgrade(request)?;
     super::super::query::Params::parse(request.query_string(), &[])?;
     let seat = admit(request, state)?;
-    let Some(nodes) = &state.nodes else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there are no nodes"));
-    };
-    let session = Session::new(Arc::clone(nodes), state.clone(), seat);
+    let session = Session::new(exchange()?, nodes.next_key(), state.clone(), seat);
     ws::WsResponseBuilder::new(session, request, FrameLimit::new(payload, MESSAGE_BYTES_MAX))
         .frame_size(MESSAGE_BYTES_MAX)
         .start()
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_handshake", error.to_string()))
 }
 
-/// The log has grown.
-struct Grown(i64);
+/// There may be something new to send.
+struct News;
 
-struct Session {
+struct Session<E> {
+    exchange: E,
     node: Node,
-    nodes: Arc<NodesState>,
+    /// Who is in, this one too once it is.
+    present: Present,
     state: web::Data<HttpState>,
     key: u64,
     began: Instant,
@@ -80,61 +72,15 @@ struct Session {
     seat: Seat,
 }
 
-type Context = WebsocketContext<Session>;
+type Context<E> = WebsocketContext<Session<E>>;
 
-/// What a node is told of us and of its guests.
-fn options(door: &NodesDoor, admit: super::Admit) -> Options {
-    let subprotocol = i64::from(door.subprotocol);
-    let log = door.log.clone();
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    Options {
-        node_id: door.node_id.clone(),
-        role: Role::Server,
-        speaks: Protocol::Seven,
-        subprotocol: Subprotocol { major: subprotocol, minor: 0, said: Json::from(subprotocol) },
-        token: None,
-        authenticate: Arc::new(move |who| {
-            let user = user_of(who)?;
-            admit(user, who.token?).map(|guest| rights(&guest, &log))
-        }),
-        ping_ms: millis(door.ping),
-        timeout_ms: millis(door.timeout),
-        last_sent: 0,
-        last_received: 0,
-        head: u64::try_from(*door.log.head().borrow()).unwrap_or(0),
-    }
-}
-
-/// The user that a name says to be of.
-fn user_of(who: Credentials<'_>) -> Option<&str> {
-    who.node_id.split(':').next().filter(|user| *user != SERVER_USER && !user.is_empty())
-}
-
-fn rights(guest: &Guest, log: &LogBook) -> Rights {
-    let (reader, writer, log) = (guest.clone(), guest.clone(), log.clone());
-    Rights {
-        out_filter: Arc::new(move |entry: &Entry| reader.may_read(entry.kind())),
-        in_filter: Arc::new(move |entry: &Entry| {
-            let may_write = writer.may_write(entry.kind());
-            log.counts().refused.fetch_add(u64::from(!may_write), Ordering::Relaxed);
-            may_write
-        }),
-        ..Rights::all()
-    }
-}
-
-/// The client that a node's name names, which may have one connection: user and client without the tab.
-fn client_of(node_id: &str) -> String {
-    node_id.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
-}
-
-impl Session {
-    fn new(nodes: Arc<NodesState>, state: web::Data<HttpState>, seat: Seat) -> Session {
-        let node = Node::new(options(&nodes.door, Arc::clone(&nodes.door.admit)));
+impl<E: Exchange> Session<E> {
+    fn new(exchange: E, key: u64, state: web::Data<HttpState>, seat: Seat) -> Session<E> {
         Session {
-            node,
-            key: nodes.keys.fetch_add(1, Ordering::Relaxed),
-            nodes,
+            node: Node::new(exchange.options()),
+            present: exchange.present().clone(),
+            exchange,
+            key,
             state,
             began: Instant::now(),
             end: CancellationToken::new(),
@@ -155,15 +101,16 @@ impl Session {
     }
 
     /// Carries out what the node wants.
-    fn run(&mut self, effects: Vec<Effect>, ctx: &mut Context) {
+    fn run(&mut self, effects: Vec<Effect>, ctx: &mut Context<E>) {
         for effect in effects {
             match effect {
                 Effect::Send(text) => ctx.text(text),
                 Effect::LetIn(node_id) => {
                     let client = client_of(&node_id);
                     tracing::info!(node = %node_id, "a node is in");
-                    self.nodes.present.enter(&client, self.key, self.end.clone());
-                    self.client = Some(client);
+                    self.present.enter(client, self.key, self.end.clone());
+                    self.client = Some(client.to_owned());
+                    self.exchange.let_in(&node_id);
                 }
                 Effect::Keep(_) | Effect::Read { .. } => self.work.push_back(effect),
                 Effect::Told { kind, options } => {
@@ -179,33 +126,32 @@ impl Session {
     }
 
     /// Begins with what waits for the disk, one after the other.
-    fn begin_work(&mut self, ctx: &mut Context) {
+    fn begin_work(&mut self, ctx: &mut Context<E>) {
         if self.is_working || self.is_closing {
             return;
         }
-        let log = self.nodes.door.log.clone();
         match self.work.pop_front() {
             Some(Effect::Keep(entries)) => {
                 self.is_working = true;
-                let keeping = async move { log.append(entries).await };
-                ctx.wait(keeping.into_actor(self).map(|kept, session, ctx| {
+                let keeping = self.exchange.keep(entries);
+                ctx.wait(keeping.into_actor(self).map(|is_kept, session, ctx| {
                     session.is_working = false;
-                    if let Err(error) = &kept {
-                        tracing::warn!(%error, "what a node sent is not kept; it will send it again");
-                    }
-                    let effects = session.node.on_kept(kept.is_ok());
+                    let effects = session.node.on_kept(is_kept);
                     session.run(effects, ctx);
+                    session.look_for_news(ctx);
                 }));
             }
             Some(Effect::Read { after, limit }) => {
                 self.is_working = true;
-                let reading = async move { log.page(after, limit).await };
-                ctx.wait(reading.into_actor(self).map(|page, session, ctx| {
+                let reading = self.exchange.read(after, limit);
+                ctx.wait(reading.into_actor(self).map(move |found, session, ctx| {
                     session.is_working = false;
-                    match page {
-                        Ok(page) => {
+                    match found {
+                        Ok(found) => {
+                            let page = session.exchange.page(found, limit);
                             let effects = session.node.on_page(page);
                             session.run(effects, ctx);
+                            session.look_for_news(ctx);
                         }
                         Err(error) => {
                             tracing::warn!(%error, "a node gets nothing of the log");
@@ -218,7 +164,12 @@ impl Session {
         }
     }
 
-    fn close_for(&mut self, why: Close, ctx: &mut Context) {
+    fn look_for_news(&mut self, ctx: &mut Context<E>) {
+        let effects = self.node.on_grown(self.exchange.head());
+        self.run(effects, ctx);
+    }
+
+    fn close_for(&mut self, why: Close, ctx: &mut Context<E>) {
         let (code, reason) = match why {
             Close::Error => (CloseCode::Policy, "error"),
             Close::Refused => (CloseCode::Policy, "refused"),
@@ -230,7 +181,7 @@ impl Session {
         self.close(ctx, code, reason);
     }
 
-    fn close(&mut self, ctx: &mut Context, code: CloseCode, reason: &str) {
+    fn close(&mut self, ctx: &mut Context<E>, code: CloseCode, reason: &str) {
         if !self.is_closing {
             self.is_closing = true;
             self.node.on_closed();
@@ -240,14 +191,14 @@ impl Session {
         }
     }
 
-    fn take_text(&mut self, text: &str, ctx: &mut Context) {
+    fn take_text(&mut self, text: &str, ctx: &mut Context<E>) {
         let now = self.now();
         let effects = self.node.on_message(text, now);
         self.run(effects, ctx);
     }
 
     /// Puts a message together that comes in pieces.
-    fn take_piece(&mut self, piece: &Item, ctx: &mut Context) {
+    fn take_piece(&mut self, piece: &Item, ctx: &mut Context<E>) {
         let (bytes, is_last) = match piece {
             Item::FirstText(bytes) => {
                 self.pieces.clear();
@@ -269,7 +220,7 @@ impl Session {
         }
     }
 
-    fn look(&mut self, ctx: &mut Context) {
+    fn look(&mut self, ctx: &mut Context<E>) {
         if self.state.pressure.drops_readers() && self.seat.is_given_up(Instant::now()) {
             return self.close(ctx, CloseCode::Again, "overloaded");
         }
@@ -281,49 +232,39 @@ impl Session {
     }
 }
 
-impl Actor for Session {
-    type Context = Context;
+impl<E: Exchange> Actor for Session<E> {
+    type Context = Context<E>;
 
-    fn started(&mut self, ctx: &mut Context) {
+    fn started(&mut self, ctx: &mut Context<E>) {
         let now = self.now();
         let effects = self.node.on_open(now);
         self.run(effects, ctx);
-        ctx.add_stream(growth(self.nodes.door.log.head()));
+        ctx.add_stream(self.exchange.news().map(|()| News));
         ctx.run_interval(LOOK_EVERY, Session::look);
         for (token, reason) in [(self.state.shutdown.clone(), "restarting"), (self.end.clone(), "replaced")] {
-            let ended = fut::wrap_future::<_, Session>(token.cancelled_owned());
+            let ended = fut::wrap_future::<_, Session<E>>(token.cancelled_owned());
             ctx.spawn(ended.map(move |(), session, ctx| session.close(ctx, CloseCode::Away, reason)));
         }
     }
 
-    fn stopped(&mut self, _: &mut Context) {
+    fn stopped(&mut self, _: &mut Context<E>) {
         if let Some(client) = &self.client {
-            self.nodes.present.leave(client, self.key);
+            self.present.leave(client, self.key);
         }
     }
 }
 
-/// One item whenever the log has grown.
-fn growth(receiver: watch::Receiver<i64>) -> impl Stream<Item = Grown> {
-    futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.changed().await.ok()?;
-        let head = *receiver.borrow_and_update();
-        Some((Grown(head), receiver))
-    })
-}
-
-impl StreamHandler<Grown> for Session {
-    fn handle(&mut self, grown: Grown, ctx: &mut Context) {
-        let effects = self.node.on_grown(u64::try_from(grown.0).unwrap_or(0));
-        self.run(effects, ctx);
+impl<E: Exchange> StreamHandler<News> for Session<E> {
+    fn handle(&mut self, _: News, ctx: &mut Context<E>) {
+        self.look_for_news(ctx);
     }
 
-    /// The log is gone, so the process is ending: the token closes the socket with its reason.
-    fn finished(&mut self, _: &mut Context) {}
+    /// What it comes from is gone, so the process is ending: the token closes the socket with its reason.
+    fn finished(&mut self, _: &mut Context<E>) {}
 }
 
-impl StreamHandler<Result<Message, ProtocolError>> for Session {
-    fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Context) {
+impl<E: Exchange> StreamHandler<Result<Message, ProtocolError>> for Session<E> {
+    fn handle(&mut self, message: Result<Message, ProtocolError>, ctx: &mut Context<E>) {
         if self.is_closing {
             return;
         }
@@ -346,7 +287,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
     }
 
     /// The peer's side has ended.
-    fn finished(&mut self, ctx: &mut Context) {
+    fn finished(&mut self, ctx: &mut Context<E>) {
         ctx.stop();
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn table() -> Vec<(String, &'static str, u16)> {
     rows.push(("/status".to_owned(), READ, 200));
     rows.push(("/status.css".to_owned(), READ, 200));
     rows.push(("/api/v1/sync".to_owned(), READ, 426));
+    rows.push(("/api/v1/logux".to_owned(), READ, 426));
     rows.push(("/api/v1/log?after=0&type=a/*".to_owned(), READ, 200));
     // A stream that is opened does not end.
     rows.push(("/api/v1/log/stream?after=x".to_owned(), READ, 400));

@@ -37,6 +37,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         let schema = json!({ "type": "string", "pattern": "^[^*]+\\**$|^\\*+$" });
         Parameter::query("type", "Only this type; with `*` at its end, every type that begins so.", &schema)
     };
+    let last = json!({ "type": "integer", "minimum": 1, "maximum": 1000 });
     let topics = json!({ "type": "string" });
     vec![
         socket("/api/v1/live", "live", "Which page has a new revision, over WebSocket")
@@ -63,7 +64,8 @@ pub(super) fn all() -> Vec<Endpoint> {
             .with(after())
             .with(parameter::limit())
             .with(kind())
-            .problem(400, &["bad_after", "bad_limit", "bad_type"])
+            .with(Parameter::query("last", "So many of the newest, oldest first: of one `type`, without `after`.", &last))
+            .problem(400, &["bad_after", "bad_last", "bad_limit", "bad_type"])
             .problem(404, &["not_found"])
             .problem(406, &["not_acceptable"])
             .problem(429, &["rate_limited"])
@@ -76,6 +78,16 @@ pub(super) fn all() -> Vec<Endpoint> {
             .problem(404, &["not_found"])
             .tag("nodes"),
         socket("/api/v1/sync", "sync", "The same over the Logux protocol")
+            .problem(404, &["not_found"])
+            .tag("nodes"),
+        socket("/api/v1/logux", "logux", "What is published, in channels of the Logux protocol")
+            .about(
+                "For npm's `@logux/client`: `logux/subscribe` with a channel brings its state, `logux/processed`, and each newer \
+                 state from then on, until `logux/unsubscribe`. Channels are `mirrors`, `mirrors/{id}` and `incidents`, as \
+                 `{\"type\":\"mirrorwatch/mirrors\",\"channel\",\"revision\",\"generated_at\",\"data\"}` with the data of the \
+                 page of that name (`mirrorwatch/mirror`, `mirrorwatch/incidents`), and `nodes`, whose actions are those of \
+                 the log. Nothing is written here: any other action is undone.",
+            )
             .problem(404, &["not_found"])
             .tag("nodes"),
     ]

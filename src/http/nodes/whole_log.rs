@@ -1,0 +1,97 @@
+//! The log as nodes exchange it: all of it that one may read, and what the other side may write is kept.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::Stream;
+
+use super::super::live::changes;
+use super::exchange::{Exchange, options, user_of};
+use super::{Guest, NodesState, Present};
+use crate::logux::options::Rights;
+use crate::logux::{Credentials, Entry, Options, Page};
+use crate::ports::log_book::{LogBook, LogError};
+use crate::publish::UtcNow;
+
+/// See the module's words.
+pub(super) struct WholeLog {
+    nodes: Arc<NodesState>,
+    utc_now_ms: UtcNow,
+}
+
+impl WholeLog {
+    pub(super) fn new(nodes: Arc<NodesState>, utc_now_ms: UtcNow) -> WholeLog {
+        WholeLog { nodes, utc_now_ms }
+    }
+}
+
+impl Exchange for WholeLog {
+    type Found = Page;
+
+    fn options(&self) -> Options {
+        let (admit, log) = (Arc::clone(&self.nodes.door.admit), self.nodes.door.log.clone());
+        let authenticate = Arc::new(move |who: Credentials<'_>| {
+            let user = user_of(&who)?;
+            admit(user, who.token?).map(|guest| rights(&guest, &log))
+        });
+        options(&self.nodes.door, self.nodes.door.node_id.clone(), self.head(), authenticate)
+    }
+
+    fn present(&self) -> &Present {
+        &self.nodes.present
+    }
+
+    /// Tells of a user that is in for the first time since the start.
+    fn let_in(&mut self, node_id: &str) {
+        let Some(event) = self.nodes.peers.meet(node_id.split(':').next().unwrap_or_default()) else { return };
+        let log = self.nodes.door.log.clone();
+        let row = log.own_event(event, &format!("{node_id} is in"), (self.utc_now_ms)());
+        actix_rt::spawn(async move {
+            if let Err(error) = log.append_rows(vec![row]).await {
+                tracing::warn!(%error, "other nodes are not told who is in");
+            }
+        });
+    }
+
+    fn keep(&mut self, entries: Vec<Entry>) -> impl Future<Output = bool> + 'static {
+        let log = self.nodes.door.log.clone();
+        async move {
+            let kept = log.append(entries).await;
+            if let Err(error) = &kept {
+                tracing::warn!(%error, "what a node sent is not kept; it will send it again");
+            }
+            kept.is_ok()
+        }
+    }
+
+    fn read(&mut self, after: u64, limit: usize) -> impl Future<Output = Result<Page, LogError>> + 'static {
+        let log = self.nodes.door.log.clone();
+        async move { log.page(after, limit).await }
+    }
+
+    fn page(&mut self, found: Page, _: usize) -> Page {
+        found
+    }
+
+    fn head(&self) -> u64 {
+        u64::try_from(*self.nodes.door.log.head().borrow()).unwrap_or(0)
+    }
+
+    fn news(&self) -> impl Stream<Item = ()> + 'static {
+        changes(self.nodes.door.log.head(), Duration::ZERO)
+    }
+}
+
+fn rights(guest: &Guest, log: &LogBook) -> Rights {
+    let (reader, writer, log) = (guest.clone(), guest.clone(), log.clone());
+    Rights {
+        out_filter: Arc::new(move |entry: &Entry| reader.may_read(entry.kind())),
+        in_filter: Arc::new(move |entry: &Entry| {
+            let may_write = writer.may_write(entry.kind());
+            log.counts().refused.fetch_add(u64::from(!may_write), Ordering::Relaxed);
+            may_write
+        }),
+        ..Rights::all()
+    }
+}
