@@ -76,7 +76,7 @@ const DETAILS: [&str; 14] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 15] = [
+const HTML: [&str; 16] = [
     "/live?kind=update",
     "/",
     "/misses?verdict=missed",
@@ -87,6 +87,7 @@ const HTML: [&str; 15] = [
     "/methodology",
     "/internals",
     "/nodes",
+    "/readiness",
     "/docs",
     "/docs/errors",
     "/mirrors/m1",

@@ -18,6 +18,7 @@ export type Route =
   | { page: "methodology" }
   | { page: "internals" }
   | { page: "nodes" }
+  | { page: "readiness" }
   | { page: "docs"; view: "api" | "errors" }
   | { page: "nowhere"; path: string };
 
@@ -47,8 +48,8 @@ export function parse(path: string, search: string): Route {
     path === "/live"
   )
     return { page: path.slice(1) as "misses" | "compare" | "events" | "incidents" | "live", query };
-  if (path === "/methodology" || path === "/internals" || path === "/nodes")
-    return { page: path.slice(1) as "methodology" | "internals" | "nodes" };
+  if (path === "/methodology" || path === "/internals" || path === "/nodes" || path === "/readiness")
+    return { page: path.slice(1) as "methodology" | "internals" | "nodes" | "readiness" };
   if (path === "/docs" || path === "/docs/errors")
     return { page: "docs", view: path === "/docs" ? "api" : "errors" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))
