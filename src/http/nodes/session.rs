@@ -184,6 +184,9 @@ impl<E: Exchange> Session<E> {
     fn close(&mut self, ctx: &mut Context<E>, code: CloseCode, reason: &str) {
         if !self.is_closing {
             self.is_closing = true;
+            if let Some(client) = &self.client {
+                tracing::info!(%client, reason, "a node is out");
+            }
             self.node.on_closed();
             self.work.clear();
             ctx.close(Some(CloseReason { code, description: Some(reason.to_owned()) }));
