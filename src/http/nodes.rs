@@ -3,6 +3,7 @@
 //! Without nodes in the configuration none of these addresses is there.
 
 mod log;
+mod peer;
 mod session;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use super::routes::other_method;
 use super::state::HttpState;
 use crate::logux::kinds::is_of;
 use crate::ports::log_book::LogBook;
+use crate::ports::peer_links::PeerLinks;
 use crate::publish::Form;
 
 /// What someone may do.
@@ -67,6 +69,8 @@ pub struct NodesDoor {
     pub holders: Holders,
     /// What everyone may read.
     pub public: Guest,
+    /// Who is told which nodes connect; `None` where no peers are chosen.
+    pub peers: Option<PeerLinks>,
 }
 
 impl fmt::Debug for NodesDoor {

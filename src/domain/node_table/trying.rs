@@ -48,6 +48,7 @@ impl NodeTable {
         if is_given_up {
             self.remove(address);
         }
+        self.test_next(now);
         self.take_effects()
     }
 

@@ -22,12 +22,14 @@ use super::super::live::{FrameLimit, admit};
 use super::super::problem::Problem;
 use super::super::sockets::Seat;
 use super::super::state::HttpState;
+use super::peer::{Beside, PeerSide};
 use super::{Guest, NodesDoor, NodesState};
 use crate::logux::message::Protocol;
 use crate::logux::options::Rights;
 use crate::logux::subprotocol::Subprotocol;
 use crate::logux::{Close, Credentials, Effect, Entry, Json, Node, Now, Options, Role};
 use crate::ports::log_book::LogBook;
+use crate::ports::peer_links::PeerSeat;
 
 /// Largest message in bytes, in one frame or in many.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -78,12 +80,14 @@ struct Session {
     is_closing: bool,
     /// Counts this socket for as long as it is open.
     seat: Seat,
+    peer: PeerSide,
+    peer_seat: Option<PeerSeat>,
 }
 
 type Context = WebsocketContext<Session>;
 
 /// What a node is told of us and of its guests.
-fn options(door: &NodesDoor, admit: super::Admit) -> Options {
+fn options(door: &NodesDoor, admit: super::Admit, peer: PeerSide) -> Options {
     let subprotocol = i64::from(door.subprotocol);
     let log = door.log.clone();
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
@@ -95,7 +99,9 @@ fn options(door: &NodesDoor, admit: super::Admit) -> Options {
         token: None,
         authenticate: Arc::new(move |who| {
             let user = user_of(who)?;
-            admit(user, who.token?).map(|guest| rights(&guest, &log))
+            let guest = admit(user, who.token?)?;
+            peer.admit(&guest);
+            Some(rights(&guest, &log, &peer))
         }),
         ping_ms: millis(door.ping),
         timeout_ms: millis(door.timeout),
@@ -110,11 +116,14 @@ fn user_of(who: Credentials<'_>) -> Option<&str> {
     who.node_id.split(':').next().filter(|user| *user != SERVER_USER && !user.is_empty())
 }
 
-fn rights(guest: &Guest, log: &LogBook) -> Rights {
-    let (reader, writer, log) = (guest.clone(), guest.clone(), log.clone());
+fn rights(guest: &Guest, log: &LogBook, peer: &PeerSide) -> Rights {
+    let (reader, writer, log, peer) = (guest.clone(), guest.clone(), log.clone(), peer.clone());
     Rights {
         out_filter: Arc::new(move |entry: &Entry| reader.may_read(entry.kind())),
         in_filter: Arc::new(move |entry: &Entry| {
+            if peer.takes(entry) {
+                return false;
+            }
             let may_write = writer.may_write(entry.kind());
             log.counts().refused.fetch_add(u64::from(!may_write), Ordering::Relaxed);
             may_write
@@ -130,10 +139,12 @@ fn client_of(node_id: &str) -> String {
 
 impl Session {
     fn new(nodes: Arc<NodesState>, state: web::Data<HttpState>, seat: Seat) -> Session {
-        let node = Node::new(options(&nodes.door, Arc::clone(&nodes.door.admit)));
+        let key = nodes.keys.fetch_add(1, Ordering::Relaxed);
+        let peer = PeerSide::new(nodes.door.peers.clone(), key);
+        let node = Node::new(options(&nodes.door, Arc::clone(&nodes.door.admit), peer.clone()));
         Session {
             node,
-            key: nodes.keys.fetch_add(1, Ordering::Relaxed),
+            key,
             nodes,
             state,
             began: Instant::now(),
@@ -144,6 +155,8 @@ impl Session {
             pieces: Vec::new(),
             is_closing: false,
             seat,
+            peer,
+            peer_seat: None,
         }
     }
 
@@ -164,6 +177,10 @@ impl Session {
                     tracing::info!(node = %node_id, "a node is in");
                     self.nodes.present.enter(&client, self.key, self.end.clone());
                     self.client = Some(client);
+                    if let Some((seat, beside)) = self.peer.enter(self.node.remote_headers()) {
+                        self.peer_seat = Some(seat);
+                        ctx.add_stream(beside);
+                    }
                 }
                 Effect::Keep(_) | Effect::Read { .. } => self.work.push_back(effect),
                 Effect::Told { kind, options } => {
@@ -234,6 +251,7 @@ impl Session {
         if !self.is_closing {
             self.is_closing = true;
             self.node.on_closed();
+            self.peer_seat = None;
             self.work.clear();
             ctx.close(Some(CloseReason { code, description: Some(reason.to_owned()) }));
             ctx.stop();
@@ -319,6 +337,16 @@ impl StreamHandler<Grown> for Session {
     }
 
     /// The log is gone, so the process is ending: the token closes the socket with its reason.
+    fn finished(&mut self, _: &mut Context) {}
+}
+
+impl StreamHandler<Beside> for Session {
+    fn handle(&mut self, beside: Beside, ctx: &mut Context) {
+        let effects = self.node.send_beside(&beside.0);
+        self.run(effects, ctx);
+    }
+
+    /// Nobody chooses peers any more; the log is served all the same.
     fn finished(&mut self, _: &mut Context) {}
 }
 

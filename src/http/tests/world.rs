@@ -156,6 +156,7 @@ fn nodes() -> NodesDoor {
             }
         }),
         public: Guest { readable: vec!["*".to_owned()], writable: Vec::new() },
+        peers: None,
     }
 }
 
