@@ -157,8 +157,12 @@ impl Short {
                 }
                 Effect::Close(_) => return Err(Failure::Failed),
                 // There is nothing to keep, to read or to remember.
-                Effect::Keep(_) | Effect::Read { .. } | Effect::Sent(_) | Effect::Received(_) => {}
-                Effect::State(_) | Effect::Told { .. } => {}
+                Effect::Keep(_)
+                | Effect::Read { .. }
+                | Effect::Sent(_)
+                | Effect::Received(_)
+                | Effect::State(_)
+                | Effect::Told { .. } => {}
             }
         }
         Ok(())
