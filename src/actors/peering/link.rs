@@ -103,18 +103,18 @@ impl LinkTask {
 
     async fn connect(&mut self, marks: PeerMarks) -> Over {
         let dialer = Arc::clone(&self.doors.dialer);
-        let dialed = tokio::select! {
+        let opened = tokio::select! {
             () = self.stop.cancelled() => return Over::Stopped,
-            dialed = dialer.dial(self.access.request()) => dialed,
+            opened = dialer.dial(self.access.request()) => opened,
         };
-        let reader = match dialed {
-            Ok(dialed) => dialed.reader,
+        let reader = match opened {
+            Ok(opened) => opened.reader,
             Err(error) => return Over::Ended(End::Failed, error.text),
         };
         let (told, head) = (Arc::new(Mutex::new(Vec::new())), self.doors.log.head());
-        let heard = Arc::clone(&told);
-        let hear = Arc::new(move |entry| heard.lock().unwrap_or_else(PoisonError::into_inner).push(entry));
-        let rights = rights(&self.nodes, &self.doors.log, hear);
+        let noted = Arc::clone(&told);
+        let listener = Arc::new(move |entry| noted.lock().unwrap_or_else(PoisonError::into_inner).push(entry));
+        let rights = rights(&self.nodes, &self.doors.log, listener);
         let options = self.access.options(&self.nodes, "", rights, &marks, *head.borrow());
         let now = self.doors.clock.now();
         let talk = Talk {

@@ -98,10 +98,10 @@ impl Errand {
             Failure::Failed
         })?;
         let told = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&told);
-        let hear = Arc::new(move |entry| heard.lock().unwrap_or_else(PoisonError::into_inner).push(entry));
+        let noted = Arc::clone(&told);
+        let listener = Arc::new(move |entry| noted.lock().unwrap_or_else(PoisonError::into_inner).push(entry));
         let nothing = PeerMarks { node_id: String::new(), address: String::new(), sent: 0, received: 0 };
-        let options = self.access.options(&self.nodes, suffix, no_rights(hear), &nothing, 0);
+        let options = self.access.options(&self.nodes, suffix, no_rights(listener), &nothing, 0);
         let clock = Arc::clone(&self.doors.clock);
         let mut short = Short { reader: dialed.reader, node: Node::new(options), node_id: String::new(), clock, told };
         if is_introduced {
