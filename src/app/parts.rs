@@ -121,9 +121,7 @@ impl App {
             crate::http::server(listener, &state).map_err(StartError::Server)?,
             nodes::events_server(config, &state)?,
         ));
-        let clock = Arc::clone(&lasting.clock);
-        let vitals = lasting.vitals.clone();
-        let stop = CancellationToken::new();
+        let (clock, vitals, stop) = (Arc::clone(&lasting.clock), lasting.vitals.clone(), CancellationToken::new());
         if let Some(log) = lasting.log.clone() {
             let told = nodes::tell_overviews(log, Arc::clone(&pages), Arc::clone(&lasting.now), shutdown.clone());
             actix_rt::spawn(told);

@@ -29,7 +29,9 @@ fn table(initial: &[&str]) -> NodeTable {
 fn set(table: &mut NodeTable, address: &str, failures: u32, rtt_ms: Option<i64>) {
     let node = table.node_mut(address).unwrap();
     node.connection_failures = failures;
-    rtt_ms.into_iter().for_each(|ms| (0..20).for_each(|_| node.measured(ms * 1_000, 20)));
+    if let Some(ms) = rtt_ms {
+        (0..20).for_each(|_| node.measured(ms * 1_000, 20));
+    }
 }
 
 fn inbound(node_id: &str) -> Inbound {

@@ -34,7 +34,9 @@ impl NodeTable {
         match tested {
             Tested::Answered { node_id, .. } if node_id == own => node.trial.state = TrialState::Failed,
             Tested::Answered { rtts_us, .. } if rtts_us.len() >= max => {
-                rtts_us.into_iter().for_each(|rtt_us| node.measured(rtt_us, max));
+                for rtt_us in rtts_us {
+                    node.measured(rtt_us, max);
+                }
                 node.trial.passed(now);
             }
             other => {
@@ -87,7 +89,9 @@ impl NodeTable {
             node.origin != Origin::Initial && now.since(last) > wait_ns && !self.is_connected(node)
         };
         let gone: Vec<String> = self.nodes.iter().filter(is_gone).map(|node| node.address.clone()).collect();
-        gone.iter().for_each(|address| self.remove(address));
+        for address in &gone {
+            self.remove(address);
+        }
     }
 
     fn remove(&mut self, address: &str) {

@@ -148,7 +148,9 @@ impl World {
         (self.side, self.cut_ms) = (side, self.now_ms);
         let broken: Vec<u64> =
             self.wires.iter().filter(|(_, wire)| !self.reach(wire.from, wire.to)).map(|(link, _)| *link).collect();
-        broken.into_iter().for_each(|link| self.later(INBOUND_SILENCE_MS, Event::Forgotten(link)));
+        for link in broken {
+            self.later(INBOUND_SILENCE_MS, Event::Forgotten(link));
+        }
     }
 
     /// A node ends, or begins again without what it knew of the others; its connections are reset.
@@ -338,7 +340,7 @@ impl World {
             joined.extend(self.uplink_of(node).filter(|uplink| self.reach(node, *uplink)));
             let (touching, apart): (Vec<_>, Vec<_>) =
                 components.into_iter().partition(|component| !component.is_disjoint(&joined));
-            touching.into_iter().for_each(|component| joined.extend(component));
+            joined.extend(touching.into_iter().flatten());
             components = apart;
             components.push(joined);
         }
