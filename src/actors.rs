@@ -14,6 +14,7 @@ pub mod known_dids;
 pub mod line;
 pub mod message;
 pub mod mirror_stream;
+pub mod peering;
 pub mod reader;
 pub mod resolver;
 pub mod rtt_pinger;

@@ -25,6 +25,7 @@ pub mod look_out;
 pub mod mempool;
 pub mod mirror_state;
 pub mod node_event;
+pub mod node_table;
 pub mod numbering;
 pub mod op;
 pub mod poll;

@@ -23,7 +23,8 @@
 //!   [`domain::fill`] how to resume without loss; [`domain::frame`] what passes for an operation; [`domain::view`] what the
 //!   API shows. Start reading at [`domain::ledger::Ledger`].
 //! - [`ports`]: the doors: clock, dialer, export, probe, store.
-//! - [`logux`]: the protocol by which nodes share their logs; pure as well.
+//! - [`logux`]: the protocol by which nodes share their logs; pure as well. [`domain::node_table`] chooses whom to connect to,
+//!   and [`actors::peering`] obeys it.
 //! - [`actors`]: the actix shell around both, thin.
 //! - [`recompute`] and [`publish`]: pages in the background, and the place where readers find them.
 //! - [`http`]: routes, the live socket, problems, limits.

@@ -17,6 +17,7 @@ mod local_pair;
 pub mod message;
 pub mod node;
 pub mod options;
+pub mod peer_message;
 #[cfg(test)]
 mod property;
 pub mod subprotocol;

@@ -18,6 +18,7 @@ pub mod log_book;
 pub(crate) mod loopback;
 pub mod memory;
 pub mod notify;
+pub mod peer_links;
 pub mod port_holder;
 pub mod probe;
 pub mod rate_gate;

@@ -210,6 +210,7 @@ impl MirrorStream {
             path_and_query: self.settings.dialect.path().to_owned(),
             allow_private: self.settings.allow_private,
             prefer: None,
+            message_bytes_max: None,
         };
         let dialer = Arc::clone(&self.doors.dialer);
         let attempt = async move { dialer.dial(request).await };

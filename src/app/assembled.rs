@@ -6,6 +6,7 @@
 
 use super::auditing::{AuditDoors, Auditing, start_auditor};
 use super::parts::Outside;
+use super::peering::PeeringShared;
 use super::pictures::Pictures;
 use super::settings::{RetentionNow, internals, prune_plan, state_told};
 use super::sources::{Before, PingerSlot, SourceChild, SourceParts, SourceSlot, start_pinger, start_source};
@@ -50,6 +51,8 @@ pub(super) struct Lasting {
     pub(super) store: SharedStore,
     /// The log that nodes share, where there are nodes.
     pub(super) log: Option<LogBook>,
+    /// What choosing peers shares, where there are peers.
+    pub(super) peering: Option<PeeringShared>,
     pub(super) board: StatusBoard,
     pub(super) now: UtcNow,
     /// What is wrong with keeping, in words.

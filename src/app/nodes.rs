@@ -7,6 +7,7 @@ use crate::http::{Guest, HttpState, NodesDoor};
 use crate::logux::Json;
 use crate::logux::kinds::OVERVIEW;
 use crate::ports::log_book::{Horizon, LogBook, LogError};
+use crate::ports::peer_links::PeerLinks;
 use crate::ports::store::SharedStore;
 use crate::publish::{Pages, UtcNow};
 use actix_web::web;
@@ -36,12 +37,9 @@ pub fn token() -> String {
     format!("token: {token}\nsha256: {hash}\n")
 }
 
-/// The log that nodes share; none where there are no nodes. Says what of their configuration has no effect in this version.
+/// The log that nodes share; none where there are no nodes.
 pub(super) fn log_book(config: &Config, store: &SharedStore, horizon: Horizon) -> Result<Option<LogBook>, LogError> {
     let Some(nodes) = &config.nodes else { return Ok(None) };
-    if !nodes.peers.is_empty() {
-        tracing::warn!("nodes.peers is checked and has no effect in this version: nodes connect to this one");
-    }
     LogBook::open(Arc::clone(store), &nodes.id, horizon).map(Some)
 }
 
@@ -69,7 +67,7 @@ pub(super) async fn beside(
 }
 
 /// What the server needs to let other nodes in.
-pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
+pub(super) fn door(nodes: &Nodes, log: LogBook, peers: Option<PeerLinks>) -> NodesDoor {
     let (known, holders) = (nodes.clone(), nodes.clone());
     NodesDoor {
         node_id: nodes.id.clone(),
@@ -78,6 +76,7 @@ pub(super) fn door(nodes: &Nodes, log: LogBook) -> NodesDoor {
         timeout: nodes.timeout,
         log,
         users: nodes.tokens.iter().map(|token| token.user.clone()).collect(),
+        peers,
         public: Guest { readable: nodes.readable.clone(), writable: Vec::new() },
         admit: Arc::new(move |user, token| admitted(&known, user, token)),
         holders: Arc::new(move |token| holders_of(&holders, token)),

@@ -5,6 +5,7 @@ use super::auditing::Auditing;
 use super::details::{Details, ReprobeFn};
 use super::guardian::{Change, Guardian, Present, take};
 use super::nodes;
+use super::peering;
 use super::pictures::Pictures;
 use super::settings::{RetentionNow, driver, http_options, log_horizon};
 use super::start_error::StartError;
@@ -91,6 +92,7 @@ impl App {
             boot: opened.boot,
             store,
             log,
+            peering: peering::shared(config),
             board: StatusBoard::default(),
             now: utc_now,
             trouble: watch::channel(None).0,
@@ -119,13 +121,12 @@ impl App {
             crate::http::server(listener, &state).map_err(StartError::Server)?,
             nodes::events_server(config, &state)?,
         ));
-        let clock = Arc::clone(&lasting.clock);
-        let vitals = lasting.vitals.clone();
-        let stop = CancellationToken::new();
+        let (clock, vitals, stop) = (Arc::clone(&lasting.clock), lasting.vitals.clone(), CancellationToken::new());
         if let Some(log) = lasting.log.clone() {
             let told = nodes::tell_overviews(log, Arc::clone(&pages), Arc::clone(&lasting.now), shutdown.clone());
             actix_rt::spawn(told);
         }
+        peering::start(&lasting, &shutdown);
         let (changes, coming) = mpsc::channel(1);
         let guardian = Guardian::new(lasting, Arc::clone(&present), doors.clone(), coming);
         let guardian = actix_rt::spawn(guardian.run(stop.clone()));
@@ -294,7 +295,10 @@ fn http_state(
             None => Ok(()),
         }),
         utc_now_ms: Arc::clone(&lasting.now),
-        nodes: config.nodes.as_ref().zip(lasting.log.clone()).map(|(nodes, log)| nodes::door(nodes, log)),
+        nodes: config.nodes.as_ref().zip(lasting.log.clone()).map(|(nodes, log)| {
+            let peers = lasting.peering.as_ref().map(|peering| peering.links.clone());
+            nodes::door(nodes, log, peers)
+        }),
         options: http_options(config),
         shutdown: shutdown.clone(),
         tallies: lasting.tallies.clone(),

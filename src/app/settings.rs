@@ -116,6 +116,7 @@ pub(super) fn internals(
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
     let (config, board, now) = (&lasting.config, lasting.board.clone(), Arc::clone(&lasting.now));
     let (vitals, tallies, log) = (lasting.vitals.clone(), lasting.tallies.clone(), lasting.log.clone());
+    let peering = lasting.peering.clone();
     let depth = lasting.vitals.depth().clone();
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
@@ -149,6 +150,10 @@ pub(super) fn internals(
                 "dropped": read(&counts.dropped),
             });
             told.insert("log".to_owned(), log);
+        }
+        let standing = peering.as_ref().and_then(|peering| peering.board.read());
+        if let Some((standing, told)) = standing.zip(told.as_object_mut()) {
+            told.insert("peering".to_owned(), standing);
         }
         told
     })

@@ -6,6 +6,7 @@
 mod channels;
 mod exchange;
 mod log;
+mod peer;
 mod session;
 mod whole_log;
 
@@ -27,6 +28,7 @@ use super::state::HttpState;
 use crate::domain::node_event::OwnEvent;
 use crate::logux::kinds::is_of;
 use crate::ports::log_book::LogBook;
+use crate::ports::peer_links::PeerLinks;
 use crate::publish::Form;
 use channels::Viewing;
 use whole_log::WholeLog;
@@ -83,6 +85,8 @@ pub struct NodesDoor {
     pub public: Guest,
     /// Users that have a token: nobody comes in as one of them without it.
     pub users: HashSet<String>,
+    /// Who is told which nodes connect; `None` where no peers are chosen.
+    pub peers: Option<PeerLinks>,
 }
 
 impl fmt::Debug for NodesDoor {

@@ -241,6 +241,23 @@ fn nothing_that_came_from_the_other_side_goes_back_to_it() {
 }
 
 #[test]
+fn what_is_sent_beside_the_log_moves_no_mark() {
+    let mut pair = LocalPair::new(Protocol::Seven);
+    pair.add(true, "a");
+    pair.connect();
+    pair.settle();
+    let marks = (pair.client.received, pair.client.sent, pair.server.sent);
+    let effects = pair.server.node.send_beside(&entry(9, "hub:s:1", 0));
+    pair.server.take(effects);
+    pair.settle();
+    assert_eq!(pair.client.log.len(), 2, "this client keeps all that comes");
+    assert_eq!((pair.client.received, pair.client.sent, pair.server.sent), marks);
+    assert_eq!(pair.client.node.state(), State::Synchronized);
+    assert!(pair.client.said.contains(&"[\"synced\",0]".to_owned()));
+    assert_eq!(Node::new(options(Role::Client, "a:b:c")).send_beside(&entry(9, "x", 0)), [], "to nobody");
+}
+
+#[test]
 fn signs_of_life() {
     let mut node = server();
     assert_eq!(node.next_at_ms(), Some(10_000));

@@ -21,7 +21,7 @@ use super::clock::Clock;
 use super::dial_error::{DialClass, DialError, Phase};
 use super::resolve::Resolve;
 use super::stamped::StampedStream;
-use super::stream_reader::{StreamReader, Transport, ws_config};
+use super::stream_reader::{StreamReader, Transport, talk_config, ws_config};
 use super::tcp_info::TcpHandle;
 use super::tcp_socket::{connect, watch_for_death};
 use super::tls::Tls;
@@ -42,6 +42,8 @@ pub struct DialRequest {
     pub allow_private: bool,
     /// Tried first where the name still has it: the address of the previous connection.
     pub prefer: Option<IpAddr>,
+    /// Largest message in either direction, bytes, where it is not what sources may send.
+    pub message_bytes_max: Option<usize>,
 }
 
 /// What is the same for every stream.
@@ -185,7 +187,10 @@ impl TcpDialer {
 
         let began = self.clock.now();
         let ask = self.ask(&request)?;
-        let config = ws_config(self.options.frame_bytes_max);
+        let config = match request.message_bytes_max {
+            None => ws_config(self.options.frame_bytes_max),
+            Some(max) => talk_config(max),
+        };
         let ws = deadline
             .within(Phase::Upgrade, upgrade(ask, transport, config))
             .await?

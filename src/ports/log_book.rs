@@ -11,7 +11,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot, watch};
 use tokio::task::spawn_blocking;
 
-use super::store::{LogPage, LogRow, SharedStore, Store, StoreError};
+use super::store::{LogPage, LogRow, PeerMarks, SharedStore, Store, StoreError};
 use crate::domain::node_event::{self, NodeEvent, OwnEvent};
 use crate::logux::{ActionId, Entry, Json, Page};
 
@@ -288,6 +288,23 @@ impl LogBook {
         }
         rows.sort_unstable_by_key(|row| row.added);
         Ok(Page { entries: rows.iter().filter_map(entry_of).collect(), through: u64::try_from(head).unwrap_or(0) })
+    }
+
+    /// What was exchanged with other nodes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn peer_marks(&self) -> Result<Vec<PeerMarks>, LogError> {
+        self.on_store(|store| store.peer_marks()).await
+    }
+
+    /// Remembers what was exchanged with a node. What was received is to be appended before: marks that are lost cost
+    /// asking again, and nothing else.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn mark_peer(&self, marks: PeerMarks) -> Result<(), LogError> {
+        self.on_store(move |store| store.mark_peer(&marks)).await
     }
 
     async fn on_store<T: Send + 'static>(

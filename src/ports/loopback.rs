@@ -68,6 +68,7 @@ pub(crate) fn request(url: &str) -> DialRequest {
         path_and_query: "/export/stream?cursor=5".into(),
         allow_private: true,
         prefer: None,
+        message_bytes_max: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod log;
 pub mod memory;
 pub mod meter;
 pub mod miss_query;
+mod peers;
 mod read;
 mod recover;
 mod salvage;
@@ -32,6 +33,7 @@ pub use evidence::{EVIDENCE_PER_SOURCE_MAX, EvidenceRow, LOGS_MAX, fair_share};
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
 pub use log::{LOG_ROWS_MAX, LOG_ROWS_OF_KIND_MAX, LogPage, LogPrune, LogRow};
 pub use miss_query::{MISSES_PAGE_MAX, MissCursor, MissQuery};
+pub use peers::{PEERS_MAX, PeerMarks};
 pub use sqlite::{LoadLimits, OpenOptions, OpenReport, SqliteStore};
 pub use tier::Tier;
 
@@ -363,6 +365,18 @@ pub trait Store: Send {
     /// # Errors
     /// When the file cannot be read.
     fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError>;
+
+    /// What was exchanged with other nodes, those first that were met first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn peer_marks(&mut self) -> Result<Vec<PeerMarks>, StoreError>;
+
+    /// Remembers what was exchanged with one node; as durable as [`Store::commit`].
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn mark_peer(&mut self, marks: &PeerMarks) -> Result<(), StoreError>;
 
     /// Marks the end of the run as orderly and lets the file go.
     ///

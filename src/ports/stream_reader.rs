@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::{fmt, io};
 
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, SinkExt, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
@@ -29,6 +29,8 @@ use crate::domain::time::Tau;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Pongs and pings that wait for a peer that does not read, bytes; more ends the stream.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// Messages of ours, each of the largest size, that wait for a peer that we talk with; more ends the stream.
+const WAITING_MAX: usize = 4;
 /// Longest part of a close reason that is kept, characters.
 const REASON_MAX: usize = 123;
 
@@ -48,6 +50,13 @@ pub fn ws_config(frame_bytes_max: usize) -> WebSocketConfig {
         .max_write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max))
+}
+
+/// The limits of a stream on which both sides talk: messages of at most `message_bytes_max` in either direction, few of ours
+/// waiting.
+#[must_use]
+pub fn talk_config(message_bytes_max: usize) -> WebSocketConfig {
+    ws_config(message_bytes_max).max_write_buffer_size(WAITING_MAX.saturating_mul(message_bytes_max))
 }
 
 /// One message of the peer.
@@ -300,6 +309,22 @@ impl StreamReader {
         }
         self.poll_flush(&mut cx);
         Ok(Some(at))
+    }
+
+    /// Sends a text and waits until it is written.
+    ///
+    /// # Errors
+    /// How the stream has ended.
+    pub async fn send_text(&mut self, text: String) -> Result<(), StreamEnd> {
+        if let Some(end) = &self.end {
+            return Err(end.clone());
+        }
+        let sent = self.ws.send(Message::text(text)).await;
+        sent.map_err(|error| {
+            let end = StreamEnd::of(error);
+            self.end = Some(end.clone());
+            end
+        })
     }
 
     /// Says goodbye with `code` and lets the connection go, waiting at most `limit` for the goodbye to be written. The

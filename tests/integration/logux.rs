@@ -31,10 +31,10 @@ const AWAY: u16 = 1;
 /// How often a start is tried, each time at another port or, after a kill, at the same.
 const STARTS: u32 = 20;
 
-/// Starts a node at a port of [`PORTS`] that nobody has.
-async fn started_at_a_port(dir: &Path) -> (Process, PathBuf) {
+/// Starts a node at a port of [`PORTS`] that nobody has; `config` writes its configuration.
+pub async fn started_at_a_port(config: impl Fn(u16) -> PathBuf) -> (Process, PathBuf) {
     for _ in 0..STARTS {
-        let file = config(dir, rand::rng().random_range(PORTS));
+        let file = config(rand::rng().random_range(PORTS));
         match Process::try_spawn(command(&["--config", file.to_str().unwrap()])).await {
             Ok(process) => return (process, file),
             Err(child) => port_was_taken(child).await,
@@ -78,11 +78,6 @@ fn config(dir: &Path, port: u16) -> PathBuf {
     config.mirrors = vec![SourceConfig::for_testing("away", AWAY).unwrap()];
     let file = write_config(dir, &config);
     let mut value: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    let token = |user: &str, role: &str, token: &str| {
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let sha256 = HEXLOWER.encode(&digest);
-        json!({ "user": user, "role": role, "sha256": sha256 })
-    };
     value["nodes"] = json!({
         "id": "paris-1",
         "tokens": [
@@ -97,7 +92,13 @@ fn config(dir: &Path, port: u16) -> PathBuf {
     file
 }
 
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+/// Who may come in with which token, as the configuration has it.
+pub fn token(user: &str, role: &str, token: &str) -> Value {
+    let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    json!({ "user": user, "role": role, "sha256": HEXLOWER.encode(&digest) })
+}
+
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
@@ -108,7 +109,7 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-async fn get(process: &Process, path: &str) -> (u16, Value) {
+pub async fn get(process: &Process, path: &str) -> (u16, Value) {
     let answer = reqwest::get(format!("http://{}{path}", process.address)).await.unwrap();
     let status = answer.status().as_u16();
     (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
@@ -131,7 +132,7 @@ fn driven_by(package: &str, script: &'static str, path: &'static str) {
     }
     test(async move {
         let dir = TempDir::new().unwrap();
-        let (mut process, file) = started_at_a_port(dir.path()).await;
+        let (mut process, file) = started_at_a_port(|port| config(dir.path(), port)).await;
         let url = format!("ws://{}{path}", process.address);
         let mut node = Command::new("node")
             .args([&format!("{SCRIPTS}/{script}"), &url])

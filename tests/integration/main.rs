@@ -39,6 +39,7 @@ mod node_events;
 mod official_server;
 mod openapi;
 mod panics;
+mod peers;
 mod primary;
 mod promises;
 mod quirks;

@@ -159,7 +159,13 @@ fn export(resolver: impl Resolve + 'static, private: fn(IpAddr) -> bool) -> Http
 
 fn request(url: &str) -> DialRequest {
     let url = url.parse().unwrap();
-    DialRequest { url, path_and_query: "/export/stream".to_owned(), allow_private: false, prefer: None }
+    DialRequest {
+        url,
+        path_and_query: "/export/stream".to_owned(),
+        allow_private: false,
+        prefer: None,
+        message_bytes_max: None,
+    }
 }
 
 /// What the configuration says of `url`, beside the permissions.

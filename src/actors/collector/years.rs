@@ -14,8 +14,8 @@ use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Mode, Verdict};
 use crate::ports::clock::{Clock, ManualClock};
 use crate::ports::store::{
-    Commit, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, OpenOptions, PrunePlan, PruneReport, SqliteStore,
-    Store, StoreError, Tier,
+    Commit, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, OpenOptions, PeerMarks, PrunePlan, PruneReport,
+    SqliteStore, Store, StoreError, Tier,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,6 +68,14 @@ impl Store for Shared {
 
     fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
         self.0.lock().unwrap().log_end(node)
+    }
+
+    fn peer_marks(&mut self) -> Result<Vec<PeerMarks>, StoreError> {
+        self.0.lock().unwrap().peer_marks()
+    }
+
+    fn mark_peer(&mut self, marks: &PeerMarks) -> Result<(), StoreError> {
+        self.0.lock().unwrap().mark_peer(marks)
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

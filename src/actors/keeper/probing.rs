@@ -68,6 +68,7 @@ impl Prober {
             path_and_query: dialect.path().to_owned(),
             allow_private: self.allow_private,
             prefer: None,
+            message_bytes_max: None,
         };
         let mut reader = self.dialer.dial(request).await?.reader;
         let batch = timeout(patience, reader.next_batch(1)).await.ok();

@@ -184,6 +184,7 @@ impl MirrorStream {
             path_and_query: format!("{}?cursor={}", super::STREAM_PATH, fill.last_seq()),
             allow_private: self.settings.allow_private,
             prefer: None,
+            message_bytes_max: None,
         };
         let (dialer, cancelled, address) = (Arc::clone(&self.doors.dialer), self.connection.clone(), ctx.address());
         let (fail, id) = (self.doors.fail.clone(), self.settings.id.clone());

@@ -56,6 +56,7 @@ impl Host {
             path_and_query: path_and_query.to_owned(),
             allow_private: self.target.allow_private,
             prefer: None,
+            message_bytes_max: None,
         };
         self.dialer.dial(request).await.map_err(|error| in_words_of_the_command_line(&error.text))
     }

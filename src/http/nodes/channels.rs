@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use futures_util::{Stream, stream};
+use futures_util::Stream;
+use futures_util::stream::{self, LocalBoxStream};
 
 use super::super::live::{BATCH_GAP, changes};
 use super::super::sockets::Seat;
 use super::super::state::HttpState;
 use super::exchange::{Exchange, options, user_of};
+use super::peer::Beside;
 use super::{Guest, NodesDoor, NodesState, Present};
 use crate::domain::time::rfc3339_ms;
 use crate::logux::channels::{Channel, Channels, Shown, Sight, Wanted};
@@ -78,8 +80,9 @@ impl Exchange for Viewing {
         &self.viewer.nodes.viewers
     }
 
-    fn let_in(&mut self, node_id: &str) {
+    fn let_in(&mut self, node_id: &str, _: Option<&Json>) -> Option<LocalBoxStream<'static, Beside>> {
         self.channels = Some(Channels::new(self.node_id.clone(), node_id, self.begin));
+        None
     }
 
     fn keep(&mut self, entries: Vec<Entry>) -> impl Future<Output = bool> + 'static {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+use futures_util::stream::LocalBoxStream;
 
+use super::peer::Beside;
 use super::{NodesDoor, Present};
 use crate::logux::message::Protocol;
 use crate::logux::options::Authenticate;
@@ -26,8 +28,12 @@ pub(super) trait Exchange: Unpin + 'static {
     /// Who is in at the same address.
     fn present(&self) -> &Present;
 
-    /// A node of this name is in.
-    fn let_in(&mut self, node_id: &str);
+    /// A node of this name is in, which said so of itself; what it is to be sent beside what is exchanged, where there is
+    /// something.
+    fn let_in(&mut self, node_id: &str, headers: Option<&Json>) -> Option<LocalBoxStream<'static, Beside>>;
+
+    /// The connection is over.
+    fn left(&mut self) {}
 
     /// Takes what was received; whether it may be confirmed.
     fn keep(&mut self, entries: Vec<Entry>) -> impl Future<Output = bool> + 'static;

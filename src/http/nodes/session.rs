@@ -20,6 +20,7 @@ use super::super::problem::Problem;
 use super::super::sockets::Seat;
 use super::super::state::HttpState;
 use super::exchange::Exchange;
+use super::peer::Beside;
 use super::{NodesState, Present};
 use crate::logux::id::client_of;
 use crate::logux::{Close, Effect, Node, Now};
@@ -110,7 +111,9 @@ impl<E: Exchange> Session<E> {
                     tracing::info!(node = %node_id, "a node is in");
                     self.present.enter(client, self.key, self.end.clone());
                     self.client = Some(client.to_owned());
-                    self.exchange.let_in(&node_id);
+                    if let Some(beside) = self.exchange.let_in(&node_id, self.node.remote_headers()) {
+                        ctx.add_stream(beside);
+                    }
                 }
                 Effect::Keep(_) | Effect::Read { .. } => self.work.push_back(effect),
                 Effect::Told { kind, options } => {
@@ -188,6 +191,7 @@ impl<E: Exchange> Session<E> {
                 tracing::info!(%client, reason, "a node is out");
             }
             self.node.on_closed();
+            self.exchange.left();
             self.work.clear();
             ctx.close(Some(CloseReason { code, description: Some(reason.to_owned()) }));
             ctx.stop();
@@ -263,6 +267,16 @@ impl<E: Exchange> StreamHandler<News> for Session<E> {
     }
 
     /// What it comes from is gone, so the process is ending: the token closes the socket with its reason.
+    fn finished(&mut self, _: &mut Context<E>) {}
+}
+
+impl<E: Exchange> StreamHandler<Beside> for Session<E> {
+    fn handle(&mut self, beside: Beside, ctx: &mut Context<E>) {
+        let effects = self.node.send_beside(&beside.0);
+        self.run(effects, ctx);
+    }
+
+    /// Nobody chooses peers any more; the log is served all the same.
     fn finished(&mut self, _: &mut Context<E>) {}
 }
 

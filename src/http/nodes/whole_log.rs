@@ -4,46 +4,35 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::stream::LocalBoxStream;
+use futures_util::{Stream, StreamExt};
 
 use super::super::live::changes;
 use super::exchange::{Exchange, options, user_of};
+use super::peer::{Beside, PeerSide};
 use super::{Guest, NodesState, Present};
 use crate::logux::options::Rights;
-use crate::logux::{Credentials, Entry, Options, Page};
+use crate::logux::{Credentials, Entry, Json, Options, Page};
 use crate::ports::log_book::{LogBook, LogError};
+use crate::ports::peer_links::PeerSeat;
 use crate::publish::UtcNow;
 
 /// See the module's words.
 pub(super) struct WholeLog {
     nodes: Arc<NodesState>,
     utc_now_ms: UtcNow,
+    peer: PeerSide,
+    peer_seat: Option<PeerSeat>,
 }
 
 impl WholeLog {
     pub(super) fn new(nodes: Arc<NodesState>, utc_now_ms: UtcNow) -> WholeLog {
-        WholeLog { nodes, utc_now_ms }
-    }
-}
-
-impl Exchange for WholeLog {
-    type Found = Page;
-
-    fn options(&self) -> Options {
-        let (admit, log) = (Arc::clone(&self.nodes.door.admit), self.nodes.door.log.clone());
-        let authenticate = Arc::new(move |who: Credentials<'_>| {
-            let user = user_of(&who)?;
-            admit(user, who.token?).map(|guest| rights(&guest, &log))
-        });
-        options(&self.nodes.door, self.nodes.door.node_id.clone(), self.head(), authenticate)
-    }
-
-    fn present(&self) -> &Present {
-        &self.nodes.present
+        let peer = PeerSide::new(nodes.door.peers.clone(), nodes.next_key());
+        WholeLog { nodes, utc_now_ms, peer, peer_seat: None }
     }
 
     /// Tells of a user that is in for the first time since the start.
-    fn let_in(&mut self, node_id: &str) {
+    fn tell_first(&self, node_id: &str) {
         let Some(event) = self.nodes.peers.meet(node_id.split(':').next().unwrap_or_default()) else { return };
         let log = self.nodes.door.log.clone();
         let row = log.own_event(event, &format!("{node_id} is in"), (self.utc_now_ms)());
@@ -52,6 +41,37 @@ impl Exchange for WholeLog {
                 tracing::warn!(%error, "other nodes are not told who is in");
             }
         });
+    }
+}
+
+impl Exchange for WholeLog {
+    type Found = Page;
+
+    fn options(&self) -> Options {
+        let (admit, log) = (Arc::clone(&self.nodes.door.admit), self.nodes.door.log.clone());
+        let peer = self.peer.clone();
+        let authenticate = Arc::new(move |who: Credentials<'_>| {
+            let user = user_of(&who)?;
+            let guest = admit(user, who.token?)?;
+            peer.admit(&guest);
+            Some(rights(&guest, &log, &peer))
+        });
+        options(&self.nodes.door, self.nodes.door.node_id.clone(), self.head(), authenticate)
+    }
+
+    fn present(&self) -> &Present {
+        &self.nodes.present
+    }
+
+    fn let_in(&mut self, node_id: &str, headers: Option<&Json>) -> Option<LocalBoxStream<'static, Beside>> {
+        self.tell_first(node_id);
+        let (seat, beside) = self.peer.enter(headers)?;
+        self.peer_seat = Some(seat);
+        Some(beside.boxed_local())
+    }
+
+    fn left(&mut self) {
+        self.peer_seat = None;
     }
 
     fn keep(&mut self, entries: Vec<Entry>) -> impl Future<Output = bool> + 'static {
@@ -83,11 +103,14 @@ impl Exchange for WholeLog {
     }
 }
 
-fn rights(guest: &Guest, log: &LogBook) -> Rights {
-    let (reader, writer, log) = (guest.clone(), guest.clone(), log.clone());
+fn rights(guest: &Guest, log: &LogBook, peer: &PeerSide) -> Rights {
+    let (reader, writer, log, peer) = (guest.clone(), guest.clone(), log.clone(), peer.clone());
     Rights {
         out_filter: Arc::new(move |entry: &Entry| reader.may_read(entry.kind())),
         in_filter: Arc::new(move |entry: &Entry| {
+            if peer.takes(entry) {
+                return false;
+            }
             let may_write = writer.may_write(entry.kind());
             log.counts().refused.fetch_add(u64::from(!may_write), Ordering::Relaxed);
             may_write

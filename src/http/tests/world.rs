@@ -157,6 +157,7 @@ fn nodes() -> NodesDoor {
         }),
         public: Guest { readable: vec!["*".to_owned()], writable: Vec::new() },
         users: ["a", "r"].map(str::to_owned).into(),
+        peers: None,
     }
 }
 

@@ -19,6 +19,16 @@ impl Node {
         self.take_effects()
     }
 
+    /// Sends an action that is in no log, for the other side of this connection alone.
+    pub fn send_beside(&mut self, entry: &Entry) -> Vec<Effect> {
+        if let Some(remote) = &self.remote {
+            let (action, meta) = remote.terms.write(entry, &self.options.node_id);
+            // No number of the log: that the other side has it moves nothing.
+            self.send(&Json::Array(vec![Json::text("sync"), Json::from(0), action, meta]));
+        }
+        self.take_effects()
+    }
+
     /// What [`Effect::Read`] asked for.
     pub fn on_page(&mut self, page: Page) -> Vec<Effect> {
         if !std::mem::take(&mut self.is_reading) {

@@ -15,8 +15,8 @@ use super::evidence::kept_of;
 use super::sqlite::LoadLimits;
 use super::{
     Commit, EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, LogPage, LogRow, MISSES_PAGE_MAX,
-    MissCount, MissCursor, MissQuery, MissRow, PRUNE_ROWS_MAX, PrunePlan, PruneReport, Segment, SessionRow, SourceRow,
-    Store, Tier, fair_share,
+    MissCount, MissCursor, MissQuery, MissRow, PEERS_MAX, PRUNE_ROWS_MAX, PeerMarks, PrunePlan, PruneReport, Segment,
+    SessionRow, SourceRow, Store, Tier, fair_share,
 };
 use crate::domain::incident::KINDS;
 use memory_log::MemoryLog;
@@ -46,6 +46,7 @@ struct Kept {
     misses: BTreeMap<(String, [u8; 15], [u8; 32]), MissRow>,
     evidence: BTreeMap<(String, [u8; 15], [u8; 32]), EvidenceRow>,
     log: MemoryLog,
+    peers: Vec<PeerMarks>,
     steps: u64,
     commits: u64,
     lives: u64,
@@ -314,6 +315,21 @@ impl Store for MemoryStore {
     fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
         let kept = self.step(0)?;
         Ok((kept.log.head(), kept.log.last_ms_of(node)))
+    }
+
+    fn peer_marks(&mut self) -> Result<Vec<PeerMarks>, StoreError> {
+        Ok(self.step(0)?.peers.clone())
+    }
+
+    fn mark_peer(&mut self, marks: &PeerMarks) -> Result<(), StoreError> {
+        let mut kept = self.step(1)?;
+        match kept.peers.iter_mut().find(|known| known.node_id == marks.node_id) {
+            Some(known) => known.clone_from(marks),
+            None => kept.peers.push(marks.clone()),
+        }
+        let beyond = kept.peers.len().saturating_sub(PEERS_MAX);
+        kept.peers.drain(..beyond);
+        Ok(())
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {

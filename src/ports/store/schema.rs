@@ -15,7 +15,8 @@ pub(super) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A schema number above this is damage rather than a newer program.
 pub(super) const SCHEMA_PLAUSIBLE_MAX: i64 = 10_000;
 
-const STEPS: &[M<'static>] = &[M::up(FIRST), M::up(EVIDENCE_TABLE), M::up(LOG_OF_NODES), M::up(LOG_BY_NUMBER)];
+const STEPS: &[M<'static>] =
+    &[M::up(FIRST), M::up(EVIDENCE_TABLE), M::up(LOG_OF_NODES), M::up(LOG_BY_NUMBER), M::up(PEERS_TABLE)];
 
 /// The newest schema that this program knows.
 pub(super) const CURRENT: i64 = STEPS.len() as i64;
@@ -173,6 +174,18 @@ CREATE INDEX log_by_kind ON log (kind, time_ms);
 /// The newest of a kind are found by number, whatever time their senders state.
 const LOG_BY_NUMBER: &str = "CREATE INDEX log_by_number ON log (kind, added);";
 
+/// How far logs were exchanged with other nodes.
+const PEERS_TABLE: &str = "
+CREATE TABLE peers (
+  n INTEGER PRIMARY KEY,
+  node TEXT NOT NULL UNIQUE,
+  address TEXT NOT NULL,
+  sent INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT;
+";
+
 /// A table as reading, writing and salvaging see it; each has a column `crc` besides.
 pub(super) struct Table {
     /// Its name.
@@ -282,6 +295,16 @@ pub(super) const LOG: Table = Table {
     unique: "node, ms, counter",
     noun: "actions of the log",
     since: 3,
+};
+
+/// See [`super::PeerMarks`].
+pub(super) const PEERS: Table = Table {
+    name: "peers",
+    key: "n",
+    columns: "node, address, sent, received",
+    unique: "node",
+    noun: "marks of peers",
+    since: 5,
 };
 
 /// Tables whose rows a salvage copies, most precious first.

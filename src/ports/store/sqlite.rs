@@ -14,7 +14,8 @@ use super::import::{self, ImportReport};
 use super::lock::DirectoryLock;
 use super::schema::{self, PROGRAM};
 use super::{
-    Commit, Loaded, LogPage, LogRow, MissQuery, MissRow, PrunePlan, PruneReport, Store, log, read, recover, write,
+    Commit, Loaded, LogPage, LogRow, MissQuery, MissRow, PeerMarks, PrunePlan, PruneReport, Store, log, peers, read,
+    recover, write,
 };
 
 /// How much of what is kept [`Store::load`] brings back; the newest of each.
@@ -221,6 +222,14 @@ impl Store for SqliteStore {
     fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
         let end = log::head(&self.db).and_then(|head| Ok((head, log::last_ms_of(&self.db, node)?)));
         end.map_err(self.failed("reading the log"))
+    }
+
+    fn peer_marks(&mut self) -> Result<Vec<PeerMarks>, StoreError> {
+        peers::all(&self.db).map_err(self.failed("reading marks of peers"))
+    }
+
+    fn mark_peer(&mut self, marks: &PeerMarks) -> Result<(), StoreError> {
+        self.transact("marking a peer", |tx| peers::mark(tx, marks))
     }
 
     fn close(mut self: Box<Self>) -> Result<(), StoreError> {

@@ -25,6 +25,10 @@ pub struct InternalsPage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub log: Option<SharedLog>,
+    /// How choosing peers stands; only there where there are peers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub peering: Option<Peering>,
     /// What judges.
     pub ledger: LedgerState,
     /// Checking the primary's operations by all rules.
@@ -125,6 +129,92 @@ pub struct SharedLog {
     pub busy: u64,
     /// Actions that were let go because there were too many of their kind, or in all.
     pub dropped: u64,
+}
+
+/// How choosing peers stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Peering {
+    /// The node that we are connected to, or try to.
+    pub uplink: UplinkState,
+    /// Every node that is known.
+    pub peers: Vec<PeerState>,
+    /// Nodes that have us for their uplink.
+    pub connected_to_us: u64,
+    /// Nodes that were told lately to be connected to others.
+    pub reachable_through_others: u64,
+    /// Announced nodes that were not taken in.
+    pub refused_nodes: u64,
+    /// Connections of nodes beyond the bound.
+    pub refused_links: u64,
+    /// Messages about nodes that were let go at a bound.
+    pub messages_let_go: u64,
+}
+
+/// The uplink.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UplinkState {
+    /// How the exchange stands.
+    pub state: ExchangeState,
+    /// Where it is.
+    #[schema(required)]
+    pub address: Option<String>,
+    /// Its name, while there is a connection.
+    #[schema(required)]
+    pub node: Option<String>,
+    /// Since when there is a connection.
+    #[schema(required)]
+    pub since_at: Option<Instant>,
+    /// Its failures: three for each, less one for each connection.
+    #[schema(required)]
+    pub failures: Option<u32>,
+    /// Mean of its last round trips, milliseconds.
+    #[schema(required)]
+    pub rtt_ms: Option<f64>,
+    /// Why the last connection ended.
+    #[schema(required)]
+    pub last_error: Option<String>,
+}
+
+/// How the exchange with the uplink stands.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExchangeState {
+    /// There is no connection, and nothing to send.
+    Disconnected,
+    /// There is no connection, and something to send.
+    Wait,
+    /// Both sides are getting to know each other.
+    Connecting,
+    /// Something that was sent is not confirmed.
+    Sending,
+    /// Both have everything.
+    Synchronized,
+}
+
+/// A node that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PeerState {
+    /// Where it is.
+    pub address: String,
+    /// Its name, once it is known.
+    #[schema(required)]
+    pub node: Option<String>,
+    /// How it is known: `configuration`, `connected` or `announced`.
+    pub origin: String,
+    /// Whether it is this node.
+    pub is_self: bool,
+    /// Its failures.
+    pub failures: u32,
+    /// Mean of its last round trips, milliseconds.
+    #[schema(required)]
+    pub rtt_ms: Option<f64>,
+    /// How its test stands: `pending`, `current`, `success` or `failed`.
+    pub test: String,
+    /// Tests that failed in a row.
+    pub test_failures: u32,
+    /// Why it will never let us in.
+    #[schema(required)]
+    pub refused: Option<String>,
 }
 
 /// The ledger.

@@ -2,7 +2,7 @@
 
 use super::sample::{NOW_MS, commit, heartbeat, open};
 use crate::ports::store::memory::MemoryDisk;
-use crate::ports::store::{Commit, LogPrune, LogRow, OpenOptions, PrunePlan, SqliteStore, Store};
+use crate::ports::store::{Commit, LogPrune, LogRow, OpenOptions, PEERS_MAX, PeerMarks, PrunePlan, SqliteStore, Store};
 
 fn row(node: &str, ms: i64, kind: &str) -> LogRow {
     LogRow {
@@ -91,7 +91,7 @@ fn a_file_of_the_third_schema_finds_the_newest_by_number() {
     drop(store);
     let file = dir.path().join("mirrorwatch.db");
     let db = rusqlite::Connection::open(&file).unwrap();
-    db.execute_batch("DROP INDEX log_by_number; PRAGMA user_version = 3").unwrap();
+    db.execute_batch("DROP INDEX log_by_number; DROP TABLE peers; PRAGMA user_version = 3").unwrap();
     db.close().unwrap();
     let (mut store, report) = open(dir.path());
     assert_eq!(report.quarantined, None);
@@ -162,9 +162,30 @@ fn a_file_of_the_first_schema_gets_the_log() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let db = rusqlite::Connection::open(dir.path().join("mirrorwatch.db")).unwrap();
-    db.execute_batch("DROP TABLE log; DROP TABLE evidence; PRAGMA user_version = 1").unwrap();
+    db.execute_batch("DROP TABLE log; DROP TABLE evidence; DROP TABLE peers; PRAGMA user_version = 1").unwrap();
     db.close().unwrap();
     let (mut store, report) = open(dir.path());
     assert_eq!(report.quarantined, None);
     assert_eq!(store.log_append(&[row("a", 1, "x")]).unwrap(), NOW_MS + 1);
+}
+
+#[test]
+fn marks_of_peers_are_one_a_node_and_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut file, _) = open(dir.path());
+    let mut memory = MemoryDisk::new().open();
+    let marks = |n: i64, sent: i64| PeerMarks {
+        node_id: format!("n{n}"),
+        address: format!("wss://n{n}.example/"),
+        sent,
+        received: 2 * sent,
+    };
+    for store in [&mut file as &mut dyn Store, &mut memory] {
+        (0..300).for_each(|n| store.mark_peer(&marks(n, n)).unwrap());
+        store.mark_peer(&marks(299, 1_000)).unwrap();
+        let kept = store.peer_marks().unwrap();
+        assert_eq!((kept.len(), &kept[0], &kept[255]), (PEERS_MAX, &marks(44, 44), &marks(299, 1_000)));
+    }
+    drop(file);
+    assert_eq!(open(dir.path()).0.peer_marks().unwrap().last(), Some(&marks(299, 1_000)));
 }
