@@ -18,6 +18,7 @@ mod nodes;
 mod open_files;
 mod outside;
 mod parts;
+mod past;
 mod pictures;
 pub mod print;
 mod reload;

@@ -27,6 +27,7 @@ pub mod mirror_state;
 pub mod node_event;
 pub mod numbering;
 pub mod op;
+pub mod past;
 pub mod poll;
 pub mod proof;
 pub mod propagation;

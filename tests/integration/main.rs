@@ -38,6 +38,7 @@ mod mirrors;
 mod node_events;
 mod openapi;
 mod panics;
+mod past;
 mod primary;
 mod promises;
 mod quirks;
