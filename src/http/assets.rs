@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures_util::future::ready;
 
 use super::guard::policy_with;
+use super::page_addresses::PAGES;
 use super::problem::Problem;
 use super::routes::other_method;
 use super::state::HttpState;
@@ -81,23 +82,6 @@ struct Asset {
 }
 
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
-
-/// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 13] = [
-    "/",
-    "/misses",
-    "/compare",
-    "/events",
-    "/incidents",
-    "/incidents/{id}",
-    "/methodology",
-    "/internals",
-    "/docs",
-    "/docs/errors",
-    "/mirrors/{id}",
-    "/did/{did}",
-    "/op/{did}/{cid}",
-];
 
 /// Adds the pages, the one of them that may open sockets to the sources, and `/assets/{name}` (GET and HEAD).
 pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
@@ -308,6 +292,7 @@ mod tests {
             "/incidents/m-1",
             "/methodology",
             "/internals",
+            "/readiness",
             "/live?kind=update",
             "/docs",
             "/docs/errors#bad_window",

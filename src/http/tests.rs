@@ -76,7 +76,7 @@ const DETAILS: [&str; 14] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 14] = [
+const HTML: [&str; 15] = [
     "/live?kind=update",
     "/",
     "/misses?verdict=missed",
@@ -86,6 +86,7 @@ const HTML: [&str; 14] = [
     "/incidents/m1-20260101T000000Z",
     "/methodology",
     "/internals",
+    "/readiness",
     "/docs",
     "/docs/errors",
     "/mirrors/m1",

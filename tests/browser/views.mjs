@@ -266,6 +266,7 @@ async function everywhere(browser) {
     ["events", "[data-event]"],
     ["methodology", "[data-formula]"],
     ["internals", "[data-recomputer]"],
+    ["readiness", "[data-criterion]"],
     ["incidents", "main[data-page=incidents] .hint"],
     ["docs", "[data-endpoint]"],
     ["docs/errors", "[data-code]"],

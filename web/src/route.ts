@@ -17,6 +17,7 @@ export type Route =
   | { page: "incident"; id: string }
   | { page: "methodology" }
   | { page: "internals" }
+  | { page: "readiness" }
   | { page: "docs"; view: "api" | "errors" }
   | { page: "nowhere"; path: string };
 
@@ -46,8 +47,8 @@ export function parse(path: string, search: string): Route {
     path === "/live"
   )
     return { page: path.slice(1) as "misses" | "compare" | "events" | "incidents" | "live", query };
-  if (path === "/methodology" || path === "/internals")
-    return { page: path.slice(1) as "methodology" | "internals" };
+  if (path === "/methodology" || path === "/internals" || path === "/readiness")
+    return { page: path.slice(1) as "methodology" | "internals" | "readiness" };
   if (path === "/docs" || path === "/docs/errors")
     return { page: "docs", view: path === "/docs" ? "api" : "errors" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))

@@ -30,9 +30,11 @@ const IncidentsPage = lazily(() => import("./IncidentsPage").then((m) => m.Incid
 const IncidentPage = lazily(() => import("./IncidentsPage").then((m) => m.IncidentPage), VIEW);
 const MethodologyPage = lazily(() => import("./MethodologyPage").then((m) => m.MethodologyPage), VIEW);
 const InternalsPage = lazily(() => import("./InternalsPage").then((m) => m.InternalsPage), VIEW);
+const ReadinessPage = lazily(() => import("./ReadinessPage").then((m) => m.ReadinessPage), VIEW);
 const PLACE = { class: "panel chart-place" };
 const OverviewLag = lazily(() => import("./OverviewLag").then((m) => m.OverviewLag), PLACE);
 const Propagation = lazily(() => import("./Propagation").then((m) => m.Propagation), PLACE);
+const EventLanes = lazily(() => import("./EventLanes").then((m) => m.EventLanes), PLACE);
 const RecentIncidents = lazily(() => import("./RecentIncidents").then((m) => m.RecentIncidents), PLACE);
 
 export function App() {
@@ -63,6 +65,7 @@ function title(at: Route): string {
     case "incidents":
     case "methodology":
     case "internals":
+    case "readiness":
       return `${at.page} · mirrorwatch`;
     case "docs":
       return `${at.view === "api" ? "API" : "problems of the API"} · mirrorwatch`;
@@ -105,6 +108,8 @@ function View({ at }: { at: Route }) {
       return <MethodologyPage />;
     case "internals":
       return <InternalsPage />;
+    case "readiness":
+      return <ReadinessPage />;
     case "docs":
       return <Docs key={at.view} view={at.view} />;
     case "nowhere":
@@ -169,7 +174,7 @@ function Page({ page }: { page: Envelope<Overview> }) {
       <Banners data={data} />
       <Figures data={data} />
       <MirrorTable data={data} />
-      <HistoryPanels names={names} noiseMs={noiseOf(data)} />
+      <HistoryPanels names={names} noiseMs={noiseOf(data)} primary={data.primary.id} />
       <RecentIncidents />
     </main>
   );
@@ -184,9 +189,10 @@ function noiseOf({ mirrors }: Overview): Num {
 interface HistoryProps {
   names: ReadonlyMap<string, string>;
   noiseMs: Num;
+  primary: string;
 }
 
-function HistoryPanels({ names, noiseMs }: HistoryProps) {
+function HistoryPanels({ names, noiseMs, primary }: HistoryProps) {
   const { page, error } = history.value.state.value;
   if (names.size === 0) return null;
   if (page === null || page.data.t_unix_ms.length === 0) {
@@ -201,11 +207,11 @@ function HistoryPanels({ names, noiseMs }: HistoryProps) {
       </section>
     );
   }
-  return <Panels page={page} names={names} noiseMs={noiseMs} />;
+  return <Panels page={page} names={names} noiseMs={noiseMs} primary={primary} />;
 }
 
 /** The overview moves every second, these only with their own page: the same inputs give the same, untouched tree. */
-function Panels({ page, names, noiseMs }: HistoryProps & { page: Envelope<History> }) {
+function Panels({ page, names, noiseMs, primary }: HistoryProps & { page: Envelope<History> }) {
   return useMemo(
     () => (
       <div data-history-revision={page.meta.revision} class="history">
@@ -214,8 +220,9 @@ function Panels({ page, names, noiseMs }: HistoryProps & { page: Envelope<Histor
           <OverviewLag history={page.data} names={names} noiseMs={noiseMs} />
           <Propagation />
         </div>
+        <EventLanes history={page.data} names={names} primary={primary} />
       </div>
     ),
-    [page, names, noiseMs, zone.value],
+    [page, names, noiseMs, primary, zone.value],
   );
 }
