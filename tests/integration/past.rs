@@ -2,6 +2,7 @@
 
 use crate::world::{World, test};
 use mirrorwatch::domain::time::rfc3339_ms;
+use mirrorwatch::http::openapi::agreement::check;
 use mirrorwatch::ports::store::{Commit, IntervalRow, OpenOptions, SqliteStore, Store, Tier};
 use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::{Value, json};
@@ -31,12 +32,17 @@ async fn told(world: &World, range: (i64, i64)) -> Value {
     let range_query = query(range);
     let mut told = json!({});
     for name in ["coverage", "lag"] {
-        let mut page = world.get_bare(&format!("/api/v1/analytics/{name}?{range_query}")).await;
+        let path = format!("/api/v1/analytics/{name}");
+        let mut page = world.get_bare(&format!("{path}?{range_query}")).await;
+        assert_eq!(check(&path, &page), Ok(()), "the document has it");
         let window = page["meta"]["window"].take();
         assert_eq!((&window["from_at"], &window["to_at"]), (&json!(rfc3339_ms(range.0)), &json!(rfc3339_ms(range.1))));
         told[name] = json!([page["data"], window["status"]]);
     }
-    let history = world.get(&format!("/api/v1/analytics/history?{range_query}")).await;
+    let path = "/api/v1/analytics/history";
+    let page = world.get_bare(&format!("{path}?{range_query}")).await;
+    assert_eq!(check(path, &page), Ok(()), "the document has it");
+    let history = &page["data"];
     told["history"] = json!([history["mirrors"], history["primary"], history["reason"]]);
     for id in IDS {
         let lag = world.get(&format!("/api/v1/mirrors/{id}/lag?{range_query}")).await;

@@ -72,6 +72,9 @@ it("says what is wrong and asks for nothing", () => {
   expect([location.search, custom.value]).toEqual(["", null]);
   expect(objection({ fromMs: Number.NaN, toMs: at }, at)).toBe("Both ends need a day and a time.");
   expect(objection({ fromMs: at, toMs: at + 1 }, at)).toBe("The begin lies in the future.");
+  const daysMs = 400 * 24 * HOUR_MS;
+  expect(objection({ fromMs: at - daysMs - 1, toMs: at }, at)).toBe("At most 400 days are added up.");
+  expect(objection({ fromMs: at - daysMs, toMs: at }, at)).toBeNull();
   expect(objection({ fromMs: at - 1, toMs: at + HOUR_MS }, at)).toBeNull();
 });
 

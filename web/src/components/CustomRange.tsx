@@ -8,6 +8,8 @@ import { custom, type Span, setCustom, zone } from "../view";
 const MINUTE_MS = 60_000;
 /** What the fields begin with: the last six hours. */
 const USUAL_MS = 6 * 60 * MINUTE_MS;
+/** Longest span that the server answers. */
+const DAYS_MAX = 400;
 
 /** An instant as a field has it, in the zone that is shown. */
 function fieldText(ms: number): string {
@@ -25,6 +27,7 @@ function fieldMs(field: HTMLInputElement | null): number {
 export function objection({ fromMs, toMs }: Span, nowMs: number): string | null {
   if (Number.isNaN(fromMs) || Number.isNaN(toMs)) return "Both ends need a day and a time.";
   if (fromMs >= toMs) return "The end must be later than the begin.";
+  if (toMs - fromMs > DAYS_MAX * 1440 * MINUTE_MS) return `At most ${DAYS_MAX} days are added up.`;
   return fromMs >= nowMs ? "The begin lies in the future." : null;
 }
 
