@@ -18,6 +18,7 @@ mod nodes;
 mod open_files;
 mod outside;
 mod parts;
+mod past;
 mod peering;
 mod pictures;
 pub mod print;

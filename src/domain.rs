@@ -28,6 +28,7 @@ pub mod node_event;
 pub mod node_table;
 pub mod numbering;
 pub mod op;
+pub mod past;
 pub mod poll;
 pub mod proof;
 pub mod propagation;

@@ -2,6 +2,7 @@
 //! from a picture, so that the collector gives a few microseconds and the HTTP workers nothing.
 
 use super::auditing::Auditing;
+use super::past::Archive;
 use super::pictures::Pictures;
 use crate::actors::message::RecheckError as Refused;
 use crate::domain::did::Did;
@@ -10,17 +11,19 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use crate::domain::view::ops::{OpsPage, Position};
 use crate::domain::view::{
-    Picture, compare, did, divergence, evidence, freshness, incidents, lag, op, ops, recent, rtt, sessions, windows,
+    Picture, compare, did, divergence, evidence, freshness, incidents, op, ops, recent, rtt, sessions,
 };
 use crate::domain::window_kind::WindowKind;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecheckError};
 use crate::http::mirror_parts::MirrorPart;
 use crate::http::ops_query::{OpsQuery, Scope};
+use crate::publish::{WindowMeta, WindowStatus};
 use crate::recompute::CaptureSource;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A check on request that is not refused within this time has begun.
 const REFUSED_WITHIN: Duration = Duration::from_millis(250);
@@ -29,6 +32,8 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(250);
 pub struct Details {
     /// Where pictures come from.
     pub pictures: Pictures,
+    /// What is older than pictures.
+    pub archive: Archive,
     /// Who asks hosts about single DIDs.
     pub auditing: Auditing,
     /// Whether readers may have hosts asked about a DID.
@@ -42,23 +47,21 @@ pub struct Details {
 /// Takes a mirror's id.
 pub type ReprobeFn = dyn Fn(&str) -> Result<(), RecheckError> + Send + Sync;
 
-fn answer(
-    picture: &Picture,
-    question: &Question,
-    snapshot_id: &str,
+/// What an answer is made with, beside the picture.
+struct Means {
+    archive: Archive,
+    snapshot_id: String,
     allow_recheck: bool,
-) -> Result<DetailPage, DetailError> {
-    let revision = picture.capture.held.end();
-    let page = |data: &Value| DetailPage {
-        data: data.to_string().into_bytes(),
-        next_cursor: None,
-        snapshot_id: snapshot_id.to_owned(),
-        revision,
-        window_ms: None,
-    };
+    /// Ends when nobody waits for the answer any more.
+    left: CancellationToken,
+}
+
+fn answer(picture: &Picture, question: &Question, means: &Means) -> Result<DetailPage, DetailError> {
+    let snapshot_id = &means.snapshot_id;
+    let page = |data: &Value| whole(picture, data, snapshot_id, None);
     match question {
         Question::Ops(query) => ops_page(picture, query, snapshot_id),
-        Question::Did(did) => did_page(picture, *did, allow_recheck).map(|data| page(&data)),
+        Question::Did(did) => did_page(picture, *did, means.allow_recheck).map(|data| page(&data)),
         Question::Op(key) => found(op::page(picture, *key)).map(|data| page(&data)),
         Question::Evidence(key) => found(evidence_page(picture, *key, snapshot_id)).map(|data| page(&data)),
         Question::Recent => Ok(page(&recent::page(&recent::of(picture)))),
@@ -66,15 +69,32 @@ fn answer(
         Question::Incident(id) => {
             incidents::detail(picture, id).map(|data| page(&data)).ok_or(DetailError::NoSuchIncident)
         }
-        Question::Mirror { id, part } => {
-            let (data, window_ms) = mirror_page(picture, id, *part)?;
-            Ok(DetailPage { window_ms, ..page(&data) })
+        Question::Mirror { id, part } => mirror_page(picture, id, *part).map(|data| page(&data)),
+        Question::Past(question) => {
+            let (data, window) = means.archive.answer(picture, question, &means.left)?;
+            Ok(whole(picture, &data, snapshot_id, Some(window)))
         }
         Question::Compare { a, b, window } => {
             let (data, from_ms, to_ms) = compare_page(picture, a, b, *window)?;
-            Ok(DetailPage { window_ms: Some((from_ms, to_ms)), ..page(&data) })
+            Ok(whole(picture, &data, snapshot_id, Some(provisional((from_ms, to_ms)))))
         }
     }
+}
+
+/// An answer in one page.
+fn whole(picture: &Picture, data: &Value, snapshot_id: &str, window: Option<WindowMeta>) -> DetailPage {
+    DetailPage {
+        data: data.to_string().into_bytes(),
+        next_cursor: None,
+        snapshot_id: snapshot_id.to_owned(),
+        revision: picture.capture.held.end(),
+        window,
+    }
+}
+
+/// A time of which something may still be judged.
+pub(super) const fn provisional((from_at_ms, to_at_ms): (i64, i64)) -> WindowMeta {
+    WindowMeta { from_at_ms, to_at_ms, status: WindowStatus::Provisional }
 }
 
 fn found(data: Option<Value>) -> Result<Value, DetailError> {
@@ -89,7 +109,7 @@ fn evidence_page(picture: &Picture, key: OpKey, snapshot_id: &str) -> Option<Val
     Some(data)
 }
 
-fn source(picture: &Picture, id: &str) -> Result<SourceIx, DetailError> {
+pub(super) fn source(picture: &Picture, id: &str) -> Result<SourceIx, DetailError> {
     let unknown = || DetailError::Internal("the host is configured and not known".to_owned());
     picture.find_source(id).ok_or_else(unknown)
 }
@@ -98,26 +118,20 @@ fn sessions_page(picture: &Picture, id: &str) -> Result<Value, DetailError> {
     found(sessions::page(picture, source(picture, id)?))
 }
 
-/// One mirror, looked at closely, with the bounds of the window where there is one.
-fn mirror_page(picture: &Picture, id: &str, part: MirrorPart) -> Result<(Value, Option<(i64, i64)>), DetailError> {
-    let gone = || DetailError::Internal("the mirror is configured and not known".to_owned());
+/// What is said of a mirror that is not in the picture.
+pub(super) fn gone() -> DetailError {
+    DetailError::Internal("the mirror is configured and not known".to_owned())
+}
+
+/// One mirror, looked at closely.
+fn mirror_page(picture: &Picture, id: &str, part: MirrorPart) -> Result<Value, DetailError> {
     let m = source(picture, id)?.mirror_index().ok_or_else(gone)?;
-    let without = |data: Option<Value>| data.map(|data| (data, None)).ok_or_else(gone);
-    match part {
-        MirrorPart::Windows(query) => {
-            let (data, from_ms, to_ms) = windows::page(picture, m, &query)
-                .map_err(|too_many| DetailError::TooManyWindows { asked: too_many.asked })?;
-            Ok((data, Some((from_ms, to_ms))))
-        }
-        MirrorPart::Lag(window) => {
-            let figures = picture.capture.window(window);
-            let data = lag::mirror(picture, m, &figures).ok_or_else(gone)?;
-            Ok((data, Some((figures.from_ms, figures.to_ms))))
-        }
-        MirrorPart::Freshness => without(freshness::page(picture, m)),
-        MirrorPart::Rtt => without(rtt::mirror(picture, m)),
-        MirrorPart::Divergence => without(divergence::mirror(picture, m)),
-    }
+    let data = match part {
+        MirrorPart::Freshness => freshness::page(picture, m),
+        MirrorPart::Rtt => rtt::mirror(picture, m),
+        MirrorPart::Divergence => divergence::mirror(picture, m),
+    };
+    data.ok_or_else(gone)
 }
 
 fn compare_page(picture: &Picture, a: &str, b: &str, window: WindowKind) -> Result<(Value, i64, i64), DetailError> {
@@ -155,7 +169,7 @@ fn ops_page(picture: &Picture, query: &OpsQuery, snapshot_id: &str) -> Result<De
         next_cursor: next.map(|position| write_cursor(snapshot_id, top, position)),
         snapshot_id: snapshot_id.to_owned(),
         revision: top,
-        window_ms: None,
+        window: None,
     })
 }
 
@@ -188,12 +202,19 @@ fn read_cursor(cursor: &str, snapshot_id: &str) -> Result<(u64, Position), Detai
 
 impl Detail for Details {
     fn answer(&self, question: Question) -> BoxFuture<'static, Result<DetailPage, DetailError>> {
-        let (asking, id, allow_recheck) = (self.pictures.capture(), self.snapshot_id.clone(), self.allow_recheck);
+        let asking = self.pictures.capture();
+        let means = Means {
+            archive: self.archive.clone(),
+            snapshot_id: self.snapshot_id.clone(),
+            allow_recheck: self.allow_recheck,
+            left: CancellationToken::new(),
+        };
         Box::pin(async move {
             let captured = asking.await.map_err(|e| DetailError::Internal(e.to_string()))?;
             let picture = Arc::clone(&captured.capture);
             drop(captured);
-            let computed = tokio::task::spawn_blocking(move || answer(&picture, &question, &id, allow_recheck)).await;
+            let _waiting = means.left.clone().drop_guard();
+            let computed = tokio::task::spawn_blocking(move || answer(&picture, &question, &means)).await;
             computed.unwrap_or_else(|e| Err(DetailError::Internal(e.to_string())))
         })
     }

@@ -5,9 +5,10 @@ use super::auditing::Auditing;
 use super::details::{Details, ReprobeFn};
 use super::guardian::{Change, Guardian, Present, take};
 use super::nodes;
+use super::past::Archive;
 use super::peering;
 use super::pictures::Pictures;
-use super::settings::{RetentionNow, driver, http_options, log_horizon};
+use super::settings::{RetentionNow, driver, http_options, log_horizon, prune_plan};
 use super::start_error::StartError;
 use super::state::Opened;
 use crate::actors::message::Happened;
@@ -280,6 +281,7 @@ fn http_state(
         pages: Arc::clone(pages),
         detail: Arc::new(Details {
             pictures: doors.pictures.clone(),
+            archive: Archive { store: Arc::clone(&lasting.store), plan: prune_plan(&lasting.retention, &lasting.now) },
             auditing: doors.auditing.clone(),
             allow_recheck: config.audit.allow_recheck,
             snapshot_id,

@@ -83,6 +83,18 @@ impl Rollups {
         self.hours.get(&hour).cloned()
     }
 
+    /// The oldest hour that is held.
+    #[must_use]
+    pub fn first_hour(&self) -> Option<u32> {
+        self.hours.first_key_value().map(|h| *h.0)
+    }
+
+    /// The oldest day that is held.
+    #[must_use]
+    pub fn first_day(&self) -> Option<u32> {
+        self.days.first_key_value().map(|d| *d.0)
+    }
+
     /// One day.
     #[must_use]
     pub fn day(&self, day: u32) -> Option<Arc<Interval>> {

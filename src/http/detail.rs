@@ -6,12 +6,14 @@ use futures_util::future::BoxFuture;
 
 use super::mirror_parts::MirrorPart;
 use super::ops_query::{OpsQuery, bad_cursor};
+use super::past::PastQuestion;
 use super::problem::Problem;
 use crate::domain::did::Did;
 use crate::domain::op::OpKey;
 use crate::domain::view::recent::Recent;
 use crate::domain::view::windows::WINDOWS_MAX;
 use crate::domain::window_kind::WindowKind;
+use crate::publish::WindowMeta;
 
 /// A question; checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Question {
         /// What of it.
         part: MirrorPart,
     },
+    /// About a time of the reader's own.
+    Past(PastQuestion),
     /// Two hosts beside each other; both exist and differ.
     Compare {
         /// Id of the first.
@@ -60,6 +64,7 @@ impl Question {
             Question::Sessions(id) => format!("/api/v1/mirrors/{id}/sessions"),
             Question::Incident(id) => format!("/api/v1/incidents/{id}"),
             Question::Mirror { id, part } => format!("/api/v1/mirrors/{id}/{}", part.path()),
+            Question::Past(question) => question.path(),
             Question::Compare { a, b, window } => format!("/api/v1/compare?a={a}&b={b}&window={}", window.name()),
         }
     }
@@ -79,7 +84,7 @@ impl Question {
             Question::Did(did) => format!("/did/{did}"),
             Question::Op(key) | Question::Evidence(key) => format!("/op/{}/{}", key.did, key.cid),
             Question::Recent => "/live".to_owned(),
-            Question::Mirror { id, part: MirrorPart::Lag(window) } => format!("/mirrors/{id}?range={}", window.name()),
+            Question::Past(question) => question.html(),
             Question::Incident(id) => format!("/incidents/{id}"),
             Question::Sessions(id) | Question::Mirror { id, .. } => format!("/mirrors/{id}"),
             Question::Compare { a, b, window } => format!("/compare?a={a}&b={b}&window={}", window.name()),
@@ -98,8 +103,8 @@ pub struct DetailPage {
     pub snapshot_id: String,
     /// The revision within the run that all pages of one listing agree on.
     pub revision: u64,
-    /// First millisecond of the window and the first past it, UTC, where there is a window.
-    pub window_ms: Option<(i64, i64)>,
+    /// The window that the figures cover, where there is one.
+    pub window: Option<WindowMeta>,
 }
 
 /// Why there is no answer.

@@ -55,6 +55,7 @@ pub(super) fn table_of_answer(question: &Question) -> Option<TableKind> {
         Question::Sessions(_) => Some(TableKind::Sessions),
         Question::Compare { .. } => Some(TableKind::Compare),
         Question::Mirror { part, .. } => Some(part.table()),
+        Question::Past(question) => Some(question.table()),
         _ => None,
     }
 }

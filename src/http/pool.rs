@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::detail::{Detail, DetailError, DetailPage, Question};
-use crate::publish::envelope::{self, Links, Meta, WindowMeta, WindowStatus};
-use crate::publish::{Encoded, Forms, UtcNow};
+use crate::publish::envelope::{self, Links, Meta};
+use crate::publish::{Encoded, Forms, UtcNow, WindowMeta};
 
 /// Computations at once.
 pub const RUNNING_MAX: usize = 2;
@@ -175,8 +175,6 @@ fn finish(
     now_ms: i64,
     compute_ms: f64,
 ) -> Result<Arc<Answer>, DetailError> {
-    let status = WindowStatus::Provisional;
-    let window = page.window_ms.map(|(from_at_ms, to_at_ms)| WindowMeta { from_at_ms, to_at_ms, status });
     let meta = Meta {
         generated_at_ms: now_ms,
         snapshot_id: &page.snapshot_id,
@@ -184,7 +182,7 @@ fn finish(
         age_ms: 0,
         recompute_interval_s: None,
         compute_ms,
-        window,
+        window: page.window,
     };
     let links = Links { own: &place.own, next: next.as_deref(), html: &place.html };
     let body = Encoded::new(envelope::wrap(&page.data, &meta, &links))
@@ -196,7 +194,7 @@ fn finish(
         last_modified: header(envelope::http_date(now_ms))?,
         generated_at_ms: now_ms,
         next,
-        window,
+        window: page.window,
         forms: Forms::default(),
         data_at: envelope::DATA_START..envelope::DATA_START.saturating_add(page.data.len()),
     }))

@@ -14,7 +14,7 @@ use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
 use super::{
-    badges, details, embed, feeds, forms, live, llms, metrics, mirror_pages, mirror_parts, openapi, recheck, sse,
+    badges, details, embed, feeds, forms, live, llms, metrics, mirror_pages, mirror_parts, openapi, past, recheck, sse,
     status,
 };
 use crate::domain::view::propagation;
@@ -102,7 +102,7 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
 pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     openapi::prepare();
     for endpoint in &ENDPOINTS {
-        config.service(finished(endpoint, None, state));
+        register(endpoint, None, state, config);
     }
     config
         .service(page(STATS_PATH, STATS_KEY, state))
@@ -116,7 +116,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
         .service(details::did(state));
     for form in [None, Some(Form::Csv), Some(Form::Ndjson)] {
         for endpoint in ENDPOINTS.iter().filter(|endpoint| form.is_some() && forms::table_of(endpoint.key).is_some()) {
-            config.service(finished(endpoint, form, state));
+            register(endpoint, form, state, config);
         }
         config
             .service(details::mirror_ops(state, form))
@@ -208,7 +208,15 @@ fn page(path: &str, key: &'static str, state: &web::Data<HttpState>) -> Resource
     })
 }
 
-/// An address of the table, in JSON or in the form that it ends in.
+/// An address of the table; a range of its own is looked for first, because finished pages take none.
+fn register(endpoint: &Endpoint, form: Option<Form>, state: &web::Data<HttpState>, config: &mut web::ServiceConfig) {
+    if let Some(of_range) = past::figures(endpoint.key, form, state) {
+        config.service(of_range);
+    }
+    config.service(finished(endpoint, form, state));
+}
+
+/// The finished pages of an address of the table, in JSON or in the form that it ends in.
 fn finished(endpoint: &Endpoint, form: Option<Form>, state: &web::Data<HttpState>) -> Resource {
     let (path, key) = (format!("{API}{}", endpoint.key), endpoint.key);
     let table = forms::table_of(key);

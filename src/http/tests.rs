@@ -232,6 +232,14 @@ async fn every_wrong_question_has_its_answer() {
         ("/api/v1/mirrors/m1/windows?resolution=1d&from=0001-01-01T00:00:00Z", 400, "too_many_windows"),
         ("/api/v1/mirrors/nope/windows", 404, "no_such_mirror"),
         ("/api/v1/mirrors/m1/lag?window=2h", 400, "bad_window"),
+        ("/api/v1/mirrors/m1/lag?from=2023-11-14T00:00:00Z", 400, "missing_parameter"),
+        ("/api/v1/mirrors/m1/lag?to=2023-11-14T00:00:00Z&from=2023-11-14T00:00:00Z", 400, "bad_time"),
+        ("/api/v1/analytics/coverage?from=2023-11-14T00:00:00Z", 400, "missing_parameter"),
+        ("/api/v1/analytics/coverage?from=2023-11-13T00:00:00Z&to=tomorrow", 400, "bad_time"),
+        ("/api/v1/analytics/lag?from=2023-11-15T00:00:00Z&to=2023-11-16T00:00:00Z", 400, "bad_time"),
+        ("/api/v1/analytics/lag?window=6h&from=2023-11-13T00:00:00Z&to=2023-11-14T00:00:00Z", 400, "window_and_range"),
+        ("/api/v1/analytics/history.csv?from=2021-11-13T00:00:00Z&to=2023-11-14T00:00:00Z", 400, "range_too_long"),
+        ("/api/v1/analytics/misses?from=2023-11-13T00:00:00Z&to=2023-11-14T00:00:00Z", 400, "unknown_parameter"),
         ("/api/v1/mirrors/m1/freshness?window=1h", 400, "unknown_parameter"),
         ("/api/v1/mirrors/nope/rtt", 404, "no_such_mirror"),
         ("/api/v1/mirrors/m1/divergence?x", 400, "unknown_parameter"),
@@ -277,6 +285,30 @@ async fn every_wrong_question_has_its_answer() {
     assert_eq!(bad_window["allowed"].as_array().unwrap().len(), 7);
     let unknown = get(&world, "/api/v1/analytics/lag?windw=5m").await.json();
     assert_eq!(unknown["detail"], "\"windw\"; did you mean \"window\"?");
+}
+
+#[actix_web::test]
+async fn a_range_is_a_detail_beside_the_finished_pages_of_its_address() {
+    let world = world();
+    let range = "from=2023-11-13T00%3A00%3A00.000Z&to=2023-11-14T00%3A00%3A00.000Z";
+    for name in ["coverage", "lag", "history"] {
+        let finished = get(&world, &format!("/api/v1/analytics/{name}?window=6h")).await.json();
+        assert_eq!(finished["data"]["key"], format!("analytics/{name}?window=6h"));
+        let own = format!("/api/v1/analytics/{name}?{range}");
+        for uri in
+            [own.clone(), format!("/api/v1/analytics/{name}?to=2023-11-14T01:00:00%2B01:00&from=2023-11-13T00:00:00Z")]
+        {
+            let got = get(&world, &uri).await.json();
+            assert_eq!((&got["data"]["asked"], &got["links"]["self"]), (&own.clone().into(), &own.clone().into()));
+            assert_eq!(got["links"]["html"], format!("/?range=custom&{range}"));
+        }
+        let table = get(&world, &format!("/api/v1/analytics/{name}.csv?{range}")).await;
+        let file = format!("mirrorwatch-analytics-{name}-2023-11-13T00-00-00-000Z-2023-11-14T00-00-00-000Z-");
+        assert!(table.header("content-disposition").contains(&file), "{}", table.header("content-disposition"));
+    }
+    let lag = get(&world, &format!("/api/v1/mirrors/m1/lag?{range}")).await.json();
+    assert_eq!(lag["data"]["asked"], format!("/api/v1/mirrors/m1/lag?{range}"));
+    assert_eq!(lag["links"]["html"], format!("/mirrors/m1?range=custom&{range}"));
 }
 
 #[actix_web::test]

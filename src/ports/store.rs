@@ -9,6 +9,7 @@ pub mod directory;
 pub mod error;
 mod evidence;
 pub mod import;
+mod interval_query;
 pub mod lock;
 pub mod log;
 #[cfg(any(test, feature = "simulator"))]
@@ -31,6 +32,7 @@ mod write;
 pub use error::StoreError;
 pub use evidence::{EVIDENCE_PER_SOURCE_MAX, EvidenceRow, LOGS_MAX, fair_share};
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
+pub use interval_query::{INTERVALS_PAGE_MAX, IntervalQuery};
 pub use log::{LOG_ROWS_MAX, LOG_ROWS_OF_KIND_MAX, LogPage, LogPrune, LogRow};
 pub use miss_query::{MISSES_PAGE_MAX, MissCursor, MissQuery};
 pub use peers::{PEERS_MAX, PeerMarks};
@@ -340,6 +342,18 @@ pub trait Store: Send {
     /// # Errors
     /// When the file cannot be read.
     fn misses_page(&mut self, query: &MissQuery) -> Result<Vec<MissRow>, StoreError>;
+
+    /// One page of spans, oldest first, and of one span by source: [`INTERVALS_PAGE_MAX`] rows at most.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn intervals_page(&mut self, query: &IntervalQuery) -> Result<Vec<IntervalRow>, StoreError>;
+
+    /// Where the oldest span of this length begins that is kept, UTC milliseconds.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn first_interval_ms(&mut self, tier: Tier) -> Result<Option<i64>, StoreError>;
 
     /// Appends actions to the log in their order, each id once, and says the last number given; as durable as
     /// [`Store::commit`].

@@ -47,6 +47,98 @@ async function compared(browser) {
   await close(page, "compare");
 }
 
+/** How often figures that a late operation changed meanwhile are looked at again. */
+const TRIES_MAX = 5;
+
+/** The misses of all mirrors, or of one, in a range. */
+async function missedIn(query, id) {
+  const { data } = await api(`/api/v1/analytics/coverage?${query}`);
+  const rows = data.mirrors.filter((mirror) => id === undefined || mirror.id === id);
+  return rows.reduce((sum, mirror) => sum + mirror.coverage.counts.missed, 0);
+}
+
+/** Whether the page shows the API's number, where that was the same before and after the page was loaded. */
+async function showsMissed(page, figure, query, id) {
+  const has = ([name, value]) => document.querySelector(`[data-figure=${name}]`)?.dataset.value === value;
+  for (let tried = 0; tried < TRIES_MAX; tried += 1) {
+    const before = await missedIn(query, id);
+    await page.reload();
+    if (await comes(page, has, [figure, String(before)])) return true;
+    if ((await missedIn(query, id)) === before) return false;
+  }
+  return false;
+}
+
+/** A range of one's own is chosen by keys, stands in the address, and its figures are the API's, also after a reload. */
+async function ownRange(browser) {
+  const toMs = Math.floor(Date.now() / 1000) * 1000 - 15_000;
+  const [from, to] = [toMs - 1_800_000, toMs].map((ms) => new Date(ms).toISOString());
+  // A field leaves seconds away that are none.
+  const field = (iso) => iso.slice(0, 19).replace(/:00$/, "");
+  const query = new URLSearchParams({ from, to }).toString();
+  const page = await open(browser, { ...WIDE, path: "", ready: "[data-figure=missed]" });
+  await page.focus("button:has-text('Custom')");
+  await page.keyboard.press("Enter");
+  check(
+    await comes(page, () => document.activeElement?.getAttribute("name") === "from"),
+    "own range: its fields open and have the focus",
+  );
+  await page.fill("[name=from]", field(from));
+  await page.fill("[name=to]", field(to));
+  await page.press("[name=to]", "Enter");
+  check(
+    await comes(page, (asked) => location.search === `?range=custom&${asked}`, query),
+    "own range: it stands in the address",
+  );
+  check(
+    await showsMissed(page, "missed", query),
+    "own range: the overview has the API's number after a reload",
+  );
+  check(
+    await comes(page, () => document.querySelector("[data-span-text]")?.textContent.startsWith("Shown is ")),
+    "own range: it is said what is shown",
+  );
+  const links = await page.$$eval("main a[data-csv]", (all) => all.map((link) => link.getAttribute("href")));
+  check(
+    links.length > 0 && links.every((href) => href.endsWith(`?${query}`)),
+    `own range: CSV of it: ${links}`,
+  );
+  await accessible(page, "own range");
+  await picture(page, "own-range-light-1440");
+  const { data } = await api("/api/v1/overview");
+  const lossy = data.mirrors.find((mirror) => mirror.coverage.counts.missed > 0);
+  await page.click(`tr[data-mirror="${lossy.id}"] a[href^="/mirrors/"]`);
+  check(
+    await comes(page, ([id, asked]) => location.href.endsWith(`/mirrors/${id}?range=custom&${asked}`), [
+      lossy.id,
+      query,
+    ]),
+    "own range: it goes along to a mirror's page",
+  );
+  check(
+    await showsMissed(page, "range-missed", query, lossy.id),
+    "own range: the mirror's page has the API's number",
+  );
+  check(
+    await comes(
+      page,
+      (asked) => document.querySelector(`a[href*="/windows"][href*="${asked}"]`) !== null,
+      query,
+    ),
+    "own range: the mirror's charts are of it",
+  );
+  await page.setViewportSize(NARROW);
+  await fits(page, "own range, 320 px");
+  await picture(page, "own-range-light-320");
+  await page.goBack();
+  await page.goBack();
+  check(
+    await comes(page, () => location.search === "" && document.querySelector("[data-range='6h']") !== null),
+    "own range: back takes it back",
+  );
+  await close(page, "own range");
+}
+
 async function events(browser) {
   const told = async () => (await api("/api/v1/events")).data.events.map((event) => String(event.id));
   const before = await told();
@@ -243,6 +335,7 @@ async function status(browser) {
 await run("views", async (browser) => {
   await status(browser);
   await compared(browser);
+  await ownRange(browser);
   await events(browser);
   await formulas(browser);
   await internals(browser);

@@ -39,6 +39,7 @@ mod node_events;
 mod official_server;
 mod openapi;
 mod panics;
+mod past;
 mod peers;
 mod primary;
 mod promises;

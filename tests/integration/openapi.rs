@@ -142,9 +142,18 @@ fn every_address_answers_what_the_document_says() {
 fn settings(overview: &Value, ops: &Value) -> String {
     let ids: Vec<&str> = overview["mirrors"].as_array().unwrap().iter().filter_map(|row| row["id"].as_str()).collect();
     let op = &ops["ops"][0];
-    let excluding = ["/api/v1/ops", "/api/v1/mirrors/{id}/ops", "/api/v1/mirrors/{id}/windows", "/api/v1/compare"]
-        .map(|path| format!("\"{path}\""))
-        .join(", ");
+    let excluding = [
+        "/api/v1/ops",
+        "/api/v1/mirrors/{id}/ops",
+        "/api/v1/mirrors/{id}/windows",
+        "/api/v1/mirrors/{id}/lag",
+        "/api/v1/analytics/coverage",
+        "/api/v1/analytics/lag",
+        "/api/v1/analytics/history",
+        "/api/v1/compare",
+    ]
+    .map(|path| format!("\"{path}\""))
+    .join(", ");
     let readers = json!(["/api/v1/ops/{did}/{cid}", "/api/v1/ops/{did}/{cid}/evidence", "/api/v1/dids/{did}"]);
     format!(
         "[[operations]]\ninclude-path = [{excluding}]\n[operations.checks]\n\
@@ -153,7 +162,7 @@ fn settings(overview: &Value, ops: &Value) -> String {
          [[operations]]\ninclude-path = {readers}\n[operations.parameters]\ndid = {}\ncid = {}\n\
          [[operations]]\ninclude-path = [\"/api/v1/incidents/{{id}}\"]\n[operations.checks]\n\
          positive_data_acceptance.expected-statuses = [\"2xx\", \"3xx\", 404]\n\
-         [[operations]]\ninclude-path-regex = \"(mirrors|badge)/\\\\{{id\\\\}}(/sessions|/readiness|/reprobe|/lag|/freshness|/rtt|/divergence|/.file.)?$\"\n\
+         [[operations]]\ninclude-path-regex = \"(mirrors|badge)/\\\\{{id\\\\}}(/sessions|/readiness|/reprobe|/freshness|/rtt|/divergence|/.file.)?$\"\n\
          [operations.parameters]\nid = {}\n\
          [[operations]]\ninclude-path = [\"/api/v1/mirrors/{{id}}/check\"]\n[operations.checks]\n\
          positive_data_acceptance.expected-statuses = [\"2xx\", \"3xx\", 422, 424]\n\

@@ -2,7 +2,7 @@
 import type { Coarse } from "./coarse";
 import * as format from "./format";
 import type { History, HistoryMirror, Num } from "./shapes";
-import { words } from "./words";
+import { reasonText, words } from "./words";
 
 /** Fixed steps by nines, never scaled to the data. `none` is drawn hatched. */
 export type Step = "full" | "nines3" | "nines2" | "p95" | "low" | "none";
@@ -80,7 +80,9 @@ export function cellLines(
   const status = mirror.status[index] ?? null;
   const lines: string[] = [];
   if (decided === null || decided === 0) {
-    lines.push((mirror.eligible[index] ?? 0) > 0 ? "nothing decided yet" : "no data");
+    const why = history.reason?.[index] ?? "no_data";
+    const nothing = why === "no_data" ? "no data" : `no data: ${reasonText(why)}`;
+    lines.push((mirror.eligible[index] ?? 0) > 0 ? "nothing decided yet" : nothing);
   } else {
     lines.push(...coverageLines(history, mirror, index));
   }

@@ -73,6 +73,7 @@ export function coarsened(history: History): Coarse {
     t_unix_ms: starts,
     primary: { ops: groups.map((indices) => sum(indices.map((index) => history.primary.ops[index]))) },
     impaired: groups.map((indices) => indices.some((index) => history.impaired[index] === true)),
+    reason: groups.map((indices) => history.reason?.[indices[0] ?? 0] ?? null),
     mirrors: history.mirrors.map((mirror) => mirrorOf(mirror, groups)),
     parts,
     part_s: resolution_s,

@@ -2,7 +2,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { ask } from "./answer";
 import type { Methodology } from "./shapes";
-import { lagWindow, range, spreadWindow } from "./view";
+import { asked, lagAsked, spreadWindow } from "./view";
 import type { DEFINITIONS } from "./words";
 
 export type About = keyof typeof DEFINITIONS;
@@ -83,14 +83,15 @@ export function loadFormulas(): Promise<void> {
   return asking;
 }
 
-/** The window that a figure follows, unless it has one of its own. */
-function windowOf(about: About): string {
-  if (about === "lag") return lagWindow.value;
-  return about === "propagation" ? spreadWindow.value : range.value;
+/** What a figure is asked for that has no window of its own. */
+function askedOf(about: About): string {
+  if (about === "lag") return lagAsked.value;
+  return about === "propagation" ? `window=${spreadWindow.value}` : asked.value;
 }
 
 /** The command that gives the same number: of `window`, or of the range that is looked at. */
-export function command(about: About, origin: string, window: string = windowOf(about)): string {
+export function command(about: About, origin: string, window?: string): string {
   const { api, at } = SOURCES[about];
-  return `curl -s '${origin}${api.replace(/(?<=window=)\w+/, window)}' | jq '${at}'`;
+  const query = window === undefined ? askedOf(about) : `window=${window}`;
+  return `curl -s '${origin}${api.replace(/window=\w+/, query)}' | jq '${at}'`;
 }

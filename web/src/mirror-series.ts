@@ -2,7 +2,7 @@
 import type { LagLine } from "./lag-series";
 import type { MirrorFreshness, MirrorRtt, MirrorWindows, Num } from "./shapes";
 import { countAxis, firstOpen, niceAxis, type TimeSpec } from "./time-spec";
-import type { Range } from "./view";
+import type { Range, Span } from "./view";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -19,6 +19,13 @@ export function windowsUrl(id: string, range: Range, nowMs: number): string {
     ["30d", { resolution: "1d", from: from(30 * DAY_MS, DAY_MS) }],
   ]).get(range);
   return `/api/v1/mirrors/${encodeURIComponent(id)}/windows?${new URLSearchParams(query)}`;
+}
+
+/** The address of the windows of a chosen span, in steps of this length: those of the server's own series of it. */
+export function spanUrl(id: string, { fromMs, toMs }: Span, resolutionS: number): string {
+  const resolution = resolutionS === DAY_MS / 1000 ? "1d" : resolutionS === HOUR_MS / 1000 ? "1h" : "5m";
+  const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()];
+  return `/api/v1/mirrors/${encodeURIComponent(id)}/windows?${new URLSearchParams({ resolution, from, to })}`;
 }
 
 /** The newest windows, as far back as the range goes. */

@@ -75,14 +75,15 @@ export function here(): Route {
   return next;
 }
 
-/** What goes along from view to view. */
+/** What goes along from view to view; the ends of a span only where one was chosen: elsewhere they are filters of a list. */
 const KEPT = ["range", "tz"] as const;
+const ENDS = ["from", "to"] as const;
 
 /** An address with what goes along, as far as it does not say so itself. */
 export function kept(href: string): string {
   const now = new URLSearchParams(location.search);
   const next = new URL(href, location.origin);
-  for (const name of KEPT) {
+  for (const name of now.get("range") === "custom" ? [...KEPT, ...ENDS] : KEPT) {
     const value = now.get(name);
     if (value !== null && !next.searchParams.has(name)) next.searchParams.set(name, value);
   }

@@ -429,6 +429,8 @@ export interface History {
   t_unix_ms: number[];
   primary: { ops: Num[] };
   impaired: (boolean | null)[];
+  /** Why nothing is known of an entry; null where something is. */
+  reason?: (string | null)[];
   mirrors: HistoryMirror[];
 }
 

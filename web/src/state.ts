@@ -15,7 +15,7 @@ import type {
   Overview,
   Propagation,
 } from "./shapes";
-import { isDefaultRange, lagWindow, range, spreadWindow } from "./view";
+import { asked, isDefaultRange, lagAsked, spreadWindow } from "./view";
 
 export const overview = new Feed<Overview>("overview");
 const histories = new Ranged<History>("analytics/history");
@@ -23,13 +23,13 @@ const coverages = new Ranged<CoveragePage>("analytics/coverage");
 const lags = new Ranged<LagPage>("analytics/lag");
 
 /** One entry an interval over the range that is looked at. */
-export const history = computed(() => histories.at(range.value));
+export const history = computed(() => histories.at(asked.value));
 /** The figures of that range; the overview itself has those of the default one. */
-export const coverage = computed(() => coverages.at(range.value));
-export const lag = computed(() => lags.at(lagWindow.value));
+export const coverage = computed(() => coverages.at(asked.value));
+export const lag = computed(() => lags.at(lagAsked.value));
 
 const propagations = new Ranged<Propagation>("propagation");
-export const propagation = computed(() => propagations.at(spreadWindow.value));
+export const propagation = computed(() => propagations.at(`window=${spreadWindow.value}`));
 export const incidents = new Feed<Incidents>("incidents");
 
 /** What the page shows now, and is fetched anew when it changes. */

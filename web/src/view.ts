@@ -2,7 +2,7 @@
  * What all views have in common and keep in their address: how far back figures look (`range`), and whose time of day is
  * shown (`tz`). What is the default does not stand in the address.
  */
-import { computed } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { here, search } from "./route";
 
 export const RANGES = ["1h", "6h", "24h", "7d", "30d"] as const;
@@ -31,8 +31,41 @@ export const spreadWindow = computed<Range>(() =>
   range.value === "7d" || range.value === "30d" ? "24h" : range.value,
 );
 
+/** A span of time that somebody chose, in milliseconds since 1970. */
+export interface Span {
+  fromMs: number;
+  toMs: number;
+}
+
+/** The span that the address asks for in place of a range that ends now; null where there is none. */
+export const custom = computed<Span | null>(() => {
+  const query = new URLSearchParams(search.value);
+  const [fromMs, toMs] = [Date.parse(query.get("from") ?? ""), Date.parse(query.get("to") ?? "")];
+  return query.get("range") === "custom" && fromMs < toMs ? { fromMs, toMs } : null;
+});
+
+/** Whether the fields of a span are open although none is shown. */
+export const customIsOpen = signal(false);
+
+function spanQuery({ fromMs, toMs }: Span): Record<string, string> {
+  return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
+}
+
+/** How the API is asked for the figures of the range. */
+export const asked = computed(() =>
+  custom.value === null ? `window=${range.value}` : String(new URLSearchParams(spanQuery(custom.value))),
+);
+
+/** The same for lag. */
+export const lagAsked = computed(() => (custom.value === null ? `window=${lagWindow.value}` : asked.value));
+
+/** A range that ends now, in words; the span that was chosen in place of it. */
+export function rangeText(window: Range): string {
+  return custom.value === null ? windowText(window) : "chosen range";
+}
+
 /** Whether the figures are those of the overview's own page. */
-export const isDefaultRange = computed(() => range.value === RANGE);
+export const isDefaultRange = computed(() => range.value === RANGE && custom.value === null);
 
 export type Zone = "UTC" | "local";
 
@@ -41,17 +74,24 @@ export const zone = computed<Zone>(() =>
   new URLSearchParams(search.value).get("tz") === "local" ? "local" : "UTC",
 );
 
-function set(name: string, value: string | null): void {
+function set(values: Record<string, string | null>): void {
   const query = new URLSearchParams(location.search);
-  if (value === null) query.delete(name);
-  else query.set(name, value);
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
   const text = query.toString();
   history.pushState(history.state, "", location.pathname + (text === "" ? "" : `?${text}`) + location.hash);
   here();
 }
 
 export function setRange(next: Range): void {
-  set("range", next === RANGE ? null : next);
+  customIsOpen.value = false;
+  set({ range: next === RANGE ? null : next, from: null, to: null });
+}
+
+export function setCustom(span: Span): void {
+  set({ range: "custom", ...spanQuery(span) });
 }
 
 /** The next longer range (or shorter, for −1); the last stays. */
@@ -61,5 +101,5 @@ export function stepRange(by: 1 | -1): void {
 }
 
 export function toggleZone(): void {
-  set("tz", zone.value === "UTC" ? "local" : null);
+  set({ tz: zone.value === "UTC" ? "local" : null });
 }

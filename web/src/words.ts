@@ -226,6 +226,8 @@ export const FINDING_WORDS = [
 
 const REASONS = new Map<string, string>([
   ["no_data", "no data yet"],
+  ["before_first_start", "before the first start"],
+  ["retention", "not kept any more"],
   ["warming_up", "warming up"],
   ["loading", "being fetched"],
   ["observer_impaired", "the observer was impaired"],

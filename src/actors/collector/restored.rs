@@ -1,15 +1,14 @@
 //! What a start makes of what was kept: rows become what the ledger takes, and what is lost of them is found out.
 
-use super::save::{HEAD, JOURNAL_ROW, LEDGER_ROW, SourceState, WINDOW_ROW};
+use super::save::{JOURNAL_ROW, LEDGER_ROW, SourceState, WINDOW_ROW};
 use super::standing::SavedStanding;
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
 use crate::domain::fill::Anchor;
-use crate::domain::interval::Acc;
 use crate::domain::ledger::Saved;
 use crate::domain::ledger::loss::Loss;
 use crate::domain::ledger::restore::LedgerState;
-use crate::domain::ledger::saved::{IntervalHead, SavedInterval};
+use crate::domain::ledger::saved::SavedRows;
 use crate::domain::op::OpKey;
 use crate::domain::sample::Samples;
 use crate::domain::window::Windows;
@@ -19,9 +18,6 @@ use std::collections::{BTreeMap, HashMap};
 
 /// What stands for the newest operation of a segment that is not needed any more.
 pub(super) const FORGOTTEN: i64 = i64::MIN;
-
-/// An interval's header and its mirrors, as rows bring them one by one.
-type Parts = (Option<IntervalHead>, Vec<(String, Acc)>);
 
 /// What the collector itself takes of what was kept, beside the ledger.
 #[derive(Clone, Debug)]
@@ -138,29 +134,19 @@ pub fn restore(loaded: Loaded, is_rebooted: bool) -> Restored {
         r.forget_instants();
     }
     take_segments(&mut r, loaded.segments);
-    let mut by_place: BTreeMap<(i64, i64), Parts> = BTreeMap::new();
+    let [mut intervals, mut hours, mut days] = [SavedRows::default(), SavedRows::default(), SavedRows::default()];
     for row in loaded.intervals {
-        let entry = by_place.entry((row.tier.code(), row.start_ms)).or_default();
-        let is_read = if row.source == HEAD {
-            decode(&row.blob).map(|head| entry.0 = Some(head)).is_some()
-        } else {
-            decode(&row.blob).map(|acc| entry.1.push((row.source, acc))).is_some()
+        let of_tier = match row.tier {
+            Tier::Interval => &mut intervals,
+            Tier::Hour => &mut hours,
+            Tier::Day => &mut days,
         };
-        r.unreadable += usize::from(!is_read);
+        of_tier.add(row.start_ms, row.source, &row.blob);
     }
-    for ((tier, start_ms), (head, mirrors)) in by_place {
-        let Some(head) = head else {
-            r.unreadable += mirrors.len();
-            continue;
-        };
-        let saved = SavedInterval { start_ms, head, mirrors };
-        match Tier::from_code(tier) {
-            Some(Tier::Interval) => r.saved.intervals.push(saved),
-            Some(Tier::Hour) => r.saved.hours.push(saved),
-            Some(Tier::Day) => r.saved.days.push(saved),
-            None => {}
-        }
-    }
+    r.saved.intervals = intervals.take_before(i64::MAX);
+    r.saved.hours = hours.take_before(i64::MAX);
+    r.saved.days = days.take_before(i64::MAX);
+    r.unreadable += [intervals, hours, days].iter().map(SavedRows::unreadable).sum::<usize>();
     r
 }
 

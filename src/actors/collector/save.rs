@@ -7,7 +7,7 @@ use crate::actors::line::Line;
 use crate::actors::message::{Flush, Keep, KeepError};
 use crate::domain::ledger::persist::Prepared;
 use crate::domain::ledger::restore::Counters;
-use crate::domain::ledger::saved::IntervalHead;
+use crate::domain::ledger::saved::{HEAD, IntervalHead};
 use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau, rfc3339_ms};
@@ -28,8 +28,6 @@ pub(super) const LEDGER_ROW: &str = "#ledger";
 pub(super) const JOURNAL_ROW: &str = "#journal";
 /// What follows a source's id in the row that holds its window.
 pub(super) const WINDOW_ROW: &str = "#window";
-/// The source of an interval's header.
-pub(super) const HEAD: &str = "";
 
 /// A source's small state.
 #[derive(Debug, Serialize, Deserialize)]

@@ -14,8 +14,8 @@ use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Mode, Verdict};
 use crate::ports::clock::{Clock, ManualClock};
 use crate::ports::store::{
-    Commit, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, OpenOptions, PeerMarks, PrunePlan, PruneReport,
-    SqliteStore, Store, StoreError, Tier,
+    Commit, IntervalQuery, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, OpenOptions, PeerMarks, PrunePlan,
+    PruneReport, SqliteStore, Store, StoreError, Tier,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,6 +52,14 @@ impl Store for Shared {
 
     fn misses_page(&mut self, query: &MissQuery) -> Result<Vec<MissRow>, StoreError> {
         self.0.lock().unwrap().misses_page(query)
+    }
+
+    fn intervals_page(&mut self, query: &IntervalQuery) -> Result<Vec<IntervalRow>, StoreError> {
+        self.0.lock().unwrap().intervals_page(query)
+    }
+
+    fn first_interval_ms(&mut self, tier: Tier) -> Result<Option<i64>, StoreError> {
+        self.0.lock().unwrap().first_interval_ms(tier)
     }
 
     fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError> {

@@ -63,6 +63,12 @@ impl Series {
         self.items.get(k.checked_sub(self.base)? as usize)?.as_ref()
     }
 
+    /// The oldest number that is kept; none where nothing is.
+    #[must_use]
+    pub fn first(&self) -> Option<u32> {
+        (!self.items.is_empty()).then_some(self.base)
+    }
+
     /// Puts a finished interval in its place.
     pub fn insert(&mut self, k: u32, interval: Interval) {
         if let Some(slot) = self.get_mut(k) {

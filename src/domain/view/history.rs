@@ -3,6 +3,9 @@
 use super::{Picture, round6};
 use crate::domain::coverage::ratio;
 use crate::domain::interval::{Acc, ExtraState, Interval};
+use crate::domain::ledger::Capture;
+use crate::domain::past::{Keeping, Past, Stretch, TimeRange, ceil, floor};
+use crate::domain::resolution::Resolution;
 use crate::domain::verdict::Verdict;
 use crate::domain::window_kind::WindowKind;
 use serde_json::{Map, Value, json};
@@ -11,6 +14,8 @@ use std::sync::Arc;
 
 /// Entries of a series at most; longer windows have longer steps.
 const ENTRIES_MAX: i64 = 720;
+/// Entries of any other range at most, but for days: those of all mirrors may have to be read.
+const RANGE_ENTRIES_MAX: i64 = 300;
 /// Entries of the windows up to six hours: the matrix of the overview.
 const CELLS: i64 = 72;
 
@@ -79,10 +84,44 @@ fn mirror_columns(id: &str, cells: &[Option<&Acc>], status: &[Value]) -> Value {
     Value::Object(map)
 }
 
+/// The entries that any range is shown in: intervals, hours or days, the shortest of which there are not too many and that are
+/// kept.
+#[must_use]
+pub fn stretch(capture: &Capture, range: TimeRange, keeping: &Keeping) -> Stretch {
+    let now_ms = capture.labels.utc_ms(capture.now);
+    let entries = |resolution: Resolution| {
+        let step_ms = resolution.step_ms(capture.params.interval_ms);
+        let end_ms = ceil(range.to_ms, step_ms).min(floor(now_ms, step_ms) + step_ms);
+        let numbers = range.from_ms.div_euclid(step_ms)..end_ms / step_ms;
+        Stretch { resolution, numbers }
+    };
+    let serves = |stretch: &Stretch| {
+        stretch.numbers.end - stretch.numbers.start <= RANGE_ENTRIES_MAX
+            && keeping.is_kept(stretch.resolution, stretch.bounds_ms(capture.params.interval_ms).0)
+    };
+    let short = [Resolution::Interval, Resolution::Hour].map(entries).into_iter().find(serves);
+    short.unwrap_or_else(|| entries(Resolution::Day))
+}
+
+/// The page of a stretch; `past` is what the store has of it.
+#[must_use]
+pub fn of_stretch(picture: &Picture, stretch: &Stretch, past: &Past) -> Value {
+    let step_ms = stretch.resolution.step_ms(picture.capture.params.interval_ms);
+    let entry = |n: i64| (n * step_ms, past.span(&picture.capture, stretch.resolution, n));
+    let entries: Vec<Entry> = stretch.numbers.clone().map(entry).collect();
+    shown(picture, (stretch.resolution, step_ms), &entries, &past.keeping)
+}
+
 /// The page of one window.
 #[must_use]
 pub fn page(picture: &Picture, window: WindowKind) -> (Value, i64, i64) {
-    let (step, entries) = entries(picture, window);
+    let (step_ms, entries) = entries(picture, window);
+    let (from, to) = (entries.first().map_or(0, |e| e.0), entries.last().map_or(0, |e| e.0) + step_ms);
+    let keeping = Keeping::of(&picture.capture);
+    (shown(picture, (Resolution::Interval, step_ms), &entries, &keeping), from, to)
+}
+
+fn shown(picture: &Picture, (resolution, step_ms): (Resolution, i64), entries: &[Entry], keeping: &Keeping) -> Value {
     let status: Vec<Value> =
         entries.iter().map(|e| e.1.as_ref().map_or(Value::Null, |i| i.status.name().into())).collect();
     let mirrors: Vec<Value> = picture
@@ -95,13 +134,15 @@ pub fn page(picture: &Picture, window: WindowKind) -> (Value, i64, i64) {
             mirror_columns(&info.id, &cells, &status)
         })
         .collect();
-    let (from, to) = (entries.first().map_or(0, |e| e.0), entries.last().map_or(0, |e| e.0) + step);
-    let data = json!({
-        "resolution_s": step / 1_000,
+    let reason = |(from_ms, interval): &Entry| {
+        interval.is_none().then(|| keeping.reason(resolution, (*from_ms, from_ms + step_ms)))
+    };
+    json!({
+        "resolution_s": step_ms / 1_000,
         "t_unix_ms": entries.iter().map(|e| e.0).collect::<Vec<_>>(),
         "primary": { "ops": entries.iter().map(|e| e.1.as_ref().map(|i| i.primary_ops)).collect::<Vec<_>>() },
-        "impaired": entries.iter().map(|e| picture.capture.is_impaired(e.0, e.0 + step)).collect::<Vec<_>>(),
+        "impaired": entries.iter().map(|e| picture.capture.is_impaired(e.0, e.0 + step_ms)).collect::<Vec<_>>(),
+        "reason": entries.iter().map(reason).collect::<Vec<_>>(),
         "mirrors": mirrors,
-    });
-    (data, from, to)
+    })
 }

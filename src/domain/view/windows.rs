@@ -6,17 +6,14 @@ use crate::domain::coverage::ratio;
 use crate::domain::interval::{Acc, ExtraState, Interval, Status};
 use crate::domain::lag::ms;
 use crate::domain::ledger::Capture;
+use crate::domain::past::{Past, Stretch, ceil, floor};
 use crate::domain::resolution::Resolution;
-use crate::domain::rollup::merge;
 use crate::domain::verdict::Verdict;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Windows of one answer at most.
 pub const WINDOWS_MAX: i64 = 1_000;
-const HOUR_MS: i64 = 3_600_000;
-/// Hours that are made of their intervals, newest: the roll-ups of those may be some seconds behind.
-const FRESH_HOURS: i64 = 2;
 
 /// Which windows are asked for.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -40,41 +37,21 @@ impl WindowsQuery {
     /// The range in whole windows: the first millisecond and the one behind the last.
     fn range(&self, step_ms: i64, now_ms: i64) -> Result<(i64, i64), TooMany> {
         let open_end = (now_ms.div_euclid(step_ms) + 1) * step_ms;
-        let to_ms = self.to_ms.map_or(open_end, |to| -(-to).div_euclid(step_ms) * step_ms).min(open_end);
+        let to_ms = self.to_ms.map_or(open_end, |to| ceil(to, step_ms)).min(open_end);
         let usual = to_ms - self.resolution.steps() * step_ms;
-        let from_ms = self.from_ms.map_or(usual, |from| from.div_euclid(step_ms) * step_ms).min(to_ms);
+        let from_ms = self.from_ms.map_or(usual, |from| floor(from, step_ms)).min(to_ms);
         let asked = (to_ms - from_ms) / step_ms;
         if asked > WINDOWS_MAX { Err(TooMany { asked }) } else { Ok((from_ms, to_ms)) }
     }
-}
 
-/// One hour: the newest from their intervals, the others from the roll-ups.
-fn hour(c: &Capture, hour: i64) -> Option<Arc<Interval>> {
-    let number = u32::try_from(hour).ok()?;
-    let is_fresh = c.labels.utc_ms(c.now).div_euclid(HOUR_MS) - hour < FRESH_HOURS;
-    let intervals = || {
-        let (first, end) = (c.rollups.first_of(number), c.rollups.first_of(number + 1));
-        let parts = c.intervals.between(first, end.saturating_sub(1)).map(|i| &**i.1);
-        merge(c.mirrors.len(), parts).map(Arc::new)
-    };
-    is_fresh.then(intervals).flatten().or_else(|| c.rollups.hour(number))
-}
-
-/// One day; one with a fresh hour from its hours.
-fn day(c: &Capture, day: i64) -> Option<Arc<Interval>> {
-    let last_hour = day * 24 + 23;
-    if c.labels.utc_ms(c.now).div_euclid(HOUR_MS) - last_hour >= FRESH_HOURS {
-        return u32::try_from(day).ok().and_then(|day| c.rollups.day(day));
-    }
-    let hours: Vec<Arc<Interval>> = (day * 24..=last_hour).filter_map(|h| hour(c, h)).collect();
-    merge(c.mirrors.len(), hours.iter().map(|h| &**h)).map(Arc::new)
-}
-
-fn window(c: &Capture, resolution: Resolution, number: i64) -> Option<Arc<Interval>> {
-    match resolution {
-        Resolution::Interval => u32::try_from(number).ok().and_then(|k| c.intervals.get(k).cloned()),
-        Resolution::Hour => hour(c, number),
-        Resolution::Day => day(c, number),
+    /// The windows.
+    ///
+    /// # Errors
+    /// [`TooMany`], where they are more than [`WINDOWS_MAX`].
+    pub fn stretch(&self, capture: &Capture) -> Result<Stretch, TooMany> {
+        let step_ms = self.resolution.step_ms(capture.params.interval_ms);
+        let (from_ms, to_ms) = self.range(step_ms, capture.labels.utc_ms(capture.now))?;
+        Ok(Stretch { resolution: self.resolution, numbers: from_ms / step_ms..to_ms / step_ms })
     }
 }
 
@@ -90,6 +67,8 @@ const fn status(status: Status) -> &'static str {
 /// The rows, to be turned into columns.
 struct Rows<'a> {
     windows: &'a [Option<Arc<Interval>>],
+    /// Why nothing is known of a window, of each.
+    absent: &'a [&'static str],
     mirror: usize,
     map: Map<String, Value>,
 }
@@ -109,9 +88,10 @@ impl Rows<'_> {
     /// A column of reasons: of what is kept, and of what is not.
     fn reasons(&mut self, name: &str, value: impl Fn(&Acc) -> Option<&'static str>) {
         let mirror = self.mirror;
-        let acc = |w: &Arc<Interval>| w.mirrors.get(mirror).cloned();
-        let reason = |w: &Option<Arc<Interval>>| w.as_ref().and_then(acc).map_or(Some("no_data"), |acc| value(&acc));
-        self.map.insert(name.to_owned(), self.windows.iter().map(reason).collect());
+        let reason = |(w, absent): (&Option<Arc<Interval>>, &&'static str)| {
+            w.as_ref().and_then(|w| w.mirrors.get(mirror)).map_or(Some(*absent), |acc| value(acc))
+        };
+        self.map.insert(name.to_owned(), self.windows.iter().zip(self.absent).map(reason).collect());
     }
 }
 
@@ -158,31 +138,30 @@ fn lags(rows: &mut Rows<'_>) {
     });
 }
 
-/// The page of one mirror, with the bounds of its range.
-///
-/// # Errors
-/// [`TooMany`], where the range has more than [`WINDOWS_MAX`] windows.
-pub fn page(picture: &Picture, mirror: usize, query: &WindowsQuery) -> Result<(Value, i64, i64), TooMany> {
+/// The page of one mirror; `past` is what the store has of the stretch.
+#[must_use]
+pub fn page(picture: &Picture, mirror: usize, stretch: &Stretch, past: &Past) -> Value {
     let c = &picture.capture;
-    let step_ms = query.resolution.step_ms(c.params.interval_ms);
-    let (from_ms, to_ms) = query.range(step_ms, c.labels.utc_ms(c.now))?;
-    let numbers = from_ms / step_ms..to_ms / step_ms;
-    let windows: Vec<_> = numbers.clone().map(|n| window(c, query.resolution, n)).collect();
-    let mut rows = Rows { windows: &windows, mirror, map: Map::new() };
+    let resolution = stretch.resolution;
+    let step_ms = resolution.step_ms(c.params.interval_ms);
+    let numbers = || stretch.numbers.clone();
+    let windows: Vec<_> = numbers().map(|n| past.span(c, resolution, n)).collect();
+    let absent: Vec<_> = numbers().map(|n| past.keeping.reason(resolution, (n * step_ms, (n + 1) * step_ms))).collect();
+    let mut rows = Rows { windows: &windows, absent: &absent, mirror, map: Map::new() };
     rows.map.insert("id".into(), picture.mirrors.get(mirror).map_or(Value::Null, |info| info.id.clone().into()));
-    rows.map.insert("resolution".into(), query.resolution.name().into());
+    rows.map.insert("resolution".into(), resolution.name().into());
     rows.map.insert("resolution_s".into(), (step_ms / 1_000).into());
-    rows.map.insert("t_unix_ms".into(), numbers.clone().map(|n| n * step_ms).collect());
+    rows.map.insert("t_unix_ms".into(), numbers().map(|n| n * step_ms).collect());
     rows.of_window("status", |w| status(w.status).into());
     let is_impaired = |(n, w): (i64, &Option<Arc<Interval>>)| {
         w.as_ref().is_some_and(|w| w.is_impaired) || c.is_impaired(n * step_ms, (n + 1) * step_ms)
     };
-    rows.map.insert("is_impaired".into(), numbers.zip(&windows).map(is_impaired).collect());
+    rows.map.insert("is_impaired".into(), numbers().zip(&windows).map(is_impaired).collect());
     rows.of_window("primary_ops", |w| w.primary_ops.into());
     counts(&mut rows);
     ratios(&mut rows);
     lags(&mut rows);
-    Ok((Value::Object(rows.map), from_ms, to_ms))
+    Value::Object(rows.map)
 }
 
 #[cfg(test)]

@@ -229,6 +229,17 @@ impl Endpoint {
         self.with(parameter::window(known, default)).problem(400, &["bad_window"])
     }
 
+    /// Takes `from` and `to` in place of `window`; the answer is then computed for the request.
+    #[must_use]
+    pub fn ranged(self) -> Self {
+        parameter::range()
+            .into_iter()
+            .fold(self, Self::with)
+            .problem(400, &["bad_time", "missing_parameter", "range_too_long", "window_and_range"])
+            .problem(429, &["rate_limited"])
+            .problem(503, &["overloaded"])
+    }
+
     /// Takes the id of a mirror in its path.
     #[must_use]
     pub fn of_mirror(self) -> Self {

@@ -72,6 +72,14 @@ pub fn window(known: &[WindowKind], default: WindowKind) -> Parameter {
     Parameter::query("window", "How far back from now.", &schema)
 }
 
+/// `from` and `to`, in place of `window`.
+pub fn range() -> [Parameter; 2] {
+    let instant = json!({ "type": "string", "format": "date-time" });
+    let from = "Begin of a range, in place of `window`: widened to whole intervals, or to whole hours or days where nothing \
+                shorter is kept. 400 days at most.";
+    [Parameter::query("from", from, &instant), Parameter::query("to", "Its end, later than `from`.", &instant)]
+}
+
 /// The id of a mirror in the path.
 pub fn mirror_id() -> Parameter {
     let schema = json!({ "type": "string", "minLength": 1 });

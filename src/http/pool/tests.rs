@@ -4,6 +4,7 @@ use super::super::detail::RecheckError;
 use super::super::ops_query::OpsQuery;
 use super::*;
 use crate::domain::did::Did;
+use crate::publish::WindowStatus;
 use futures_util::future::join_all;
 
 /// Counts its computations and those running at once; can be told to fail or panic.
@@ -36,7 +37,7 @@ impl Detail for Arc<FakeDetail> {
                 next_cursor: Some("next1".to_owned()),
                 snapshot_id: "run".to_owned(),
                 revision: 7,
-                window_ms: Some((0, 1_000)),
+                window: Some(WindowMeta { from_at_ms: 0, to_at_ms: 1_000, status: WindowStatus::Final }),
             })
         })
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::headers::{addresses, table};
 use super::world::{Got, ask, get, world};
 use super::{DID, HTML, OP};
+use crate::domain::past::Past;
 use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
 use crate::domain::view::check::Check;
@@ -205,7 +206,7 @@ fn every_view_is_what_the_document_says() {
         ("/api/v1/propagation", propagation::page(&p, WindowKind::H1).0),
         ("/api/v1/incidents", incidents::page(&p)),
         ("/api/v1/best", best::page(&p)),
-        ("/api/v1/mirrors/a/windows", windows::page(&p, 0, &asked).unwrap().0),
+        ("/api/v1/mirrors/a/windows", windows::page(&p, 0, &asked.stretch(&p.capture).unwrap(), &Past::default())),
         ("/api/v1/mirrors/a/lag", lag::mirror(&p, 0, &six).unwrap()),
         ("/api/v1/mirrors/a/freshness", freshness::page(&p, 0).unwrap()),
         ("/api/v1/mirrors/a/rtt", rtt::mirror(&p, 0).unwrap()),

@@ -16,7 +16,7 @@ use super::{DID, NOW_MS};
 use crate::domain::did::Did;
 use crate::domain::view::recent::Recent;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecentSource, RecheckError};
-use crate::http::mirror_parts::MirrorPart;
+use crate::http::past::PastQuestion;
 use crate::http::{
     Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, SourceOrigins, Tallies, app, page_specs,
 };
@@ -25,7 +25,7 @@ use crate::ports::log_book::LogBook;
 use crate::ports::memory::Pressure;
 use crate::ports::store::SharedStore;
 use crate::ports::store::memory::MemoryDisk;
-use crate::publish::{Pages, Update};
+use crate::publish::{Pages, Update, WindowMeta, WindowStatus};
 
 /// Answers with the question; a slow one where asked for.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Detail for FakeDetail {
                 next_cursor: None,
                 snapshot_id: "run".to_owned(),
                 revision: 3,
-                window_ms: None,
+                window: None,
             };
             match question {
                 Question::Ops(query) => match query.cursor.as_deref() {
@@ -68,12 +68,15 @@ impl Detail for FakeDetail {
                 Question::Sessions(id) => Ok(page(json!({ "id": id }))),
                 Question::Incident(id) if id == "m1-20231114T000000000Z" => Ok(page(json!({ "id": id }))),
                 Question::Incident(_) => Err(DetailError::NoSuchIncident),
-                Question::Mirror { part: MirrorPart::Windows(query), .. } if query.from_ms.is_some_and(|ms| ms < 0) => {
+                Question::Past(PastQuestion::Windows { query, .. }) if query.from_ms.is_some_and(|ms| ms < 0) => {
                     Err(DetailError::TooManyWindows { asked: 1_001 })
                 }
+                Question::Past(question) => Ok(page(json!({ "asked": question.path() }))),
                 Question::Mirror { id, part } => Ok(page(json!({ "id": id, "part": part.path() }))),
                 Question::Compare { a, b, .. } => {
-                    Ok(DetailPage { window_ms: Some((0, 1_000)), ..page(json!({ "a": a, "b": b })) })
+                    let status = WindowStatus::Provisional;
+                    let window = Some(WindowMeta { from_at_ms: 0, to_at_ms: 1_000, status });
+                    Ok(DetailPage { window, ..page(json!({ "a": a, "b": b })) })
                 }
             }
         })

@@ -14,9 +14,9 @@ use super::error::StoreError;
 use super::evidence::kept_of;
 use super::sqlite::LoadLimits;
 use super::{
-    Commit, EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, LogPage, LogRow, MISSES_PAGE_MAX,
-    MissCount, MissCursor, MissQuery, MissRow, PEERS_MAX, PRUNE_ROWS_MAX, PeerMarks, PrunePlan, PruneReport, Segment,
-    SessionRow, SourceRow, Store, Tier, fair_share,
+    Commit, EventRow, EvidenceRow, Heartbeat, INTERVALS_PAGE_MAX, IntervalQuery, IntervalRow, LOGS_MAX, Loaded,
+    LogPage, LogRow, MISSES_PAGE_MAX, MissCount, MissCursor, MissQuery, MissRow, PEERS_MAX, PRUNE_ROWS_MAX, PeerMarks,
+    PrunePlan, PruneReport, Segment, SessionRow, SourceRow, Store, Tier, fair_share,
 };
 use crate::domain::incident::KINDS;
 use memory_log::MemoryLog;
@@ -296,6 +296,16 @@ impl Store for MemoryStore {
         rows.sort_by_key(|row| std::cmp::Reverse(MissCursor::after(row)));
         rows.truncate(query.limit.min(MISSES_PAGE_MAX));
         Ok(rows)
+    }
+
+    fn intervals_page(&mut self, query: &IntervalQuery) -> Result<Vec<IntervalRow>, StoreError> {
+        let kept = self.step(0)?;
+        let found = kept.intervals.values().filter(|row| query.meets(row));
+        Ok(found.take(INTERVALS_PAGE_MAX).cloned().collect())
+    }
+
+    fn first_interval_ms(&mut self, tier: Tier) -> Result<Option<i64>, StoreError> {
+        Ok(self.step(0)?.intervals.keys().find(|key| key.0 == tier).map(|key| key.1))
     }
 
     fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError> {

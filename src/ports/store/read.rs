@@ -13,8 +13,8 @@ use super::schema::{
 use super::sqlite::LoadLimits;
 use super::write::Checksum;
 use super::{
-    EventRow, EvidenceRow, Heartbeat, IntervalRow, LOGS_MAX, Loaded, MISSES_PAGE_MAX, MissCount, MissQuery, MissRow,
-    Segment, SessionRow, SourceRow, Tier,
+    EventRow, EvidenceRow, Heartbeat, INTERVALS_PAGE_MAX, IntervalQuery, IntervalRow, LOGS_MAX, Loaded,
+    MISSES_PAGE_MAX, MissCount, MissQuery, MissRow, Segment, SessionRow, SourceRow, Tier,
 };
 use crate::domain::incident::KINDS;
 
@@ -255,18 +255,32 @@ fn intervals(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlit
     let select = Select::of(&INTERVALS, "WHERE tier = ?1 ORDER BY start_ms DESC, source DESC");
     let mut found = Vec::new();
     for tier in [Tier::Day, Tier::Hour, Tier::Interval] {
-        let read = |row: &Row<'_>| {
-            Ok(IntervalRow {
-                tier,
-                start_ms: row.get(2)?,
-                source: row.get(3)?,
-                is_final: row.get(4)?,
-                blob: row.get(5)?,
-            })
-        };
-        found.append(&mut select.some(db, [tier.code()], limits.intervals_per_tier, notes, read)?);
+        found.append(&mut select.some(db, [tier.code()], limits.intervals_per_tier, notes, interval(tier))?);
     }
     Ok(reversed(found))
+}
+
+fn interval(tier: Tier) -> impl Fn(&Row<'_>) -> rusqlite::Result<IntervalRow> {
+    move |row| {
+        Ok(IntervalRow { tier, start_ms: row.get(2)?, source: row.get(3)?, is_final: row.get(4)?, blob: row.get(5)? })
+    }
+}
+
+/// One page of spans, oldest first.
+pub(super) fn intervals_page(db: &Connection, query: &IntervalQuery) -> rusqlite::Result<Vec<IntervalRow>> {
+    let rest = "WHERE tier = ?1 AND start_ms >= ?2 AND start_ms < ?3 AND (?4 IS NULL OR source IN ('', ?4))
+                  AND (?5 IS NULL OR (start_ms, source) > (?5, ?6))
+                ORDER BY start_ms, source";
+    let after = query.after.as_ref().map(|(at_ms, source)| (*at_ms, source.as_str())).unzip();
+    let from_ms = after.0.unwrap_or(query.from_ms);
+    let values = params![query.tier.code(), from_ms, query.to_ms, query.source, after.0, after.1];
+    let read = interval(query.tier);
+    Select::of(&INTERVALS, rest).some(db, values, INTERVALS_PAGE_MAX, &mut Notes::default(), read)
+}
+
+/// Where the oldest span of this length begins.
+pub(super) fn first_interval_ms(db: &Connection, tier: Tier) -> rusqlite::Result<Option<i64>> {
+    db.query_row("SELECT min(start_ms) FROM intervals WHERE tier = ?1", [tier.code()], |row| row.get(0))
 }
 
 /// The newest of all kinds, behind the newest of those before them that tell of states: as many of each source, so that one

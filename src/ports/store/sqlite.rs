@@ -14,8 +14,8 @@ use super::import::{self, ImportReport};
 use super::lock::DirectoryLock;
 use super::schema::{self, PROGRAM};
 use super::{
-    Commit, Loaded, LogPage, LogRow, MissQuery, MissRow, PeerMarks, PrunePlan, PruneReport, Store, log, peers, read,
-    recover, write,
+    Commit, IntervalQuery, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, PeerMarks, PrunePlan, PruneReport,
+    Store, Tier, log, peers, read, recover, write,
 };
 
 /// How much of what is kept [`Store::load`] brings back; the newest of each.
@@ -202,6 +202,14 @@ impl Store for SqliteStore {
 
     fn misses_page(&mut self, query: &MissQuery) -> Result<Vec<MissRow>, StoreError> {
         read::misses_page(&self.db, query).map_err(self.failed("reading misses"))
+    }
+
+    fn intervals_page(&mut self, query: &IntervalQuery) -> Result<Vec<IntervalRow>, StoreError> {
+        read::intervals_page(&self.db, query).map_err(self.failed("reading intervals"))
+    }
+
+    fn first_interval_ms(&mut self, tier: Tier) -> Result<Option<i64>, StoreError> {
+        read::first_interval_ms(&self.db, tier).map_err(self.failed("reading intervals"))
     }
 
     fn log_append(&mut self, rows: &[LogRow]) -> Result<i64, StoreError> {

@@ -21,15 +21,4 @@ impl Tier {
             Tier::Day => 2,
         }
     }
-
-    /// The tier that `code` stands for.
-    #[must_use]
-    pub const fn from_code(code: i64) -> Option<Tier> {
-        match code {
-            0 => Some(Tier::Interval),
-            1 => Some(Tier::Hour),
-            2 => Some(Tier::Day),
-            _ => None,
-        }
-    }
 }

@@ -4,7 +4,7 @@ import * as format from "../format";
 import { missTotals, slowest, worstCoverage } from "../rank";
 import type { Counts, Overview } from "../shapes";
 import { history } from "../state";
-import { lagWindow, range, windowText } from "../view";
+import { asked, custom, lagAsked, lagWindow, range, rangeText } from "../view";
 import { words } from "../words";
 import { Info, type Inputs } from "./Info";
 import { Sparkline } from "./Sparkline";
@@ -61,9 +61,9 @@ function WorstCoverage({ data }: { data: Overview }) {
   const decided = counts?.decided ?? 0;
   return (
     <Figure
-      label={`Worst coverage, ${windowText(range.value)}`}
+      label={`Worst coverage, ${rangeText(range.value)}`}
       about="coverage"
-      href={`/api/v1/analytics/coverage?window=${range.value}`}
+      href={`/api/v1/analytics/coverage?${asked.value}`}
       inputs={countsOf(counts)}
       detail={
         worst === null ? (
@@ -96,9 +96,9 @@ function Missed({ data }: { data: Overview }) {
       : `of ${format.count(totals.decided)} judged at ${format.count(data.mirrors.length)} mirrors · ${format.count(totals.healed)} healed`;
   return (
     <Figure
-      label={`Operations missed, ${windowText(range.value)}`}
+      label={`Operations missed, ${rangeText(range.value)}`}
       about="missed"
-      href={`/api/v1/analytics/misses?window=${range.value}`}
+      href={`/api/v1/analytics/${custom.value === null ? "misses" : "coverage"}?${asked.value}`}
       inputs={
         totals === null
           ? []
@@ -127,9 +127,9 @@ function SlowestLag({ data }: { data: Overview }) {
   const slow = slowest(data.mirrors);
   return (
     <Figure
-      label={`Slowest p95 lag, ${windowText(lagWindow.value)}`}
+      label={`Slowest p95 lag, ${rangeText(lagWindow.value)}`}
       about="lag"
-      href={`/api/v1/analytics/lag?window=${lagWindow.value}`}
+      href={`/api/v1/analytics/lag?${lagAsked.value}`}
       inputs={
         slow === null
           ? []
@@ -194,7 +194,10 @@ function PrimaryRate({ data: { primary } }: { data: Overview }) {
           </Value>
           <small> ops/s</small>
         </span>
-        <Sparkline values={rates} label={`Primary rate in the last ${windowText(range.value)}`} />
+        <Sparkline
+          values={rates}
+          label={`Primary rate in the ${custom.value === null ? "last " : ""}${rangeText(range.value)}`}
+        />
       </span>
     </Figure>
   );

@@ -3,7 +3,7 @@ import { useAnswer } from "../answer";
 import * as format from "../format";
 import { cumulated } from "../log-axis";
 import type { MirrorLag } from "../shapes";
-import { lagWindow, windowText } from "../view";
+import { custom, lagAsked, lagWindow, rangeText } from "../view";
 import { Cdf } from "./Cdf";
 import { Info } from "./Info";
 import { ChartHead, Twin } from "./Twin";
@@ -21,7 +21,7 @@ export function distributionSummary({ lag, lost_ops }: MirrorLag): string {
 
 /** How large a share of a window's operations had come after how long. */
 export function LagDistribution({ id }: { id: string }) {
-  const url = `/api/v1/mirrors/${encodeURIComponent(id)}/lag?window=${lagWindow.value}`;
+  const url = `/api/v1/mirrors/${encodeURIComponent(id)}/lag?${lagAsked.value}`;
   const { page, failure } = useAnswer<MirrorLag>(url, EVERY_MS);
   const data = page?.data ?? null;
   const curve = useMemo(() => (data === null ? [] : cumulated(data.histogram, data.lost_ops)), [data]);
@@ -31,7 +31,7 @@ export function LagDistribution({ id }: { id: string }) {
       <ChartHead
         id="distribution-title"
         json={url}
-        hint={`share that had come after so long, last ${windowText(lagWindow.value)}; what was missed never came`}
+        hint={`share that had come after so long, ${custom.value === null ? "last " : ""}${rangeText(lagWindow.value)}; what was missed never came`}
       >
         Lag, distribution <Info about="lag" label="this distribution" />
       </ChartHead>

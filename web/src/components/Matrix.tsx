@@ -4,7 +4,7 @@ import { coarsened } from "../coarse";
 import * as format from "../format";
 import { go, paths } from "../route";
 import type { History, HistoryMirror } from "../shapes";
-import { range } from "../view";
+import { asked } from "../view";
 import { Info } from "./Info";
 import { MatrixLegend } from "./MatrixLegend";
 import { MatrixTip, type Tip } from "./MatrixTip";
@@ -115,10 +115,10 @@ export function Matrix({ history: whole, names }: Props) {
           the mirror
         </span>
         <span class="formats">
-          <a class="json" href={`/api/v1/analytics/history.csv?window=${range.value}`} data-csv download>
+          <a class="json" href={`/api/v1/analytics/history.csv?${asked.value}`} data-csv download>
             CSV
           </a>
-          <a class="json" href={`/api/v1/analytics/history?window=${range.value}`}>
+          <a class="json" href={`/api/v1/analytics/history?${asked.value}`}>
             JSON
           </a>
         </span>

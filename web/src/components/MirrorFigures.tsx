@@ -1,12 +1,15 @@
 import * as format from "../format";
+import { coverageIn } from "../in-range";
 import { paths } from "../route";
 import type { Coverage, MirrorDetail } from "../shapes";
-import { range, windowText } from "../view";
+import { coverage as coverageOfAll } from "../state";
+import { asked, custom, range, rangeText, windowText } from "../view";
 import { countsOf, Figure } from "./Figures";
 import { Value } from "./Value";
 
-/** The coverage of a window, where the page of the mirror has it; of six hours otherwise. */
+/** The coverage of the span that was chosen, or of a window where the page of the mirror has it; of six hours otherwise. */
 function coverageOf(mirror: MirrorDetail): Coverage {
+  if (custom.value !== null) return coverageIn(coverageOfAll.value.state.value.page?.data ?? null, mirror.id);
   return new Map(Object.entries(mirror.windows)).get(range.value) ?? mirror.coverage;
 }
 
@@ -16,13 +19,14 @@ export function MirrorFigures({ mirror }: { mirror: MirrorDetail }) {
   const { lag, freshness } = mirror;
   const decided = coverage.counts.decided ?? 0;
   const api = `/api/v1/mirrors/${encodeURIComponent(mirror.id)}`;
-  const window = windowText(range.value);
+  const window = rangeText(range.value);
+  const ofRange = custom.value === null ? api : `/api/v1/analytics/coverage?${asked.value}`;
   return (
     <dl class="figures">
       <Figure
         label={`Coverage, ${window}`}
         about="coverage"
-        href={api}
+        href={ofRange}
         inputs={countsOf(coverage.counts)}
         detail={
           coverage.coverage_ratio === null
@@ -37,7 +41,7 @@ export function MirrorFigures({ mirror }: { mirror: MirrorDetail }) {
       <Figure
         label={`Missed, ${window}`}
         about="missed"
-        href={api}
+        href={ofRange}
         detail={`of ${format.count(decided)} judged · ${format.count(coverage.counts.healed)} healed`}
       >
         <Value of={coverage.counts} name="missed" figure="range-missed">

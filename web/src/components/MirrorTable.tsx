@@ -1,7 +1,7 @@
 import { holdMarks } from "../marks";
 import { worstFirst } from "../rank";
 import type { Overview } from "../shapes";
-import { lagWindow, range, windowText } from "../view";
+import { asked, lagWindow, range, rangeText } from "../view";
 import type { DEFINITIONS } from "../words";
 import { Term } from "./Info";
 import { MirrorRow } from "./MirrorRow";
@@ -11,12 +11,12 @@ const COLUMNS: { label: string; unit?: () => string; about?: keyof typeof DEFINI
   [
     { label: "State" },
     { label: "Source" },
-    { label: "Coverage", unit: () => windowText(range.value), about: "coverage" },
+    { label: "Coverage", unit: () => rangeText(range.value), about: "coverage" },
     { label: "Missed", about: "missed", number: true },
     { label: "Late", about: "late", number: true },
     { label: "Extra", about: "extra", number: true },
     { label: "Behind", about: "head", number: true },
-    { label: "Lag p50", unit: () => windowText(lagWindow.value), about: "lag", number: true },
+    { label: "Lag p50", unit: () => rangeText(lagWindow.value), about: "lag", number: true },
     { label: "p95", number: true },
     { label: "p99", number: true },
     { label: "RTT", about: "rtt", number: true },
@@ -31,7 +31,7 @@ export function MirrorTable({ data }: { data: Overview }) {
         <h2 id="mirrors-title">Mirrors</h2>
         <span class="hint">worst first</span>
         <span class="formats">
-          <a class="json" href={`/api/v1/analytics/coverage.csv?window=${range.value}`} data-csv download>
+          <a class="json" href={`/api/v1/analytics/coverage.csv?${asked.value}`} data-csv download>
             CSV
           </a>
           <a class="json" href="/api/v1/overview">

@@ -12,10 +12,12 @@ import {
   newestOf,
   recent,
   rttSpec,
+  spanUrl,
   windowsUrl,
 } from "../mirror-series";
 import type { MirrorFreshness, MirrorRtt, MirrorWindows } from "../shapes";
-import { range } from "../view";
+import { history } from "../state";
+import { custom, range, type Span } from "../view";
 import { Info } from "./Info";
 import { LagChart } from "./LagChart";
 import { LinkRibbon } from "./LinkRibbon";
@@ -32,9 +34,25 @@ interface Props {
 
 /** One mirror over time: all charts of it that have a time axis, on the same one. */
 export function MirrorTime({ id, name }: Props) {
+  const chosen = custom.value;
+  return chosen === null ? <UntilNow id={id} name={name} /> : <InSpan id={id} name={name} span={chosen} />;
+}
+
+/** In steps as long as those of the history of the same span. */
+function InSpan({ id, name, span }: Props & { span: Span }) {
+  const resolutionS = history.value.state.value.page?.data.resolution_s;
+  if (resolutionS === undefined) return <Unanswered what="its windows" failure={null} />;
+  return <Windows id={id} name={name} url={spanUrl(id, span, resolutionS)} />;
+}
+
+function UntilNow({ id, name }: Props) {
   // An address that stays the same for an hour, so that it is not another one with each second.
   const hourMs = Math.floor(now.value / 3_600_000) * 3_600_000;
   const url = useMemo(() => windowsUrl(id, range.value, hourMs + 3_600_000), [id, range.value, hourMs]);
+  return <Windows id={id} name={name} url={url} />;
+}
+
+function Windows({ id, name, url }: Props & { url: string }) {
   const { page, failure } = useAnswer<MirrorWindows>(url, EVERY_MS);
   const windows = useMemo(() => (page === null ? null : recent(page.data, range.value)), [page, range.value]);
   if (windows === null) return <Unanswered what="its windows" failure={failure} />;

@@ -1,7 +1,7 @@
 import { useMemo } from "preact/hooks";
 import { lagLines } from "../lag-series";
 import type { History, Num } from "../shapes";
-import { range } from "../view";
+import { asked } from "../view";
 import { LagChart } from "./LagChart";
 
 interface Props {
@@ -18,5 +18,5 @@ export function OverviewLag({ history, names, noiseMs }: Props) {
   );
   const lines = useMemo(() => lagLines(history, names), [history, names]);
   const address = `/api/v1/analytics/history`;
-  return <LagChart of={of} lines={lines} noiseMs={noiseMs} json={`${address}?window=${range.value}`} />;
+  return <LagChart of={of} lines={lines} noiseMs={noiseMs} json={`${address}?${asked.value}`} />;
 }

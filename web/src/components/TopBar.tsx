@@ -2,7 +2,8 @@ import { route } from "../route";
 import { helpIsOpen } from "../shortcuts";
 import { live } from "../state";
 import { theme, toggleTheme } from "../theme";
-import { toggleZone, zone } from "../view";
+import { custom, customIsOpen, toggleZone, zone } from "../view";
+import { lazily } from "./lazily";
 import { RangePicker } from "./RangePicker";
 import { SearchBox } from "./SearchBox";
 
@@ -16,9 +17,20 @@ const VIEWS = [
 ] as const;
 /** Views whose figures follow the range. */
 const RANGED: ReadonlySet<string> = new Set(["overview", "mirror"]);
+const CustomRange = lazily(() => import("./CustomRange").then((m) => m.CustomRange));
 const LIVE_WORDS = { live: "live", connecting: "connecting", reconnecting: "polling" } as const;
 
 export function TopBar() {
+  const isRanged = RANGED.has(route.value.page);
+  return (
+    <>
+      <Bar isRanged={isRanged} />
+      {isRanged && (customIsOpen.value || custom.value !== null) ? <CustomRange /> : null}
+    </>
+  );
+}
+
+function Bar({ isRanged }: { isRanged: boolean }) {
   const { status } = live.connection.value;
   return (
     <header class="topbar">
@@ -40,7 +52,7 @@ export function TopBar() {
           </a>
         ))}
       </nav>
-      {RANGED.has(route.value.page) ? <RangePicker /> : null}
+      {isRanged ? <RangePicker /> : null}
       <SearchBox />
       <span class={`livechip ${status}`} data-live={status}>
         <span aria-hidden="true">{status === "live" ? "▶" : "○"}</span> {LIVE_WORDS[status]}

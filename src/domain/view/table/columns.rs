@@ -57,7 +57,7 @@ const MISSES: [Part; 4] = [
 const HISTORY: Part = (
     "",
     "id at t_unix_ms resolution_s impaired status primary.ops eligible decided on_time late present missed pending unknown \
-     extra coverage_ratio lag_p50_ms lag_p95_ms",
+     extra coverage_ratio lag_p50_ms lag_p95_ms reason",
 );
 const WINDOWS: [Part; 2] = [
     (

@@ -4,6 +4,7 @@ use super::{Table, TableKind, columns, csv, ndjson};
 use crate::domain::incident::{Told, What};
 use crate::domain::ledger::capture::WindowFigures;
 use crate::domain::mirror_state::State;
+use crate::domain::past::Past;
 use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::Event;
@@ -97,7 +98,7 @@ fn data(kind: TableKind) -> Value {
         TableKind::Incidents => incidents::page(&picture),
         TableKind::Windows => {
             let query = WindowsQuery { resolution: Resolution::Interval, from_ms: None, to_ms: None };
-            windows::page(&picture, 0, &query).unwrap().0
+            windows::page(&picture, 0, &query.stretch(&picture.capture).unwrap(), &Past::default())
         }
         TableKind::LagHistogram => lag::mirror(&picture, 0, &figures).unwrap(),
         TableKind::Freshness => freshness::page(&picture, 0).unwrap(),

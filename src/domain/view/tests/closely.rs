@@ -2,6 +2,7 @@
 
 use super::{A, B, OPS, UTC0, at, ledger_that, picture_of};
 use crate::domain::address::Peer;
+use crate::domain::past::{Keeping, Past};
 use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
 use crate::domain::time::MS;
@@ -23,6 +24,13 @@ fn query(resolution: Resolution) -> WindowsQuery {
     WindowsQuery { resolution, from_ms: None, to_ms: None }
 }
 
+/// What memory tells of windows, with their bounds.
+fn windows_of(p: &Picture, m: usize, query: &WindowsQuery) -> (Value, (i64, i64)) {
+    let stretch = query.stretch(&p.capture).unwrap();
+    let past = Past { keeping: Keeping::of(&p.capture), ..Past::default() };
+    (windows::page(p, m, &stretch, &past), stretch.bounds_ms(300_000))
+}
+
 fn sum(page: &Value, column: &str) -> u64 {
     page[column].as_array().unwrap().iter().filter_map(Value::as_u64).sum()
 }
@@ -33,7 +41,7 @@ fn windows_of_any_resolution_add_up_to_the_coverage_of_the_whole() {
     let (whole, ..) = coverage::page(&p, &p.capture.counts(WindowKind::H1));
     for resolution in Resolution::ALL {
         for m in 0..2 {
-            let (page, from_ms, to_ms) = windows::page(&p, m, &query(resolution)).unwrap();
+            let (page, (from_ms, to_ms)) = windows_of(&p, m, &query(resolution));
             let counts = &whole["mirrors"][m]["coverage"]["counts"];
             for name in ["eligible", "decided", "on_time", "missed", "pending", "unknown", "not_eligible", "extra"] {
                 assert_eq!(sum(&page, name), counts[name].as_u64().unwrap(), "{resolution:?} {m} {name}");
@@ -52,11 +60,11 @@ fn windows_of_any_resolution_add_up_to_the_coverage_of_the_whole() {
 #[test]
 fn a_window_without_anything_is_null_beside_its_reason() {
     let p = measured();
-    let (page, ..) = windows::page(&p, 0, &query(Resolution::Interval)).unwrap();
+    let (page, _) = windows_of(&p, 0, &query(Resolution::Interval));
     let last = |column: &str| page[column].as_array().unwrap().last().unwrap().clone();
     assert_eq!(
         (&page["status"][0], &page["missed"][0], &page["ratio_reason"][0]),
-        (&json!(null), &json!(null), &json!("no_data"))
+        (&json!(null), &json!(null), &json!("before_first_start"))
     );
     assert_eq!(
         (last("status"), last("lag_p50_ms"), last("lag_reason")),
@@ -64,7 +72,7 @@ fn a_window_without_anything_is_null_beside_its_reason() {
     );
     assert_eq!((last("lag_uncertainty_ms"), last("ratio_reason")), (json!(30.0), json!(null)));
     let far = WindowsQuery { from_ms: Some(UTC0 - 86_400_000 * 30), ..query(Resolution::Interval) };
-    assert_eq!(windows::page(&p, 0, &far), Err(TooMany { asked: 8_641 }));
+    assert_eq!(far.stretch(&p.capture), Err(TooMany { asked: 8_641 }));
 }
 
 #[test]

@@ -16,13 +16,15 @@ use crate::domain::window_kind::WindowKind;
 pub(super) fn all() -> Vec<Endpoint> {
     let of_window = [
         Endpoint::page::<CoveragePage>("/api/v1/analytics/coverage", "coverage", "Shares and counts of every mirror")
-            .windowed(WindowKind::H6),
+            .windowed(WindowKind::H6)
+            .ranged(),
         Endpoint::page::<LagPage>(
             "/api/v1/analytics/lag",
             "lag",
             "Percentiles of every mirror: corrected, raw, and with loss as infinitely late",
         )
-        .windowed(WindowKind::H1),
+        .windowed(WindowKind::H1)
+        .ranged(),
         Endpoint::page::<MissesPage>(
             "/api/v1/analytics/misses",
             "misses",
@@ -30,7 +32,9 @@ pub(super) fn all() -> Vec<Endpoint> {
         )
         .windowed(WindowKind::H6),
         Endpoint::page::<HistoryPage>("/api/v1/analytics/history", "history", "One entry an interval, in columns")
-            .windowed(WindowKind::H6),
+            .windowed(WindowKind::H6)
+            .ranged()
+            .about("Of a range the entries are intervals, hours or days: the shortest that are kept and not more than 300."),
     ];
     let of_now = [
         Endpoint::page::<RttPage>("/api/v1/analytics/rtt", "rtt", "Round trips to every host"),

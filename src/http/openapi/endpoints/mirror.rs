@@ -19,7 +19,8 @@ pub(super) fn all() -> Vec<Endpoint> {
             "mirror_lag",
             "The distribution of one mirror's lag",
         )
-        .windowed(WindowKind::H1),
+        .windowed(WindowKind::H1)
+        .ranged(),
         Endpoint::detail::<FreshnessPage>(
             "/api/v1/mirrors/{id}/freshness",
             "mirror_freshness",
@@ -53,8 +54,8 @@ fn windows() -> Endpoint {
     .with(Parameter::query("to", "The end of the last window, later than `from`.", &instant))
     .about(
         "The range is widened to whole windows and ends with the open one. Without `from` it has 72 windows of `5m`, 168 \
-         of `1h` or 90 of `1d`; it may have 1,000. Of what is not held in memory any more (about two days of `5m`, a month of \
-         `1h`, 400 days of `1d`) the columns are `null`.",
+         of `1h` or 90 of `1d`; it may have 1,000. Where nothing is known of a window the columns are `null` and the reasons say \
+         why: `retention` where it is older than what is kept, `before_first_start`, or `no_data`.",
     )
     .problem(400, &["bad_resolution", "bad_time", "too_many_windows"])
 }

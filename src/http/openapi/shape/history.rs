@@ -1,6 +1,6 @@
 //! One entry an interval, in columns: the n-th value of each belongs to the n-th instant.
 
-use super::words::IntervalStatus;
+use super::words::{IntervalStatus, NullReason};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +15,8 @@ pub struct HistoryPage {
     pub primary: PrimaryColumns,
     /// Whether we were impaired in it.
     pub impaired: Vec<bool>,
+    /// Why nothing is known of it; `null` where something is.
+    pub reason: Vec<Option<NullReason>>,
     /// The mirrors, in the order of the configuration.
     pub mirrors: Vec<MirrorColumns>,
 }

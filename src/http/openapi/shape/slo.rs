@@ -1,9 +1,19 @@
 //! What mirrors are held to.
 
-use super::words::{NullReason, SloAlarm, SloName};
+use super::words::{NullReason, SloAlarm, words};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+
+words! {
+    /// What a mirror is held to. New words may be added.
+    SloName {
+        /// It has the operation.
+        Coverage,
+        /// It has it, and not late.
+        OnTime,
+    }
+}
 
 /// How much of their budgets the mirrors have left, and how fast they spend them. Decided operations alone count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

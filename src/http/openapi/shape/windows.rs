@@ -57,7 +57,7 @@ pub struct WindowsPage {
     pub timely_ratio: Vec<Option<f64>>,
     /// Decided / (decided + unknown).
     pub observed_ratio: Vec<Option<f64>>,
-    /// Why the coverage is `null`.
+    /// Why the coverage is `null`: also why nothing is known of the window.
     pub ratio_reason: Vec<Option<NullReason>>,
     /// Corrected samples of lag.
     pub lag_n: Vec<Option<u64>>,

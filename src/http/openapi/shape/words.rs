@@ -17,6 +17,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// How an operation stands at a host. New words may be added.
@@ -135,6 +136,10 @@ words! {
     NullReason {
         /// Nothing was measured.
         NoData,
+        /// It was before this observer was first started.
+        BeforeFirstStart,
+        /// It is older than what is kept.
+        Retention,
         /// Too few samples for this percentile.
         LowN,
         /// The percentile lies among the operations that never came.
@@ -163,16 +168,6 @@ words! {
         WarmingUp,
         /// No mirror is well.
         NoMirrorIsWell,
-    }
-}
-
-words! {
-    /// What a mirror is held to. New words may be added.
-    SloName {
-        /// It has the operation.
-        Coverage,
-        /// It has it, and not late.
-        OnTime,
     }
 }
 

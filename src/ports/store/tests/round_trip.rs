@@ -4,8 +4,8 @@ use super::sample::{NOW_MS, commit, copy_files, evidence, heartbeat, miss, open}
 use crate::domain::incident::STATE_CHANGED;
 use crate::ports::store::memory::{Fault, MemoryDisk};
 use crate::ports::store::{
-    Commit, EVIDENCE_PER_SOURCE_MAX, EventRow, LOGS_MAX, Loaded, MissCursor, MissQuery, OpenOptions, PrunePlan,
-    SqliteStore, Store, StoreError, meter,
+    Commit, EVIDENCE_PER_SOURCE_MAX, EventRow, INTERVALS_PAGE_MAX, IntervalQuery, IntervalRow, LOGS_MAX, Loaded,
+    MissCursor, MissQuery, OpenOptions, PrunePlan, SqliteStore, Store, StoreError, Tier, meter,
 };
 
 fn closed(store: SqliteStore) {
@@ -142,6 +142,46 @@ fn pages_through_all_misses_newest_first() {
         assert_eq!(found, everything, "{base:?}");
     }
     assert_eq!(store.misses_page(&MissQuery { limit: 1000, ..query_of("a") }).unwrap().len(), 95);
+}
+
+#[test]
+fn pages_through_all_spans_of_a_range_oldest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let mut memory = MemoryDisk::new().open();
+    let spans = INTERVALS_PAGE_MAX as i64;
+    let row = |tier: Tier, n: i64, source: &str| IntervalRow {
+        tier,
+        start_ms: n * 300_000,
+        source: source.to_owned(),
+        is_final: true,
+        blob: n.to_be_bytes().to_vec(),
+    };
+    let of_span = |n: i64| ["b", "", "a"].map(|source| row(Tier::Interval, n, source));
+    let intervals = (0..spans).flat_map(of_span).chain([row(Tier::Hour, 2, "a")]).collect();
+    let all = Commit { intervals, ..Commit::of(heartbeat(1)) };
+    let (from_ms, to_ms) = (300_000, (spans - 1) * 300_000);
+    let whole = IntervalQuery { tier: Tier::Interval, from_ms, to_ms, source: None, after: None };
+    let of_one = IntervalQuery { source: Some("b".to_owned()), ..whole.clone() };
+    for store in [&mut store as &mut dyn Store, &mut memory] {
+        assert_eq!(store.first_interval_ms(Tier::Interval).unwrap(), None);
+        store.commit(&all).unwrap();
+        assert_eq!(store.first_interval_ms(Tier::Interval).unwrap(), Some(0));
+        assert_eq!(store.first_interval_ms(Tier::Hour).unwrap(), Some(600_000));
+        assert_eq!(store.first_interval_ms(Tier::Day).unwrap(), None);
+        for (query, sources) in [(&whole, vec!["", "a", "b"]), (&of_one, vec!["", "b"])] {
+            let (mut found, mut wanted) = (Vec::new(), Some(query.clone()));
+            while let Some(query) = wanted {
+                let page = store.intervals_page(&query).unwrap();
+                assert!(page.len() <= INTERVALS_PAGE_MAX);
+                wanted = query.next(&page);
+                found.extend(page);
+            }
+            let expected: Vec<IntervalRow> =
+                (1..spans - 1).flat_map(|n| sources.iter().map(move |source| row(Tier::Interval, n, source))).collect();
+            assert!(found == expected, "{} rows of {sources:?}", found.len());
+        }
+    }
 }
 
 fn query_of(source: &str) -> MissQuery {
