@@ -4,6 +4,8 @@
 pub const OVERVIEW: &str = "mirrorwatch/overview";
 /// The figures of one source in one interval that is final.
 pub const INTERVAL: &str = "mirrorwatch/interval";
+/// What the primary showed in a block of its numbers.
+pub const BLOCK: &str = "mirrorwatch/block";
 
 /// Whether `kind` is what `pattern` means: itself, or anything that begins as it does before its `*`.
 #[must_use]

@@ -244,8 +244,14 @@ impl Collector {
         commit.events = self.events.take_waiting();
         commit.sessions = self.session_rows();
         commit.evidence = self.evidence_rows();
-        commit.log = self.log.as_ref().map(|log| told_nodes::rows_of(&commit, log)).unwrap_or_default();
         let versions = self.source_rows(&mut commit);
+        if let Some(log) = &self.log {
+            let blind = |id: &str, from_ms, to_ms| {
+                let mirror = ids.iter().position(|known| known == id)?;
+                self.ledger.blind(mirror, self.labels.tau(from_ms), self.labels.tau(to_ms))
+            };
+            commit.log = told_nodes::rows_of(&commit, log, self.ledger.interval_ms(), &blind);
+        }
         (Arc::new(commit), finals, versions)
     }
 
