@@ -83,13 +83,14 @@ struct Asset {
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
 /// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/misses",
     "/compare",
     "/events",
     "/incidents",
     "/incidents/{id}",
+    "/vantages",
     "/methodology",
     "/internals",
     "/docs",
@@ -106,15 +107,14 @@ pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
         let page = |request: HttpRequest| ready(document(&request));
         cfg.service(web::resource(path).route(read().to(page)).default_service(other_method(state)));
     }
-    let shared = state.clone();
+    let (shared, of_assets) = (state.clone(), state.clone());
     let live = move |request: HttpRequest| {
         let mut response = document(&request);
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy_with(&shared.source_origins.load()));
         ready(response)
     };
     cfg.service(web::resource("/live").route(read().to(live)).default_service(other_method(state)));
-    let shared = state.clone();
-    let asset = move |request: HttpRequest, name: web::Path<String>| ready(asset(&request, &name, &shared));
+    let asset = move |request: HttpRequest, name: web::Path<String>| ready(asset(&request, &name, &of_assets));
     cfg.service(web::resource("/assets/{name}").route(read().to(asset)).default_service(other_method(state)));
 }
 
@@ -306,6 +306,7 @@ mod tests {
             "/events",
             "/incidents",
             "/incidents/m-1",
+            "/vantages?window=1h",
             "/methodology",
             "/internals",
             "/live?kind=update",

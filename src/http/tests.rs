@@ -77,7 +77,7 @@ const DETAILS: [&str; 14] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 14] = [
+const HTML: [&str; 15] = [
     "/live?kind=update",
     "/",
     "/misses?verdict=missed",
@@ -85,6 +85,7 @@ const HTML: [&str; 14] = [
     "/events",
     "/incidents",
     "/incidents/m1-20260101T000000Z",
+    "/vantages",
     "/methodology",
     "/internals",
     "/docs",

@@ -30,6 +30,7 @@ const IncidentsPage = lazily(() => import("./IncidentsPage").then((m) => m.Incid
 const IncidentPage = lazily(() => import("./IncidentsPage").then((m) => m.IncidentPage), VIEW);
 const MethodologyPage = lazily(() => import("./MethodologyPage").then((m) => m.MethodologyPage), VIEW);
 const InternalsPage = lazily(() => import("./InternalsPage").then((m) => m.InternalsPage), VIEW);
+const VantagesPage = lazily(() => import("./VantagesPage").then((m) => m.VantagesPage), VIEW);
 const PLACE = { class: "panel chart-place" };
 const OverviewLag = lazily(() => import("./OverviewLag").then((m) => m.OverviewLag), PLACE);
 const Propagation = lazily(() => import("./Propagation").then((m) => m.Propagation), PLACE);
@@ -61,6 +62,7 @@ function title(at: Route): string {
     case "events":
     case "live":
     case "incidents":
+    case "vantages":
     case "methodology":
     case "internals":
       return `${at.page} · mirrorwatch`;
@@ -99,6 +101,8 @@ function View({ at }: { at: Route }) {
       return <LivePage query={at.query} />;
     case "incidents":
       return <IncidentsPage query={at.query} />;
+    case "vantages":
+      return <VantagesPage query={at.query} />;
     case "incident":
       return <IncidentPage key={at.id} id={at.id} />;
     case "methodology":
