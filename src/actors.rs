@@ -8,6 +8,7 @@ pub mod auditor;
 pub mod collector;
 pub mod export_poller;
 mod feed;
+pub mod inbox;
 pub mod keeper;
 pub mod known_dids;
 pub mod line;

@@ -31,6 +31,7 @@ mod node_events;
 mod nodes;
 pub mod openapi;
 pub mod ops_query;
+mod page_addresses;
 mod panics;
 mod pieces;
 mod pool;

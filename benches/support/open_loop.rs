@@ -18,8 +18,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 pub struct Schedule {
     /// Who is asked.
     pub address: SocketAddr,
-    /// Path and query.
-    pub path: &'static str,
+    /// Paths with their queries, asked for in turn.
+    pub paths: &'static [&'static str],
     /// Requests a second over all connections.
     pub per_second: u32,
     /// How long.
@@ -29,14 +29,24 @@ pub struct Schedule {
 /// Sends everything on schedule; every latency in nanoseconds.
 pub fn run(schedule: Schedule) -> Result<Vec<u64>> {
     let total = (schedule.length.as_secs_f64() * f64::from(schedule.per_second)) as u32;
-    let lanes: Result<Vec<Lane>> = (0..LANES).map(|_| Lane::open(schedule.address, schedule.path)).collect();
+    let requests: Vec<_> = schedule.paths.iter().map(|path| request(schedule.address, path)).collect();
+    let lanes: Result<Vec<Lane>> = (0..LANES).map(|_| Lane::open(schedule.address)).collect();
     let begin = Instant::now() + Duration::from_millis(20);
     let at = |i: u32| begin + Duration::from_secs(1) * i / schedule.per_second;
     std::thread::scope(|scope| {
+        let requests = &requests;
         let run_lane = |(first, mut lane): (u32, Lane)| {
             scope.spawn(move || {
-                let mine = (first..total).step_by(LANES as usize);
-                mine.map(|i| lane.ask(at(i))).collect::<Result<Vec<u64>>>()
+                let asked = (first..total).step_by(LANES as usize).zip(requests.iter().cycle().skip(first as usize));
+                let answer = |(i, request): (u32, &Vec<u8>)| {
+                    let (status, latency_ns) = lane.ask(request, at(i))?;
+                    if status == 200 {
+                        Ok(latency_ns)
+                    } else {
+                        Err(Error::other(format!("answered {status}, not 200")))
+                    }
+                };
+                asked.map(answer).collect::<Result<Vec<u64>>>()
             })
         };
         let running: Vec<_> = (0..LANES).zip(lanes?).map(run_lane).collect();
@@ -48,29 +58,34 @@ pub fn run(schedule: Schedule) -> Result<Vec<u64>> {
     })
 }
 
+/// What asks for a path.
+pub fn request(address: SocketAddr, path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: */*\r\n\r\n").into_bytes()
+}
+
 /// One connection.
-struct Lane {
+pub struct Lane {
     stream: TcpStream,
-    request: Vec<u8>,
     answer: Vec<u8>,
 }
 
 impl Lane {
-    fn open(address: SocketAddr, path: &str) -> Result<Lane> {
+    /// Opens it.
+    pub fn open(address: SocketAddr) -> Result<Lane> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\n\r\n");
-        Ok(Lane { stream, request: request.into_bytes(), answer: vec![0; 256 * 1024] })
+        Ok(Lane { stream, answer: vec![0; 256 * 1024] })
     }
 
-    /// Sends one request at `at`, or at once when that is over, and reads the whole answer.
-    fn ask(&mut self, at: Instant) -> Result<u64> {
+    /// Sends one request at `at`, or at once when that is over, and reads the whole answer: its status, and how long after
+    /// `at` it was there, nanoseconds.
+    pub fn ask(&mut self, request: &[u8], at: Instant) -> Result<(u16, u64)> {
         std::thread::sleep(at.saturating_duration_since(Instant::now()));
-        self.stream.write_all(&self.request)?;
+        self.stream.write_all(request)?;
         let mut filled = 0;
         let mut whole = None;
-        while whole.is_none_or(|whole| filled < whole) {
+        while whole.is_none_or(|(_, whole)| filled < whole) {
             let room = self.answer.get_mut(filled..).unwrap_or_default();
             let count = self.stream.read(room)?;
             if count == 0 {
@@ -78,26 +93,21 @@ impl Lane {
             }
             filled += count;
             if whole.is_none() {
-                whole = length_of(self.answer.get(..filled).unwrap_or_default())?;
+                whole = begun(self.answer.get(..filled).unwrap_or_default())?;
             }
         }
-        Ok(at.elapsed().as_nanos() as u64)
+        let (status, _) = whole.unwrap_or_default();
+        Ok((status, at.elapsed().as_nanos() as u64))
     }
 }
 
-/// Bytes of the answer that begins so; none while its head is not complete.
-fn length_of(begin: &[u8]) -> Result<Option<usize>> {
+/// Status and bytes of the answer that begins so; none while its head is not complete.
+fn begun(begin: &[u8]) -> Result<Option<(u16, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
-    match head.parse(begin).map_err(Error::other)? {
-        httparse::Status::Partial => Ok(None),
-        httparse::Status::Complete(_) if head.code != Some(200) => {
-            Err(Error::other(format!("answered {:?}, not 200", head.code)))
-        }
-        httparse::Status::Complete(body_at) => {
-            let length = head.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
-            let length = length.and_then(|h| std::str::from_utf8(h.value).ok()?.parse::<usize>().ok());
-            length.map(|n| Some(body_at + n)).ok_or_else(|| Error::other("an answer without content-length"))
-        }
-    }
+    let httparse::Status::Complete(body_at) = head.parse(begin).map_err(Error::other)? else { return Ok(None) };
+    let length = head.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
+    let length = length.and_then(|h| std::str::from_utf8(h.value).ok()?.parse::<usize>().ok());
+    let answer = head.code.zip(length).map(|(status, length)| (status, body_at + length));
+    answer.map(Some).ok_or_else(|| Error::other("an answer without content-length"))
 }

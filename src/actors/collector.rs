@@ -34,6 +34,7 @@ use super::line::Line;
 use super::message::{AskChain, FromSource, Keep, LookFor, RttSample, SourceEvent, Stop};
 use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
+use crate::domain::incident;
 use crate::domain::ledger::Ledger;
 use crate::domain::link::Link;
 use crate::domain::refused::{LastReject, Refused};
@@ -238,7 +239,7 @@ impl Collector {
         };
         let saved_ms = parts.kept.saved_ms;
         for (kind, text) in parts.notes {
-            let since = (kind == "observer_down").then(|| json!({ "since_unix_ms": saved_ms }));
+            let since = (kind == incident::OBSERVER_DOWN).then(|| json!({ "since_unix_ms": saved_ms }));
             collector.events.add_with(collector.labels.utc_ms(now), &kind, None, text, since);
         }
         if unreadable > 0 {

@@ -178,6 +178,12 @@ pub struct TakePicture;
 #[rtype(result = "Recent")]
 pub struct TakeRecent(pub usize);
 
+/// To the collector: we end the sources now. What becomes of their links says nothing about anyone: the states of mirrors stay
+/// as they are.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Leave;
+
 /// To the collector: keep everything that is known, then answer. The last message it gets.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]

@@ -16,6 +16,7 @@ pub use bundle::Dialect;
 pub use doors::StreamDoors;
 pub(super) use reading::rejected;
 
+use super::inbox::Inbox;
 use super::line::Line;
 use super::message::{AskChain, Beat, FromSource, Happened, LinkIs, PeerIs, Read, ReaderLate, SourceEvent, Stop};
 use super::reader::ReaderTask;
@@ -71,7 +72,7 @@ pub struct StreamSettings {
 #[derive(Clone)]
 pub struct StreamListeners {
     /// What arrived.
-    pub collector: Recipient<FromSource>,
+    pub collector: Inbox<FromSource>,
     /// Where to measure round trips.
     pub pinger: Line<PeerIs>,
     /// That our own parts made reading wait.

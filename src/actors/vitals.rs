@@ -3,6 +3,7 @@
 //! Written by whoever looks after parts, read by the probes, the page of the internals and the metrics. Parts are as many
 //! as the configuration makes, so nothing here grows.
 
+use super::inbox::Depth;
 use crate::domain::time::{SECOND, Tau};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,6 +26,7 @@ struct Shared {
     parts: Mutex<Parts>,
     looked_at: AtomicI64,
     core_answered_at: AtomicI64,
+    depth: Depth,
 }
 
 /// The vitals of one program; clones share them.
@@ -37,6 +39,7 @@ impl Default for Vitals {
             parts: Mutex::default(),
             looked_at: AtomicI64::new(i64::MIN),
             core_answered_at: AtomicI64::new(i64::MIN),
+            depth: Depth::default(),
         }))
     }
 }
@@ -44,6 +47,12 @@ impl Default for Vitals {
 impl Vitals {
     fn parts<T>(&self, read: impl FnOnce(&mut Parts) -> T) -> T {
         read(&mut self.0.parts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How much of what the sources send waits for the collector.
+    #[must_use]
+    pub fn depth(&self) -> &Depth {
+        &self.0.depth
     }
 
     /// There is such a part, which is restarted when it ends by itself: it counts from 0, so that a first restart is seen as one.

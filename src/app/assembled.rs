@@ -15,7 +15,7 @@ use super::writing::Writing;
 use crate::actors::anchors::Anchors;
 use crate::actors::collector::{Collector, CollectorParts, SourceIdentity};
 use crate::actors::known_dids::KnownDids;
-use crate::actors::message::{Beat, Flush, Happened, Stop};
+use crate::actors::message::{Beat, Flush, Happened, Leave, Stop};
 use crate::actors::mirror_stream::StreamDoors;
 use crate::actors::reader::Readers;
 use crate::actors::snapshot_writer::SnapshotWriter;
@@ -138,6 +138,7 @@ impl Assembled {
     }
 
     pub(super) async fn stop_sources(&self) {
+        self.collector.send(Leave).await.unwrap_or_default();
         // Whoever restarts what has ended goes first.
         self.watchdog.send(Stop).await.unwrap_or_default();
         self.validating.stop();
@@ -293,7 +294,8 @@ pub(super) fn assemble(lasting: &Lasting, kept: Kept, before: Option<Doors>) -> 
     pictures.connect(&collector);
     let doors = stream_doors(lasting, anchored);
     let (door, arbiter) = (validator.door(), &streams_arbiter);
-    let parts = SourceParts { config, doors: &doors, collector: &collector, validator: &door, arbiter };
+    let depth = lasting.vitals.depth();
+    let parts = SourceParts { config, doors: &doors, collector: &collector, depth, validator: &door, arbiter };
     let (mut streams, mut pingers, mut children) = (Vec::new(), Vec::new(), Vec::new());
     for (i, (source, before)) in sources(config).zip(befores).enumerate() {
         let ix = SourceIx(i as u16);

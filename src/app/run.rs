@@ -8,6 +8,7 @@ use super::start_error::StartError;
 use super::state::open_state;
 use crate::cli::exit;
 use crate::config::Config;
+use crate::domain::incident;
 use crate::domain::time::SECOND;
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::notify::Supervisor;
@@ -110,7 +111,7 @@ pub(super) fn on_system(work: impl Future<Output = u8> + 'static) -> u8 {
 pub(super) async fn started(config: &Config) -> Result<App, u8> {
     let opened = open_state(config).map_err(|e| fail(&e, e.exit_code()))?;
     for (kind, text) in &opened.kept.notes {
-        if kind == "observer_down" {
+        if kind == incident::OBSERVER_DOWN {
             tracing::info!(kind = %kind, "{text}");
         } else {
             tracing::warn!(kind = %kind, "{text}");

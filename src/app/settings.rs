@@ -119,6 +119,7 @@ pub(super) fn internals(
 ) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
     let (config, board, now) = (&lasting.config, lasting.board.clone(), Arc::clone(&lasting.now));
     let (vitals, tallies, log) = (lasting.vitals.clone(), lasting.tallies.clone(), lasting.log.clone());
+    let depth = lasting.vitals.depth().clone();
     let limits = json!({
         "max_mirrors": config.limits.max_mirrors,
         "held_ops": config.limits.held_ops,
@@ -131,7 +132,10 @@ pub(super) fn internals(
     Arc::new(move || {
         let mut told = json!({
             "recomputers": board.read(now()),
-            "queues": [{ "name": "collector", "limit": 1_024 }, { "name": "batches_under_way", "limit": sources }],
+            "queues": [
+                { "name": "collector", "limit": 1_024, "waiting": depth.now() },
+                { "name": "batches_under_way", "limit": sources, "waiting": depth.now() },
+            ],
             "limits": limits,
             "state": state,
             "http": tallies.told(),

@@ -2,6 +2,7 @@
 
 use super::slot::Slot;
 use crate::actors::collector::{Collector, PrimaryIs};
+use crate::actors::inbox::{Depth, Inbox};
 use crate::actors::keeper::{Keeper, KeeperSettings};
 use crate::actors::line::Line;
 use crate::actors::message::{Beat, PeerIs, Reprobe, Stop};
@@ -78,6 +79,8 @@ pub(super) struct SourceParts<'a> {
     pub(super) config: &'a Config,
     pub(super) doors: &'a StreamDoors,
     pub(super) collector: &'a Addr<Collector>,
+    /// Of the messages of all sources to the collector.
+    pub(super) depth: &'a Depth,
     pub(super) validator: &'a Arc<ValidatorDoor>,
     pub(super) arbiter: &'a Arbiter,
 }
@@ -129,7 +132,7 @@ pub(super) fn start_source(
         dialect: Dialect::Export,
     };
     let to = StreamListeners {
-        collector: parts.collector.clone().recipient(),
+        collector: Inbox::new(parts.collector.clone().recipient(), parts.depth.clone()),
         pinger: pinger.line.clone(),
         late: parts.collector.clone().recipient(),
         happened: parts.collector.clone().recipient(),

@@ -2,6 +2,7 @@
 
 use crate::actors::collector::{Restored, restore};
 use crate::config::Config;
+use crate::domain::incident;
 use crate::domain::ledger::{Ledger, Limits, MirrorParams, Params};
 use crate::domain::time::{Labels, MS, SECOND, Tau};
 use crate::domain::view::Imported;
@@ -147,7 +148,7 @@ pub(super) fn down_note(loaded: &Loaded, clock: &dyn Clock, labels: Labels) -> O
              marked \"observer down\""
         )
     };
-    Some(("observer_down".to_owned(), text))
+    Some((incident::OBSERVER_DOWN.to_owned(), text))
 }
 
 fn imported_rows(loaded: &Loaded) -> Vec<Imported> {

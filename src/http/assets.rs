@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures_util::future::ready;
 
 use super::guard::policy_with;
+use super::page_addresses::PAGES;
 use super::problem::Problem;
 use super::routes::other_method;
 use super::state::HttpState;
@@ -82,24 +83,6 @@ struct Asset {
 
 static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(read_embedded);
 
-/// The addresses of pages: one document, which reads its own address.
-const PAGES: [&str; 14] = [
-    "/",
-    "/misses",
-    "/compare",
-    "/events",
-    "/incidents",
-    "/incidents/{id}",
-    "/vantages",
-    "/methodology",
-    "/internals",
-    "/docs",
-    "/docs/errors",
-    "/mirrors/{id}",
-    "/did/{did}",
-    "/op/{did}/{cid}",
-];
-
 /// Adds the pages, the one of them that may open sockets to the sources, and `/assets/{name}` (GET and HEAD).
 pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
@@ -107,14 +90,15 @@ pub fn configure(cfg: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
         let page = |request: HttpRequest| ready(document(&request));
         cfg.service(web::resource(path).route(read().to(page)).default_service(other_method(state)));
     }
-    let (shared, of_assets) = (state.clone(), state.clone());
+    let shared = state.clone();
     let live = move |request: HttpRequest| {
         let mut response = document(&request);
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy_with(&shared.source_origins.load()));
         ready(response)
     };
     cfg.service(web::resource("/live").route(read().to(live)).default_service(other_method(state)));
-    let asset = move |request: HttpRequest, name: web::Path<String>| ready(asset(&request, &name, &of_assets));
+    let shared = state.clone();
+    let asset = move |request: HttpRequest, name: web::Path<String>| ready(asset(&request, &name, &shared));
     cfg.service(web::resource("/assets/{name}").route(read().to(asset)).default_service(other_method(state)));
 }
 
@@ -309,6 +293,7 @@ mod tests {
             "/vantages?window=1h",
             "/methodology",
             "/internals",
+            "/readiness",
             "/live?kind=update",
             "/docs",
             "/docs/errors#bad_window",

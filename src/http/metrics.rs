@@ -28,7 +28,7 @@ use crate::domain::window_kind::WindowKind;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Every metric: name, kind, and what it says.
-pub const METRICS: [(&str, &str, &str); 52] = [
+pub const METRICS: [(&str, &str, &str); 53] = [
     ("mirrorwatch_build_info", "gauge", "The version, where it may be told"),
     ("mirrorwatch_mirror_info", "gauge", "Who the sources are"),
     (
@@ -79,6 +79,7 @@ pub const METRICS: [(&str, &str, &str); 52] = [
     ("mirrorwatch_recompute_total", "counter", "Computations by result"),
     ("mirrorwatch_snapshot_age_seconds", "gauge", "How old the pages of a recomputer are"),
     ("mirrorwatch_tracker_entries", "gauge", "Operations that are held"),
+    ("mirrorwatch_mailbox_depth", "gauge", "Messages of sources that an actor has not answered yet"),
     ("mirrorwatch_dropped_total", "counter", "What was let go at a bound"),
     ("mirrorwatch_log_actions_total", "counter", "Actions that other nodes sent, by what became of them"),
     ("mirrorwatch_restarts_total", "counter", "Parts that ended by themselves and were started anew"),
@@ -274,6 +275,7 @@ mod tests {
             overview: json!({ "primary": row("p"), "mirrors": [row("a")],
                 "observer": { "flags": ["net_down"], "degraded": [] } }),
             internals: json!({ "recomputers": [{ "name": "lag", "runs": 5, "failures": 1, "age_ms": 250 }],
+                "queues": [{ "name": "collector", "limit": 1024, "waiting": 2 }, { "name": "other", "limit": 3, "waiting": 1 }],
                 "restarts": { "auditor": 2, "source a": 0 }, "validity": { "validated": 9, "not_validated": 1, "invalid": 0 },
                 "ledger": { "held_ops": 7, "dropped_by_us": 3 },
                 "since_start": { "sources": [tally], "impaired_s": { "net_down": 2.5 }, "clock_offset_s": -0.04 }, "http": { "panics": 3, "refused_ops_readers": 2 },
@@ -318,6 +320,7 @@ mod tests {
             "mirrorwatch_outcome_revisions_total{mirror=\"a\",from=\"missed\",to=\"late\"} 1",
             "mirrorwatch_missing_ops{mirror=\"a\",age_ge_seconds=\"60\"} 2",
             "mirrorwatch_incidents_open{mirror=\"a\"} 2",
+            "mirrorwatch_mailbox_depth{actor=\"collector\"} 2",
             "mirrorwatch_slo_burn_rate{mirror=\"a\",slo=\"coverage\",window=\"1h\"} 14.5",
             "mirrorwatch_slo_alarm{mirror=\"a\",slo=\"coverage\",severity=\"page\"} 1",
             "mirrorwatch_slo_alarm{mirror=\"a\",slo=\"coverage\",severity=\"ticket\"} 0",

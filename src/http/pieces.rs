@@ -15,21 +15,16 @@ pub struct Pieces(VecDeque<Bytes>);
 impl Pieces {
     /// Adds what is to be sent behind the rest.
     pub fn push(&mut self, bytes: impl Into<Bytes>) {
-        self.0.push_back(bytes.into());
+        let bytes = bytes.into();
+        if !bytes.is_empty() {
+            self.0.push_back(bytes);
+        }
     }
 
     /// The next piece; none is empty.
     pub fn next(&mut self) -> Option<Bytes> {
-        while let Some(front) = self.0.front_mut() {
-            if front.len() > PIECE_BYTES_MAX {
-                return Some(front.split_to(PIECE_BYTES_MAX));
-            }
-            let last = self.0.pop_front().filter(|last| !last.is_empty());
-            if last.is_some() {
-                return last;
-            }
-        }
-        None
+        let front = self.0.front_mut()?;
+        if front.len() > PIECE_BYTES_MAX { Some(front.split_to(PIECE_BYTES_MAX)) } else { self.0.pop_front() }
     }
 }
 

@@ -77,7 +77,7 @@ const DETAILS: [&str; 14] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 15] = [
+const HTML: [&str; 16] = [
     "/live?kind=update",
     "/",
     "/misses?verdict=missed",
@@ -88,6 +88,7 @@ const HTML: [&str; 15] = [
     "/vantages",
     "/methodology",
     "/internals",
+    "/readiness",
     "/docs",
     "/docs/errors",
     "/mirrors/m1",

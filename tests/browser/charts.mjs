@@ -170,7 +170,7 @@ async function described(page, name) {
   );
   const without = await page.$$eval("main section.panel", (all) =>
     all
-      .filter((panel) => panel.querySelector(".plot, .cdf, .ribbon, .ages") !== null)
+      .filter((panel) => panel.querySelector(".plot, .cdf, .ribbon, .ages, .lanes") !== null)
       .filter(
         (panel) => panel.querySelector("table, .twin") === null || panel.querySelector("a.json") === null,
       )
@@ -270,14 +270,33 @@ async function adapted(browser, mirror) {
       await close(page, `${name}, ${how}`);
     }
   }
+  const before = await happened();
   const page = await open(browser, { ...WIDE, ready: ".history .plot canvas" });
   await page.waitForSelector("[data-propagation]", { timeout: WAIT_MS });
   await page.waitForSelector("[data-open-incidents]", { timeout: WAIT_MS });
+  await page.waitForSelector("[data-lane] [data-mark]", { timeout: WAIT_MS });
+  await lanes(page, before);
   await described(page, "overview");
   await page.emulateMedia({ media: "print" });
   await fits(page, "overview, printed");
   await picture(page, "overview-printed");
   await close(page, "overview's charts");
+}
+
+async function happened() {
+  return (await api("/api/v1/events")).data.events.map(({ text }) => text);
+}
+
+/** What happened: a lane for each source, and every mark is an event that the API told before or tells after. */
+async function lanes(page, before) {
+  const { primary, mirrors } = (await api("/api/v1/overview")).data;
+  const shown = await page.$$eval("[data-lane]", (all) => all.map((lane) => lane.dataset.lane));
+  const sources = ["observer", primary.id, ...mirrors.map(({ id }) => id)];
+  check(shown.toSorted().join() === sources.toSorted().join(), `lanes: ${shown} are the sources`);
+  const marks = await page.$$eval("[data-mark]", (all) => all.map((mark) => mark.textContent));
+  const told = [...before, ...(await happened())];
+  const unknown = marks.filter((mark) => !told.some((text) => mark.includes(text)));
+  check(unknown.length === 0, `lanes: ${marks.length} marks are events of the API ${unknown.slice(0, 3)}`);
 }
 
 async function incidents(browser) {

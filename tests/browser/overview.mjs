@@ -148,31 +148,42 @@ async function keyboardMoves(page) {
   const stops = await page.locator(".matrix [data-cell][tabindex='0']").count();
   check(stops === 1, "the matrix is one tab stop");
   await page.locator(".matrix [data-cell][tabindex='0']").focus();
-  const size = () =>
+  // Which mirror is in which row, how many intervals there are and the newest of them, and where the focus is.
+  const look = () =>
     page.evaluate(() => {
-      const all = [...document.querySelectorAll(".matrix [role=row]")];
-      const cells = [...all[0].querySelectorAll("[data-cell]")];
-      return [all.length, cells.length, cells.at(-1).dataset.t];
+      const rows = [...document.querySelectorAll(".matrix [role=row]")].map((row) => [
+        ...row.querySelectorAll("[data-cell]"),
+      ]);
+      return {
+        order: rows.map(([first]) => first.dataset.mirror).join(),
+        rows: rows.length,
+        columns: rows[0].length,
+        newest: rows[0].at(-1).dataset.t,
+        at: document.activeElement?.getAttribute("data-cell") ?? null,
+      };
     });
-  const at = () => page.evaluate(() => document.activeElement?.getAttribute("data-cell"));
   const isAt = (cell) => document.activeElement?.getAttribute("data-cell") === cell;
-  // An interval that begins meanwhile makes the matrix wider, or moves what it shows: then the keys are pressed anew.
+  // An interval that begins meanwhile makes the matrix wider, or moves what it shows, and a mirror that does worse moves up:
+  // then the keys are pressed anew.
   let moves;
   for (const end = Date.now() + WAIT_MS; moves === undefined && Date.now() < end; ) {
-    const [rows, columns, newest] = await size();
-    const before = Math.max(0, columns - 2);
+    const begun = await look();
+    const row = Number(begun.at.split(":")[0]);
+    const before = Math.max(0, begun.columns - 2);
+    const [down, next] = row + 1 < begun.rows ? ["ArrowDown", row + 1] : ["ArrowUp", Math.max(0, row - 1)];
     moves = [
-      ["Home", "0:0", "Home leads to the oldest interval"],
-      ["End", `0:${columns - 1}`, "End leads to the newest interval"],
-      ["ArrowLeft", `0:${before}`, "ArrowLeft moves one interval back"],
-      ["ArrowDown", `${Math.min(1, rows - 1)}:${before}`, "ArrowDown moves to the next mirror"],
+      ["Home", `${row}:0`, "Home leads to the oldest interval"],
+      ["End", `${row}:${begun.columns - 1}`, "End leads to the newest interval"],
+      ["ArrowLeft", `${row}:${before}`, "ArrowLeft moves one interval back"],
+      [down, `${next}:${before}`, `${down} moves to the mirror beside it`],
     ];
     for (const move of moves) {
       await page.keyboard.press(move[0]);
       await page.waitForFunction(isAt, move[1], { timeout: MOVED_WITHIN_MS }).catch(() => undefined);
-      move.push(await at());
+      move.push((await look()).at);
     }
-    if ((await size())[2] !== newest) moves = undefined;
+    const ended = await look();
+    if (ended.newest !== begun.newest || ended.order !== begun.order) moves = undefined;
   }
   for (const [, cell, what, found] of moves ?? [
     [undefined, "a cell", "the matrix rests for as long", "none"],

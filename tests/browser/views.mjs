@@ -203,6 +203,7 @@ async function everywhere(browser) {
     ["events", "[data-event]"],
     ["methodology", "[data-formula]"],
     ["internals", "[data-recomputer]"],
+    ["readiness", "[data-criterion]"],
     ["incidents", "main[data-page=incidents] .hint"],
     ["vantages", "[data-at]"],
     ["docs", "[data-endpoint]"],

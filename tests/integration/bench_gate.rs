@@ -24,7 +24,8 @@ async fn a_handler_that_sleeps_for_20_ms_is_over_budget() {
     let handles = [slow.handle(), quick.handle()];
     actix_web::rt::spawn(slow);
     actix_web::rt::spawn(quick);
-    let schedule = Schedule { address: slow_address, path: "/", per_second: 200, length: Duration::from_millis(500) };
+    let schedule =
+        Schedule { address: slow_address, paths: &["/"], per_second: 200, length: Duration::from_millis(500) };
     let found = tokio::task::spawn_blocking(move || compare(schedule, quick_address, 2)).await.unwrap().unwrap();
     for handle in handles {
         handle.stop(false).await;

@@ -18,6 +18,7 @@ export type Route =
   | { page: "incident"; id: string }
   | { page: "methodology" }
   | { page: "internals" }
+  | { page: "readiness" }
   | { page: "docs"; view: "api" | "errors" }
   | { page: "nowhere"; path: string };
 
@@ -51,8 +52,8 @@ export function parse(path: string, search: string): Route {
       page: path.slice(1) as "misses" | "compare" | "events" | "incidents" | "vantages" | "live",
       query,
     };
-  if (path === "/methodology" || path === "/internals")
-    return { page: path.slice(1) as "methodology" | "internals" };
+  if (path === "/methodology" || path === "/internals" || path === "/readiness")
+    return { page: path.slice(1) as "methodology" | "internals" | "readiness" };
   if (path === "/docs" || path === "/docs/errors")
     return { page: "docs", view: path === "/docs" ? "api" : "errors" };
   if (first === "mirrors" && second && parts.length === 2 && ID.test(second))

@@ -389,6 +389,8 @@ export interface EventRow {
   kind: string;
   source: string | null;
   text: string;
+  /** More of it, by kind. */
+  detail: Record<string, unknown> | null;
 }
 
 export interface Events {

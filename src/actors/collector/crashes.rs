@@ -4,7 +4,7 @@
 //! One number makes a history of a primary and two mirrors. It is played through the store's door into memory; an
 //! ordinary run takes [`HISTORIES`] of [`POINTS_EACH`] crashes, `MIRRORWATCH_SWEEP` [`HISTORIES_SWEEP`], on all threads.
 
-mod told;
+pub(super) mod told;
 
 use super::{Collector, CollectorParts, Restored, SourceIdentity, restore};
 use crate::actors::anchors::Anchors;

@@ -34,7 +34,7 @@ pub(super) struct EventLog {
 impl EventLog {
     /// A log that goes on behind the events of a run before, which come oldest first.
     pub(super) fn new(kept: Vec<EventRow>) -> EventLog {
-        let changes = kept.iter().rev().filter_map(change).map(Arc::new).take(CHANGES_MAX).collect();
+        let changes: Vec<Told> = kept.iter().filter_map(change).collect();
         let next_id = kept.iter().map(|e| e.id).max().unwrap_or(0).max(0) as u64 + 1;
         let latest = kept.into_iter().rev().take(EVENTS_MAX).map(|e| Event {
             id: e.id.max(0) as u64,
@@ -44,7 +44,12 @@ impl EventLog {
             text: e.text,
             detail: e.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
         });
-        EventLog { next_id, latest: latest.map(Arc::new).collect(), changes: Arc::new(changes), waiting: Vec::new() }
+        let latest = latest.map(Arc::new).collect();
+        let mut log = EventLog { next_id, latest, changes: Arc::default(), waiting: Vec::new() };
+        for told in changes {
+            log.hold(told);
+        }
+        log
     }
 
     pub(super) fn add(&mut self, at_ms: i64, kind: &str, source: Option<String>, text: String) {
@@ -221,8 +226,9 @@ impl Handler<Beat> for Collector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::incident::{Phase, incidents};
+    use crate::domain::incident::{Phase, STATE_CHANGED, incidents};
     use crate::domain::mirror_state::State;
+    use serde_json::json;
 
     #[test]
     fn what_was_not_told_ends_an_incident_and_hides_none_of_another() {
@@ -238,5 +244,21 @@ mod tests {
         assert_eq!((changes.len(), found.len()), (CHANGES_MAX, 1 + (CHANGES_MAX - 1) / 2));
         let open: Vec<&str> = found.iter().filter(|i| i.phase == Phase::Open).map(|i| &*i.mirror).collect();
         assert_eq!((open, log.latest().len()), (vec!["quiet"], 0));
+    }
+
+    #[test]
+    fn what_was_kept_is_held_as_fairly() {
+        let row = |id: i64| EventRow {
+            id,
+            at_ms: id,
+            kind: STATE_CHANGED.to_owned(),
+            source: Some(if id == 1 { "quiet" } else { "restless" }.to_owned()),
+            text: String::new(),
+            detail: Some(json!({ "from": "ok", "to": "losing", "why": "" }).to_string()),
+        };
+        let log = EventLog::new((1..=2 * CHANGES_MAX as i64).map(row).collect());
+        let changes = log.changes();
+        assert_eq!((changes.len(), changes[CHANGES_MAX - 1].event_id), (CHANGES_MAX, Some(1)));
+        assert_eq!((changes[0].event_id, log.latest().len()), (Some(2 * CHANGES_MAX as u64), EVENTS_MAX));
     }
 }

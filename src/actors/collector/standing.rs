@@ -1,6 +1,7 @@
 //! The state of each mirror: what is seen of it is put together here, once a second, and a change is told.
 
 use super::{Collector, Known};
+use crate::actors::message::Leave;
 use crate::domain::impair::Watching;
 use crate::domain::incident::{STATE_CHANGED, STATE_FOUND_AGAIN, is_incident};
 use crate::domain::link::{Link, LinkState};
@@ -9,6 +10,7 @@ use crate::domain::recommend::{Candidate, Recommendation, Recommender, Record};
 use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND, Tau};
+use actix::Handler;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
@@ -71,6 +73,8 @@ pub(super) struct Standings {
     recorded: Option<Tau>,
     /// For how long each flag of the observer was up.
     impaired_ns: BTreeMap<&'static str, i64>,
+    /// We end the sources: nothing that is seen from now on says anything.
+    is_leaving: bool,
 }
 
 impl Standings {
@@ -93,6 +97,7 @@ impl Standings {
             records: Vec::new(),
             recorded: None,
             impaired_ns,
+            is_leaving: false,
         }
     }
 
@@ -156,7 +161,7 @@ impl SavedStanding {
 impl Collector {
     /// Looks at every mirror when a second has passed, and tells what changed.
     pub(super) fn watch_states(&mut self, now: Tau) {
-        if self.standings.stepped.is_some_and(|at| now.since(at) < STEP_NS) {
+        if self.standings.is_leaving || self.standings.stepped.is_some_and(|at| now.since(at) < STEP_NS) {
             return;
         }
         let passed_ns = self.standings.stepped.replace(now).map_or(0, |before| now.since(before));
@@ -253,6 +258,14 @@ impl Collector {
             is_throttled: known.throttle.state().since.is_some(),
             seen,
         })
+    }
+}
+
+impl Handler<Leave> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, _: &mut Self::Context) {
+        self.standings.is_leaving = true;
     }
 }
 

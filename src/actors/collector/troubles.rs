@@ -1,12 +1,16 @@
 //! Disks that fail: measuring goes on, what is wrong is told with its beginning, and everything is kept when it is over.
 
+use super::crashes::told::linked;
 use super::crashes::{END, Run, START, collector, truths};
-use crate::actors::message::Flush;
+use crate::actors::message::{Flush, Leave, SourceEvent};
+use crate::domain::link::LinkState;
+use crate::domain::mirror_state::State;
+use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau};
 use crate::domain::verdict::Verdict;
 use crate::ports::store::Store;
 use crate::ports::store::memory::Fault;
-use actix::Actor;
+use actix::{Actor, Context, Handler};
 
 /// The fault begins in the transaction that is under way then.
 const FROM: Tau = Tau(START.0 + 4 * SECOND);
@@ -105,4 +109,23 @@ async fn an_orderly_end_behind_a_failed_transaction_keeps_what_came_since_too() 
     let mut whole = Run::new();
     whole.play(&truths, None, UNTIL, Tau::MAX).await;
     assert_eq!(received(&again), received(&whole.collector));
+}
+
+#[actix::test]
+async fn what_an_orderly_end_does_to_the_links_changes_no_state() {
+    let truths = truths(14);
+    for is_told in [true, false] {
+        let mut run = Run::new();
+        run.play(&truths, None, END, Tau::MAX).await;
+        let state = |run: &Run| run.collector.standings.of(SourceIx::mirror(0)).state;
+        run.collector.watch_states(END);
+        assert_eq!(state(&run), State::Ok);
+        if is_told {
+            Handler::handle(&mut run.collector, Leave, &mut Context::new());
+        }
+        run.collector.apply(SourceIx::PRIMARY, SourceEvent::Closed);
+        run.collector.apply(SourceIx::PRIMARY, linked(LinkState::Disconnected));
+        run.collector.watch_states(END.plus(2 * SECOND));
+        assert_eq!(state(&run), if is_told { State::Ok } else { State::Unknown });
+    }
 }

@@ -12,7 +12,7 @@ use crate::domain::window_kind::WindowKind;
 use serde_json::{Map, Value, json};
 
 /// `head_age` in nanoseconds when the mirror's window reaches now; none otherwise.
-fn head_age_ns(picture: &Picture, m: &MirrorCapture) -> Option<i64> {
+pub(super) fn head_age_ns(picture: &Picture, m: &MirrorCapture) -> Option<i64> {
     let c = &picture.capture;
     let reaches_now = m.source.is_open && c.now.since(m.source.proved) <= FRESH_NS;
     reaches_now.then(|| m.head_since.map_or(0, |since| c.now.since(since).max(0)))

@@ -3,7 +3,7 @@
 //!
 //! What cannot be told fails no criterion: it leaves it open.
 
-use super::{Picture, at, overview, slo};
+use super::{Picture, overview, slo};
 use crate::domain::digits::in_groups;
 use crate::domain::interval::Acc;
 use crate::domain::ledger::capture::WindowFigures;
@@ -81,14 +81,16 @@ fn budget(slo: Slo, windows: &[(WindowKind, WindowFigures)], m: usize) -> Told {
 
 /// An operation that a mirror lacks is one that it owes only where its state says so: it may be disputed, or lie in a gap of
 /// ours or of the primary's.
-fn freshness(head_age_s: Option<f64>, state: State) -> Told {
+fn freshness(head_age_ns: Option<i64>, state: State) -> Told {
     let most_s = LAGGING_NS / SECOND;
-    let Some(age_s) = head_age_s else {
-        return (None, "how far it is behind cannot be told while its link is down".to_owned());
+    let age_ns = match head_age_ns {
+        None => return (None, "how far it is behind cannot be told while its link is down".to_owned()),
+        Some(0) => return (Some(true), "it lacks nothing newer than what it has".to_owned()),
+        Some(age_ns) => age_ns,
     };
-    let why = format!("the first operation that it lacks is {age_s:.0} s old; {most_s} s are allowed");
+    let why = format!("the first operation that it lacks is {} s old; {most_s} s are allowed", age_ns / SECOND);
     let is_behind = matches!(state, State::Lagging | State::Stalled).then_some(false);
-    (if age_s <= most_s as f64 { Some(true) } else { is_behind }, why)
+    (if age_ns <= LAGGING_NS { Some(true) } else { is_behind }, why)
 }
 
 fn content(picture: &Picture, m: usize) -> Told {
@@ -121,14 +123,14 @@ pub fn page(picture: &Picture, m: usize, windows: &[(WindowKind, WindowFigures)]
     let (info, capture) = (picture.mirrors.get(m)?, picture.capture.mirrors.get(m)?);
     let day = windows.iter().find(|(w, _)| *w == WindowKind::H24)?.1.interval.mirrors.get(m)?;
     let own = format!("/api/v1/mirrors/{}", info.id);
-    let head_age_s = at(&overview::freshness(picture, capture), "/head_age_s").as_f64();
+    let head_age_ns = overview::head_age_ns(picture, capture);
     let criteria = [
         ("state", own.clone(), state(info.standing.state, &info.standing.why)),
         ("judged", "/api/v1/analytics/coverage?window=24h".to_owned(), judged(day)),
         ("observed", "/api/v1/analytics/coverage?window=24h".to_owned(), observed(day)),
         ("coverage", "/api/v1/slo".to_owned(), budget(Slo::Coverage, windows, m)),
         ("on_time", "/api/v1/slo".to_owned(), budget(Slo::OnTime, windows, m)),
-        ("freshness", format!("{own}/freshness"), freshness(head_age_s, info.standing.state)),
+        ("freshness", format!("{own}/freshness"), freshness(head_age_ns, info.standing.state)),
         ("content", format!("{own}/divergence"), content(picture, m)),
         ("logs", own, logs(picture, m)),
     ];

@@ -25,8 +25,8 @@ use crate::http::tallies::Tallies;
 
 /// What the topic is called.
 pub const TOPIC: &str = "ops";
-/// Readers at once; one who comes then is refused, and counted. A message is written once, but each connection copies it
-/// into what it sends.
+/// Readers at once; one who comes then is refused, and counted. They share what is told; each costs work, and the piece that
+/// is being sent to it.
 pub const READERS_MAX: usize = 256;
 /// Messages that a reader may be behind without losing one.
 const KEPT_MAX: usize = 8;

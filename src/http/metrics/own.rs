@@ -30,6 +30,10 @@ pub(super) fn add(samples: &mut Samples, scrape: &Scrape) {
     for row in internals["recomputers"].as_array().into_iter().flatten() {
         recomputer(samples, row);
     }
+    let mut queues = internals["queues"].as_array().into_iter().flatten();
+    let collector = queues.find(|queue| queue["name"] == "collector");
+    let waiting = collector.and_then(|queue| queue["waiting"].as_f64());
+    samples.add("mirrorwatch_mailbox_depth", &[("actor", "collector")], waiting);
     samples.add("mirrorwatch_tracker_entries", &[], at(internals, "/ledger/held_ops").as_f64());
     samples.add("mirrorwatch_validated_ops_total", &[], at(internals, "/validity/validated").as_f64());
     samples.add("mirrorwatch_invalid_ops_total", &[], at(internals, "/validity/invalid").as_f64());

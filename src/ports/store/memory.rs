@@ -6,6 +6,7 @@
 
 mod memory_log;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -116,13 +117,21 @@ impl MemoryDisk {
     }
 }
 
-/// The newest of all kinds, behind the newest of those before them that tell of states.
+/// The newest of all kinds, behind the newest of those before them that tell of states, as many of each source.
 fn events(kept: &Kept, limits: &LoadLimits) -> Vec<EventRow> {
     let mut latest = newest(kept.events.values().cloned().collect(), limits.events);
     let first = latest.first().map_or(i64::MAX, |e| e.id);
     let tells = |e: &&EventRow| KINDS.contains(&e.kind.as_str());
-    let older = kept.events.range(..first).map(|e| e.1).filter(tells).cloned();
-    let mut events = newest(older.collect(), limits.changes);
+    let mut places: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let mut older: Vec<(usize, &EventRow)> = Vec::new();
+    for event in kept.events.range(..first).rev().map(|e| e.1).filter(tells) {
+        let place = places.entry(event.source.as_deref()).or_default();
+        older.push((*place, event));
+        *place += 1;
+    }
+    older.sort_by_key(|(place, event)| (*place, Reverse(event.id)));
+    let mut events: Vec<EventRow> = older.into_iter().take(limits.changes).map(|(_, event)| event.clone()).collect();
+    events.sort_unstable_by_key(|event| event.id);
     events.append(&mut latest);
     events
 }

@@ -269,12 +269,19 @@ fn intervals(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlit
     Ok(reversed(found))
 }
 
-/// The newest of all kinds, behind the newest of those before them that tell of states.
+/// The newest of all kinds, behind the newest of those before them that tell of states: as many of each source, so that one
+/// which changes all the time hides no incident of another.
 fn events(db: &Connection, limits: &LoadLimits, notes: &mut Notes) -> rusqlite::Result<Vec<EventRow>> {
     let mut newest = newest_last(db, &EVENTS, "ORDER BY id DESC", limits.events, notes, event)?;
     let first = newest.first().map_or(i64::MAX, |e| e.id);
-    let older = format!("WHERE kind IN ('{}') AND id < ?1 ORDER BY id DESC", KINDS.join("', '"));
-    let mut events = reversed(Select::of(&EVENTS, &older).some(db, [first], limits.changes, notes, event)?);
+    let older = format!(
+        "JOIN (SELECT id AS number, row_number() OVER (PARTITION BY source ORDER BY id DESC) AS place
+               FROM events WHERE kind IN ('{}') AND id < ?1) ON number = id
+         ORDER BY place, id DESC",
+        KINDS.join("', '")
+    );
+    let mut events = Select::of(&EVENTS, &older).some(db, [first], limits.changes, notes, event)?;
+    events.sort_unstable_by_key(|event| event.id);
     events.append(&mut newest);
     Ok(events)
 }

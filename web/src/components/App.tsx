@@ -31,9 +31,11 @@ const IncidentPage = lazily(() => import("./IncidentsPage").then((m) => m.Incide
 const MethodologyPage = lazily(() => import("./MethodologyPage").then((m) => m.MethodologyPage), VIEW);
 const InternalsPage = lazily(() => import("./InternalsPage").then((m) => m.InternalsPage), VIEW);
 const VantagesPage = lazily(() => import("./VantagesPage").then((m) => m.VantagesPage), VIEW);
+const ReadinessPage = lazily(() => import("./ReadinessPage").then((m) => m.ReadinessPage), VIEW);
 const PLACE = { class: "panel chart-place" };
 const OverviewLag = lazily(() => import("./OverviewLag").then((m) => m.OverviewLag), PLACE);
 const Propagation = lazily(() => import("./Propagation").then((m) => m.Propagation), PLACE);
+const EventLanes = lazily(() => import("./EventLanes").then((m) => m.EventLanes), PLACE);
 const RecentIncidents = lazily(() => import("./RecentIncidents").then((m) => m.RecentIncidents), PLACE);
 
 export function App() {
@@ -65,6 +67,7 @@ function title(at: Route): string {
     case "vantages":
     case "methodology":
     case "internals":
+    case "readiness":
       return `${at.page} · mirrorwatch`;
     case "docs":
       return `${at.view === "api" ? "API" : "problems of the API"} · mirrorwatch`;
@@ -109,6 +112,8 @@ function View({ at }: { at: Route }) {
       return <MethodologyPage />;
     case "internals":
       return <InternalsPage />;
+    case "readiness":
+      return <ReadinessPage />;
     case "docs":
       return <Docs key={at.view} view={at.view} />;
     case "nowhere":
@@ -173,7 +178,7 @@ function Page({ page }: { page: Envelope<Overview> }) {
       <Banners data={data} />
       <Figures data={data} />
       <MirrorTable data={data} />
-      <HistoryPanels names={names} noiseMs={noiseOf(data)} />
+      <HistoryPanels names={names} noiseMs={noiseOf(data)} primary={data.primary.id} />
       <RecentIncidents />
     </main>
   );
@@ -188,9 +193,10 @@ function noiseOf({ mirrors }: Overview): Num {
 interface HistoryProps {
   names: ReadonlyMap<string, string>;
   noiseMs: Num;
+  primary: string;
 }
 
-function HistoryPanels({ names, noiseMs }: HistoryProps) {
+function HistoryPanels({ names, noiseMs, primary }: HistoryProps) {
   const { page, error } = history.value.state.value;
   if (names.size === 0) return null;
   if (page === null || page.data.t_unix_ms.length === 0) {
@@ -205,11 +211,11 @@ function HistoryPanels({ names, noiseMs }: HistoryProps) {
       </section>
     );
   }
-  return <Panels page={page} names={names} noiseMs={noiseMs} />;
+  return <Panels page={page} names={names} noiseMs={noiseMs} primary={primary} />;
 }
 
 /** The overview moves every second, these only with their own page: the same inputs give the same, untouched tree. */
-function Panels({ page, names, noiseMs }: HistoryProps & { page: Envelope<History> }) {
+function Panels({ page, names, noiseMs, primary }: HistoryProps & { page: Envelope<History> }) {
   return useMemo(
     () => (
       <div data-history-revision={page.meta.revision} class="history">
@@ -218,8 +224,9 @@ function Panels({ page, names, noiseMs }: HistoryProps & { page: Envelope<Histor
           <OverviewLag history={page.data} names={names} noiseMs={noiseMs} />
           <Propagation />
         </div>
+        <EventLanes history={page.data} names={names} primary={primary} />
       </div>
     ),
-    [page, names, noiseMs, zone.value],
+    [page, names, noiseMs, primary, zone.value],
   );
 }

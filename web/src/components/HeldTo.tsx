@@ -1,8 +1,9 @@
 import { useAnswer } from "../answer";
 import * as format from "../format";
-import type { Objective, Readiness, Slo } from "../shapes";
-import { alarmState, criterionState, readinessState, words } from "../words";
+import type { Objective, Slo } from "../shapes";
+import { alarmState, words } from "../words";
 import { Info } from "./Info";
+import { ReadinessPanel } from "./Readiness";
 import { Shape } from "./Shape";
 import { ChartHead } from "./Twin";
 import { Unanswered } from "./Unanswered";
@@ -15,7 +16,7 @@ export function HeldTo({ id }: { id: string }) {
   return (
     <div class="pair even">
       <Budgets id={id} />
-      <Ready id={id} />
+      <ReadinessPanel id={id}>Can it be used?</ReadinessPanel>
     </div>
   );
 }
@@ -90,45 +91,5 @@ function Budget({ objective }: { objective: Objective }) {
         <Shape state={alarmState(objective.alarm)} />
       </td>
     </tr>
-  );
-}
-
-function Ready({ id }: { id: string }) {
-  const url = `/api/v1/mirrors/${encodeURIComponent(id)}/readiness`;
-  const { page, failure } = useAnswer<Readiness>(url, EVERY_MS);
-  const data = page?.data ?? null;
-  return (
-    <section class="panel" aria-labelledby="ready-title">
-      <div class="panel-head">
-        <h2 id="ready-title">Can it be used?</h2>
-        <a href="/methodology#readiness">how it is made</a>
-        <a class="json" href={url}>
-          JSON
-        </a>
-      </div>
-      {data === null ? (
-        <Unanswered what="its readiness" failure={failure} />
-      ) : (
-        <>
-          <p data-readiness={data.readiness}>
-            <Shape state={readinessState(data.readiness)} />{" "}
-            <span class="hint">
-              monitors ask <a href={url.replace("readiness", "check")}>its check</a>: 200 where it is well
-            </span>
-          </p>
-          <ul class="probes">
-            {data.criteria.map((criterion) => (
-              <li key={criterion.id} data-criterion={criterion.id}>
-                <Shape state={criterionState(criterion.status)} /> <b>{words(criterion.id)}</b>:{" "}
-                {format.visible(criterion.why)}{" "}
-                <a class="json" href={criterion.link_json} title={`${words(criterion.id)} as JSON`}>
-                  JSON
-                </a>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-    </section>
   );
 }

@@ -53,21 +53,13 @@ describe("the matrix", () => {
   beforeEach(() => {
     host = document.createElement("div");
     document.body.append(host);
-    act(() =>
-      render(
-        <Matrix
-          history={history}
-          names={
-            new Map([
-              ["b", "Bee"],
-              ["a", "Ay"],
-            ])
-          }
-        />,
-        host,
-      ),
-    );
+    draw([
+      ["b", "Bee"],
+      ["a", "Ay"],
+    ]);
   });
+  const draw = (names: [string, string][]) =>
+    act(() => render(<Matrix history={history} names={new Map(names)} />, host));
   afterEach(() => {
     render(null, host);
     host.remove();
@@ -83,6 +75,19 @@ describe("the matrix", () => {
   it("is one tab stop, at the newest interval", () => {
     const stops = [...host.querySelectorAll<HTMLElement>("[data-cell][tabindex='0']")];
     expect(stops.map((e) => e.dataset.cell)).toEqual(["0:1"]);
+  });
+  it("stays with its mirror when another moves above it", () => {
+    act(() => host.querySelector<HTMLElement>("[data-cell='0:1']")?.focus());
+    draw([
+      ["a", "Ay"],
+      ["b", "Bee"],
+    ]);
+    const stop = host.querySelector<HTMLElement>("[data-cell][tabindex='0']");
+    expect([stop?.dataset.cell, stop?.dataset.mirror, document.activeElement]).toEqual(["1:1", "b", stop]);
+    act(() => {
+      stop?.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true }));
+    });
+    expect((document.activeElement as HTMLElement).dataset.cell).toBe("0:1");
   });
   it("gives every cell its sentence", () => {
     const cell = host.querySelector("[data-cell='0:0']");

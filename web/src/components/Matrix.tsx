@@ -53,10 +53,18 @@ export function Matrix({ history: whole, names }: Props) {
   const history = useMemo(() => coarsened(whole), [whole]);
   const mirrors = ordered(history, names);
   const columns = history.t_unix_ms.length;
-  const [active, setActive] = useState<Position>({ row: 0, column: Math.max(0, columns - 1) });
+  // By mirror and time: rows and columns move on while somebody looks.
+  const [active, setActive] = useState<{ mirror: string; t: number } | null>(null);
   const [tip, setTip] = useState<Tip | null>(null);
   const scroller = useRef<HTMLDivElement>(null);
-  const at = { row: clamp(active.row, mirrors.length - 1), column: clamp(active.column, columns - 1) };
+  const column = active === null ? -1 : history.t_unix_ms.indexOf(active.t);
+  const at = {
+    row: Math.max(
+      0,
+      mirrors.findIndex(({ id }) => id === active?.mirror),
+    ),
+    column: column < 0 ? Math.max(0, columns - 1) : column,
+  };
 
   // The newest intervals come first where not all fit.
   useEffect(() => {
@@ -85,7 +93,6 @@ export function Matrix({ history: whole, names }: Props) {
       event.ctrlKey || event.metaKey || event.altKey ? null : move(at, event.key, mirrors.length, columns);
     if (next === null) return;
     event.preventDefault();
-    setActive(next);
     event.currentTarget.querySelector<HTMLElement>(`[data-cell="${next.row}:${next.column}"]`)?.focus();
   };
 
@@ -135,7 +142,8 @@ export function Matrix({ history: whole, names }: Props) {
           onFocusIn={(event) => {
             const cell = found(event.target);
             if (cell === null) return;
-            setActive({ row: cell[1], column: cell[2] });
+            const [mirror, t] = [mirrors[cell[1]], history.t_unix_ms[cell[2]]];
+            if (mirror !== undefined && t !== undefined) setActive({ mirror: mirror.id, t });
             show(...cell);
           }}
           onFocusOut={() => setTip(null)}

@@ -33,7 +33,7 @@ describe("two hosts", () => {
 });
 
 describe("events", () => {
-  const event: EventRow = { id: 1, at: "", kind: "clock_step", source: null, text: "" };
+  const event: EventRow = { id: 1, at: "", kind: "clock_step", source: null, text: "", detail: null };
   it("are filtered by source, the observer's own too, and by kind", () => {
     expect(fits(event, "", "")).toBe(true);
     expect(fits(event, OBSERVER, "clock_step")).toBe(true);

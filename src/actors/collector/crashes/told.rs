@@ -11,7 +11,7 @@ use crate::domain::source::SourceIx;
 use crate::domain::time::Tau;
 use std::collections::BTreeMap;
 
-pub(super) fn linked(state: LinkState) -> SourceEvent {
+pub(in crate::actors::collector) fn linked(state: LinkState) -> SourceEvent {
     let mut link = Link::new(START);
     link.state = state;
     SourceEvent::Link(Box::new(link))

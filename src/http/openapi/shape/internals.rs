@@ -66,6 +66,8 @@ pub struct Queue {
     pub name: String,
     /// The most that may wait in it.
     pub limit: u64,
+    /// Messages of sources that wait for their answer now.
+    pub waiting: u64,
 }
 
 /// The limits in force.

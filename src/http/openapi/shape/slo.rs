@@ -52,7 +52,7 @@ pub struct Objective {
     pub ops: u64,
     /// The faults among them.
     pub fault_ops: u64,
-    /// The share that is good: `coverage_ratio` or `timely_ratio` of the same window.
+    /// The share of `ops` that is no fault; of `coverage`, the `coverage_ratio` of the same window.
     #[schema(required, minimum = 0, maximum = 1)]
     pub good_ratio: Option<f64>,
     /// Why it is `null`.

@@ -171,7 +171,7 @@ words! {
     SloName {
         /// It has the operation.
         Coverage,
-        /// It has it within the on-time limit.
+        /// It has it, and not late.
         OnTime,
     }
 }

@@ -1,10 +1,11 @@
 //! What goes in comes out: over restarts, crashes, retries and paging; the store in memory agrees.
 
 use super::sample::{NOW_MS, commit, copy_files, evidence, heartbeat, miss, open};
+use crate::domain::incident::STATE_CHANGED;
 use crate::ports::store::memory::{Fault, MemoryDisk};
 use crate::ports::store::{
-    Commit, EVIDENCE_PER_SOURCE_MAX, LOGS_MAX, Loaded, MissCursor, MissQuery, OpenOptions, PrunePlan, SqliteStore,
-    Store, StoreError, meter,
+    Commit, EVIDENCE_PER_SOURCE_MAX, EventRow, LOGS_MAX, Loaded, MissCursor, MissQuery, OpenOptions, PrunePlan,
+    SqliteStore, Store, StoreError, meter,
 };
 
 fn closed(store: SqliteStore) {
@@ -166,6 +167,27 @@ fn loads_the_newest_within_the_limits_and_counts_the_rest() {
     assert_eq!(loaded.miss_counts.iter().map(|count| count.count).sum::<u64>(), 120);
     assert_eq!(loaded.events.iter().map(|event| event.id).collect::<Vec<_>>(), (53..60).collect::<Vec<_>>());
     assert_eq!(loaded.intervals.iter().filter(|row| row.start_ms == 14 * 300_000).count(), 3);
+}
+
+#[test]
+fn changes_of_one_source_hide_none_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    let change = |id: i64| EventRow {
+        id,
+        at_ms: id,
+        kind: STATE_CHANGED.to_owned(),
+        source: Some(if id == 1 { "quiet" } else { "restless" }.to_owned()),
+        text: String::new(),
+        detail: None,
+    };
+    store.commit(&Commit { events: (1..=40).map(change).collect(), ..Commit::of(heartbeat(1)) }).unwrap();
+    closed(store);
+    let mut options = OpenOptions::at(NOW_MS);
+    (options.limits.events, options.limits.changes) = (2, 4);
+    let (mut store, _) = SqliteStore::open(dir.path(), options).unwrap();
+    let ids: Vec<i64> = store.load().unwrap().events.iter().map(|event| event.id).collect();
+    assert_eq!(ids, [1, 36, 37, 38, 39, 40]);
 }
 
 #[test]

@@ -1,0 +1,20 @@
+//! Where the page can be opened: it is one document, which reads its own address.
+
+/// The addresses, as patterns of routes.
+pub(super) const PAGES: [&str; 15] = [
+    "/",
+    "/misses",
+    "/compare",
+    "/events",
+    "/incidents",
+    "/incidents/{id}",
+    "/vantages",
+    "/methodology",
+    "/internals",
+    "/readiness",
+    "/docs",
+    "/docs/errors",
+    "/mirrors/{id}",
+    "/did/{did}",
+    "/op/{did}/{cid}",
+];
