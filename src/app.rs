@@ -31,6 +31,7 @@ mod sources;
 mod start_error;
 mod state;
 mod validating;
+mod vantages;
 mod writing;
 
 pub use auditing::{Auditing, audit_gap};

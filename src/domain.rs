@@ -51,6 +51,7 @@ pub mod time;
 pub mod trail;
 pub mod transport;
 pub mod validity;
+pub mod vantage;
 pub mod verdict;
 pub mod view;
 pub mod window;

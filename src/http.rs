@@ -47,6 +47,7 @@ mod state;
 mod status;
 mod tallies;
 mod timings;
+mod vantages;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -70,6 +71,7 @@ pub use nodes::{Guest, NodesDoor};
 pub use routes::page_specs;
 pub use state::{HttpOptions, HttpParts, HttpState, Readiness, SourceOrigins};
 pub use tallies::Tallies;
+pub use vantages::spec as vantages_spec;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -219,6 +221,7 @@ pub fn app(
         .default_service(routes::not_found(state))
         .configure(|config| {
             nodes::configure(config, state);
+            vantages::configure(config, state);
             routes::configure(config, state);
             #[cfg(feature = "dashboard")]
             config.app_data(first_snapshot(state));

@@ -17,6 +17,7 @@ pub mod propagation;
 pub mod rtt;
 pub mod stats;
 pub mod status;
+pub mod vantages;
 
 use std::sync::Arc;
 

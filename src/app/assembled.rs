@@ -34,6 +34,7 @@ use crate::ports::memory::Pressure;
 use crate::ports::store::SharedStore;
 use crate::publish::UtcNow;
 use crate::recompute::StatusBoard;
+use crate::recompute::vantages::SharedVantages;
 use actix::{Actor, Addr, Arbiter, Recipient};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
@@ -53,6 +54,8 @@ pub(super) struct Lasting {
     pub(super) log: Option<LogBook>,
     /// What choosing peers shares, where there are peers.
     pub(super) peering: Option<PeeringShared>,
+    /// What other observers told in it, where there are nodes.
+    pub(super) vantages: Option<SharedVantages>,
     pub(super) board: StatusBoard,
     pub(super) now: UtcNow,
     /// What is wrong with keeping, in words.

@@ -25,7 +25,9 @@ const TOKEN_BYTES: usize = 32;
 /// How often other nodes are told how everything stands.
 const OVERVIEW_EVERY: Duration = Duration::from_mins(1);
 /// What they are told of each mirror.
-const OF_MIRROR: [&str; 7] = ["id", "name", "url", "state", "headline", "coverage", "lag"];
+const OF_MIRROR: [&str; 8] = ["id", "name", "url", "state", "link", "headline", "coverage", "lag"];
+/// What they are told of the primary.
+const OF_PRIMARY: [&str; 4] = ["id", "name", "url", "link"];
 /// Longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 4_096;
 
@@ -102,8 +104,14 @@ fn holders_of(nodes: &Nodes, token: &str) -> Vec<(String, Guest)> {
     nodes.tokens.iter().filter(is_same).map(|known| (known.user.clone(), guest(known.role))).collect()
 }
 
-/// Tells other nodes that this one has started, and once a minute how everything stands here, until `stop`.
-pub(super) async fn tell_overviews(log: LogBook, pages: Arc<Pages>, now: UtcNow, stop: CancellationToken) {
+/// Tells other nodes that this one has started, and once a minute how everything stands here, in `region`, until `stop`.
+pub(super) async fn tell_overviews(
+    log: LogBook,
+    region: Option<String>,
+    pages: Arc<Pages>,
+    now: UtcNow,
+    stop: CancellationToken,
+) {
     let started = format!("mirrorwatch {} has started", env!("CARGO_PKG_VERSION"));
     if let Err(error) = log.append_rows(vec![log.own_event(OwnEvent::NodeStarted, &started, now())]).await {
         tracing::warn!(%error, "other nodes are not told that this one has started");
@@ -118,7 +126,7 @@ pub(super) async fn tell_overviews(log: LogBook, pages: Arc<Pages>, now: UtcNow,
         let page = pages.get("overview").map(|page| page.load().body.identity.clone());
         let told = page
             .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-            .and_then(|page| page.get("data").map(overview));
+            .and_then(|page| page.get("data").map(|data| overview(data, region.as_deref())));
         let Some(action) = told else { continue };
         let row = log.own(&Json::from(action), now());
         if let Err(error) = log.append_rows(vec![row]).await {
@@ -128,13 +136,20 @@ pub(super) async fn tell_overviews(log: LogBook, pages: Arc<Pages>, now: UtcNow,
 }
 
 /// The short form of an overview.
-fn overview(data: &Value) -> Value {
-    let of_mirror = |mirror: &Value| -> Value {
-        OF_MIRROR.iter().filter_map(|key| Some(((*key).to_owned(), mirror.get(*key)?.clone()))).collect()
+fn overview(data: &Value, region: Option<&str>) -> Value {
+    let part = |whole: &Value, keys: &[&str]| -> Value {
+        keys.iter().filter_map(|key| Some(((*key).to_owned(), whole.get(*key)?.clone()))).collect()
     };
     let rows = data.get("mirrors").and_then(Value::as_array);
-    let mirrors: Vec<Value> = rows.into_iter().flatten().map(of_mirror).collect();
-    json!({ "type": OVERVIEW, "headline": data.get("headline"), "observer": data.get("observer"), "mirrors": mirrors })
+    let mirrors: Vec<Value> = rows.into_iter().flatten().map(|mirror| part(mirror, &OF_MIRROR)).collect();
+    json!({
+        "type": OVERVIEW,
+        "headline": data.get("headline"),
+        "region": region,
+        "observer": data.get("observer"),
+        "primary": data.get("primary").map(|primary| part(primary, &OF_PRIMARY)),
+        "mirrors": mirrors,
+    })
 }
 
 #[cfg(test)]
@@ -165,8 +180,9 @@ mod tests {
 
     #[test]
     fn the_overview_is_told_in_short() {
-        let data = json!({ "headline": "h", "observer": {}, "primary": {}, "mirrors": [{ "id": "m", "rest": 1 }] });
-        let told = overview(&data);
+        let data = json!({ "headline": "h", "observer": {}, "primary": { "url": "u", "rest": 1 }, "mirrors": [{ "id": "m", "rest": 1 }] });
+        let told = overview(&data, Some("eu"));
+        assert_eq!((&told["primary"], &told["region"]), (&json!({ "url": "u" }), &json!("eu")));
         assert_eq!(told["mirrors"], json!([{ "id": "m" }]));
         assert_eq!((told["type"].as_str(), told["headline"].as_str()), (Some(OVERVIEW), Some("h")));
     }

@@ -11,20 +11,22 @@ use super::pictures::Pictures;
 use super::settings::{RetentionNow, driver, http_options, log_horizon, prune_plan};
 use super::start_error::StartError;
 use super::state::Opened;
+use super::vantages;
 use crate::actors::message::Happened;
 use crate::actors::vitals::Vitals;
 use crate::config::{Config, RECOMPUTERS};
 use crate::domain::view::Picture;
 use crate::http::detail::RecheckError;
-use crate::http::{HttpParts, HttpState, SourceOrigins, Tallies, page_specs};
+use crate::http::{HttpParts, HttpState, SourceOrigins, Tallies, page_specs, vantages_spec};
 use crate::ports::clock::Clock;
 use crate::ports::dial::Dialer;
 use crate::ports::export::ExportClient;
 use crate::ports::fail_point::FailPoints;
+use crate::ports::log_book::LogBook;
 use crate::ports::memory::{Memory, Pressure};
 use crate::ports::probe::Probe;
 use crate::ports::store::SharedStore;
-use crate::publish::{Pages, UtcNow};
+use crate::publish::{PageSpec, Pages, UtcNow};
 use crate::recompute::{Driver, StatusBoard};
 use actix_web::web;
 use arc_swap::ArcSwap;
@@ -94,6 +96,7 @@ impl App {
             store,
             log,
             peering: peering::shared(config),
+            vantages: config.nodes.as_ref().map(|nodes| vantages::shared(&nodes.id)),
             board: StatusBoard::default(),
             now: utc_now,
             trouble: watch::channel(None).0,
@@ -106,7 +109,7 @@ impl App {
         let assembled = assemble(&lasting, opened.kept, None);
         let doors = assembled.doors.clone();
         let ids: Vec<String> = config.mirrors.iter().map(|m| m.id.clone()).collect();
-        let pages = Arc::new(Pages::new(&snapshot_id, page_specs(&ids)));
+        let pages = Arc::new(Pages::new(&snapshot_id, specs(config, &ids)));
         let driver = driver(config, &doors.pictures, &pages, &lasting);
         driver.prime().await.map_err(|e| StartError::Prime(e.to_string()))?;
         driver.start();
@@ -124,8 +127,7 @@ impl App {
         ));
         let (clock, vitals, stop) = (Arc::clone(&lasting.clock), lasting.vitals.clone(), CancellationToken::new());
         if let Some(log) = lasting.log.clone() {
-            let told = nodes::tell_overviews(log, Arc::clone(&pages), Arc::clone(&lasting.now), shutdown.clone());
-            actix_rt::spawn(told);
+            share(&lasting, log, (&pages, &doors.pictures, &present), &shutdown);
         }
         peering::start(&lasting, &shutdown);
         let (changes, coming) = mpsc::channel(1);
@@ -197,13 +199,13 @@ impl App {
         if is_observing_changed(&self.config, &config) {
             let ids = |config: &Config| config.mirrors.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
             let (before, after) = (ids(&self.config), ids(&config));
-            self.pages.arrange(page_specs(&[after.clone(), before].concat()));
+            self.pages.arrange(specs(&config, &[after.clone(), before].concat()));
             let (done, is_done) = oneshot::channel();
             let change = Change { config: config.clone(), outside, text, done };
             if self.changes.send(change).await.is_err() || is_done.await.is_err() {
                 tracing::error!("nobody looks after the observing half any more");
             }
-            self.pages.arrange(page_specs(&after));
+            self.pages.arrange(specs(&self.config, &after));
         } else {
             self.tell("config_reloaded", &text);
         }
@@ -243,6 +245,28 @@ impl App {
         if tokio::time::timeout(STOP_WITHIN, stopping).await.is_err() {
             tracing::warn!("stopping took too long; what was committed is safe");
         }
+    }
+}
+
+/// Every page, for these mirrors.
+fn specs(config: &Config, mirrors: &[String]) -> Vec<PageSpec> {
+    page_specs(mirrors).into_iter().chain(config.nodes.as_ref().map(|_| vantages_spec())).collect()
+}
+
+/// Tells other nodes what is seen here, and takes in what they see, until `stop`.
+fn share(
+    lasting: &Lasting,
+    log: LogBook,
+    (pages, pictures, present): (&Arc<Pages>, &Pictures, &Present),
+    stop: &CancellationToken,
+) {
+    let region = lasting.config.nodes.as_ref().and_then(|nodes| nodes.region.clone());
+    let (pages, now) = (Arc::clone(pages), &lasting.now);
+    actix_rt::spawn(nodes::tell_overviews(log.clone(), region, pages, Arc::clone(now), stop.clone()));
+    let primary = lasting.config.primary.url.to_string();
+    actix_rt::spawn(vantages::tell_blocks(log.clone(), primary, pictures.clone(), Arc::clone(now), stop.clone()));
+    if let Some(told) = lasting.vantages.clone() {
+        actix_rt::spawn(vantages::follow(log, told, Arc::clone(now), Arc::clone(present), stop.clone()));
     }
 }
 

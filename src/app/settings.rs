@@ -14,6 +14,7 @@ use crate::ports::store::{LOG_ROWS_OF_KIND_MAX, LogPrune, PrunePlan};
 use crate::publish::{Pages, UtcNow};
 use crate::recompute::{
     Driver, DriverOptions, Recompute, coverage, divergence, history, lag, misses, overview, propagation, rtt, stats,
+    vantages,
 };
 use arc_swap::ArcSwap;
 use serde_json::json;
@@ -46,7 +47,9 @@ pub(super) fn driver(config: &Config, pictures: &Pictures, pages: &Arc<Pages>, l
         Arc::new(stats::Stats),
         Arc::new(overview::Overview),
     ];
-    for recomputer in recomputers {
+    let vantages =
+        lasting.vantages.clone().map(|told| Arc::new(vantages::Vantages { told }) as Arc<dyn Recompute<Picture>>);
+    for recomputer in recomputers.into_iter().chain(vantages) {
         let interval = config.analytics.interval(recomputer.name());
         driver.add(recomputer, interval);
     }

@@ -7,11 +7,11 @@ use super::reader::Reader;
 
 /// The recomputers that exist, in the order in which they are shown. Each has a key of its own in
 /// `analytics.recomputeIntervalSeconds`.
-pub const RECOMPUTERS: [&str; 9] =
-    ["overview", "coverage", "lag", "misses", "rtt", "history", "divergence", "propagation", "stats"];
+pub const RECOMPUTERS: [&str; 10] =
+    ["overview", "coverage", "lag", "misses", "rtt", "history", "divergence", "propagation", "stats", "vantages"];
 
 /// Built-in intervals of [`RECOMPUTERS`], in seconds and in the same order.
-const DEFAULT_INTERVALS_S: [f64; 9] = [1.0, 5.0, 5.0, 10.0, 5.0, 30.0, 5.0, 30.0, 30.0];
+const DEFAULT_INTERVALS_S: [f64; 10] = [1.0, 5.0, 5.0, 10.0, 5.0, 30.0, 5.0, 30.0, 30.0, 10.0];
 
 /// Intervals of the recomputers.
 #[derive(Clone, Debug, PartialEq)]

@@ -145,7 +145,7 @@ fn every_mistake_in_the_file_gets_its_one_line() {
         ),
         (
             "{\"analytics\":{\"recomputeIntervalSeconds\":{\"lga\":1}}}".into(),
-            "config.json:1: analytics.recomputeIntervalSeconds: unknown recomputer \"lga\"; did you mean \"lag\"? known: overview, coverage, lag, misses, rtt, history, divergence, propagation, stats",
+            "config.json:1: analytics.recomputeIntervalSeconds: unknown recomputer \"lga\"; did you mean \"lag\"? known: overview, coverage, lag, misses, rtt, history, divergence, propagation, stats, vantages",
         ),
         (
             "{\"analytics\":{\"recomputeIntervalSeconds\":{\"lag\":0.01}}}".into(),

@@ -121,6 +121,12 @@ impl Acc {
         (n > 0).then(|| (self.correction_sum_us as f64 / n as f64, self.uncertainty_sum_us as f64 / n as f64))
     }
 
+    /// Sum of the uncertainties of the corrected samples, microseconds.
+    #[must_use]
+    pub fn uncertainty_sum_us(&self) -> i64 {
+        self.uncertainty_sum_us
+    }
+
     /// Counts an operation in its present state.
     pub fn add(&mut self, kind: Kind, did: &Did, cell: Cell) {
         self.count(kind, cell, 1);

@@ -180,6 +180,15 @@ impl LagHistogram {
         None
     }
 
+    /// Whether it is one that recording samples makes; what others sent may be anything.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let is_rising = self.buckets.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
+        let is_counted = self.buckets.iter().all(|bucket| bucket.1 > 0);
+        let ends = self.buckets.first().zip(self.buckets.last()).map(|(low, high)| (low.0, high.0));
+        is_rising && is_counted && self.ends_us.map(|(low, high)| (bucket_of(low), bucket_of(high))) == ends
+    }
+
     /// Bytes that the buckets take in memory.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -379,6 +388,27 @@ mod tests {
         let (out, reasons) = percentiles(&hist, 10);
         assert_eq!(out["p50_ms"], Value::from(1.0));
         assert_eq!((out["p95_ms"].clone(), reasons["p95_ms"].clone()), (Value::Null, "loss".into()));
+    }
+
+    #[test]
+    fn what_no_samples_make_is_not_sound() {
+        let mut hist = LagHistogram::default();
+        assert!(hist.is_sound());
+        [-700, i64::MIN, 5, i64::MAX].into_iter().for_each(|us| hist.record(us));
+        assert!(hist.is_sound());
+        let with = |buckets: &[(i16, u32)], ends_us| LagHistogram { buckets: buckets.to_vec(), sum_us: 0, ends_us };
+        assert!(with(&[(1, 2), (3, 1)], Some((1, 3))).is_sound());
+        for (buckets, ends) in [
+            (&[(3, 1), (1, 2)][..], Some((3, 1))),
+            (&[(1, 1), (1, 1)], Some((1, 1))),
+            (&[(1, 0)], Some((1, 1))),
+            (&[(1, 1)], None),
+            (&[], Some((1, 1))),
+            (&[(i16::MIN, 1)], Some((-5, -5))),
+            (&[(1, 1), (i16::MAX, 1)], Some((1, 5))),
+        ] {
+            assert!(!with(buckets, ends).is_sound(), "{buckets:?} {ends:?}");
+        }
     }
 
     #[test]

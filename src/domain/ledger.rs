@@ -29,6 +29,7 @@ mod recount;
 pub mod restore;
 pub mod saved;
 pub mod series;
+mod sight;
 mod standing;
 mod state;
 mod trails;

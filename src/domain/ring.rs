@@ -171,6 +171,12 @@ impl Held {
         chunks.filter(|(_, n)| **n > 0).map(|((first, chunk), _)| (first, &**chunk))
     }
 
+    /// Every operation, in the order of the numbers.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        let before = (self.base - self.chunk_base) as usize;
+        self.chunks.iter().flat_map(|chunk| &chunk.rows).skip(before)
+    }
+
     /// The operation of this number with its chunk and place.
     #[must_use]
     pub fn find(&self, number: u64) -> Option<(&Chunk, usize)> {

@@ -40,6 +40,7 @@ pub mod stats;
 pub mod status;
 pub mod table;
 pub mod tallies;
+pub mod vantages;
 pub mod windows;
 
 use super::confirm::Load;

@@ -290,6 +290,7 @@ mod tests {
             "/events",
             "/incidents",
             "/incidents/m-1",
+            "/vantages?window=1h",
             "/methodology",
             "/internals",
             "/nodes",

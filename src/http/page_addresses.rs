@@ -8,6 +8,7 @@ pub(super) const PAGES: [&str; 15] = [
     "/events",
     "/incidents",
     "/incidents/{id}",
+    "/vantages",
     "/methodology",
     "/internals",
     "/nodes",

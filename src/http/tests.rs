@@ -30,7 +30,7 @@ const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const NOW_MS: i64 = 1_700_000_000_000;
 
 /// Every address that is answered from a finished page.
-const CANONICAL: [&str; 24] = [
+const CANONICAL: [&str; 25] = [
     "/api/v1/overview",
     "/api/v1/analytics/coverage",
     "/api/v1/analytics/coverage?window=30d",
@@ -53,6 +53,7 @@ const CANONICAL: [&str; 24] = [
     "/api/v1/best",
     "/api/v1/internals",
     "/api/v1/methodology",
+    "/api/v1/vantages",
     "/api/stats",
     "/api/v1/mirrors/m2",
 ];
@@ -84,6 +85,7 @@ const HTML: [&str; 16] = [
     "/events",
     "/incidents",
     "/incidents/m1-20260101T000000Z",
+    "/vantages",
     "/methodology",
     "/internals",
     "/nodes",
@@ -589,6 +591,11 @@ async fn before_the_first_computation_pages_are_503() {
     let got = get(&parts, "/api/v1/overview").await;
     assert_problem(&got, 503, "not_ready", "/api/v1/overview");
     assert_eq!(got.header("retry-after"), "1");
+    for uri in ["/api/v1/vantages", "/api/v1/vantages.csv", "/api/v1/vantages.ndjson"] {
+        let got = get(&parts, uri).await;
+        assert_problem(&got, 404, "not_enabled", uri);
+        assert!(got.json()["detail"].as_str().unwrap().contains("\"nodes\""), "it says how there may be some");
+    }
 }
 
 #[actix_web::test]

@@ -10,6 +10,8 @@ pub const MIRRORS: &str = "mirrorwatch/mirrors";
 pub const MIRROR: &str = "mirrorwatch/mirror";
 /// The page of incidents, likewise.
 pub const INCIDENTS: &str = "mirrorwatch/incidents";
+/// What the primary showed in a block of its numbers.
+pub const BLOCK: &str = "mirrorwatch/block";
 
 /// Whether `kind` is what `pattern` means: itself, or anything that begins as it does before its `*`.
 #[must_use]

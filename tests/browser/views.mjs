@@ -190,6 +190,35 @@ async function internals(browser) {
   await close(page, "internals");
 }
 
+/** Every mirror at every observer, by key and in another window too. */
+async function vantages(browser) {
+  const page = await open(browser, { ...WIDE, path: "vantages", ready: "[data-at]" });
+  const told = (await api("/api/v1/vantages")).data;
+  const names = (attribute) =>
+    page.$$eval(`[data-${attribute}]`, (all, name) => all.map((e) => e.dataset[name]), attribute);
+  const [mirrors, observers] = [await names("mirror"), await names("vantage")];
+  check(
+    mirrors.join() === told.mirrors.map((mirror) => mirror.url).join() && observers.join() === told.own,
+    `vantages: ${mirrors.length} mirrors at ${observers.join()} are the API's`,
+  );
+  check(
+    (await page.getAttribute("[data-primary]", "data-primary")) === "not_compared",
+    "vantages: one alone compares nothing",
+  );
+  await page.selectOption("[data-filter=window]", "24h");
+  check(
+    await comes(page, () => new URLSearchParams(location.search).get("window") === "24h"),
+    "vantages: the window stands in the address",
+  );
+  await page.focus("section.scroller");
+  check(
+    await comes(page, () => document.activeElement?.matches("section.scroller")),
+    "vantages: what scrolls is reached by key",
+  );
+  await picture(page, "vantages-light-1440");
+  await close(page, "vantages");
+}
+
 /** The documents of the API have every address of the document, and each opens with its command and what it answers. */
 async function docs(browser) {
   const document = await api("/api/v1/openapi.json");
@@ -268,6 +297,7 @@ async function everywhere(browser) {
     ["internals", "[data-recomputer]"],
     ["readiness", "[data-criterion]"],
     ["incidents", "main[data-page=incidents] .hint"],
+    ["vantages", "[data-at]"],
     ["docs", "[data-endpoint]"],
     ["docs/errors", "[data-code]"],
     [`mirrors/${op.mirror}`, "[data-session]"],
@@ -339,6 +369,7 @@ await run("views", async (browser) => {
   await events(browser);
   await formulas(browser);
   await internals(browser);
+  await vantages(browser);
   await docs(browser);
   await explained(browser);
   await everywhere(browser);

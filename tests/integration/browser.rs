@@ -3,7 +3,7 @@
 //! Where no browser or no `web/node_modules` is found, the test says so and passes; under CI it fails then.
 
 use crate::world::{World, skip, test};
-use mirrorwatch::config::SourceConfig;
+use mirrorwatch::config::{Nodes, SourceConfig};
 use mirrorwatch::sim::demo::{DemoOptions, start};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,6 +73,7 @@ fn the_page_shows_the_numbers_of_the_api() {
         world.config.analytics.default_interval = Duration::from_secs(1);
         world.config.http.live_sockets_per_address = 64;
         world.config.audit.allow_recheck = true;
+        world.config.nodes = Some(Nodes::for_testing("here"));
         world.start().await;
         world
             .until("the page has something to show", |o| {

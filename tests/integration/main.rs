@@ -61,5 +61,6 @@ mod tidy;
 mod turbulence;
 mod usage;
 mod validity;
+mod vantages;
 mod wall_clock;
 mod world;

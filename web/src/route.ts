@@ -14,6 +14,7 @@ export type Route =
   | { page: "events"; query: string }
   | { page: "live"; query: string }
   | { page: "incidents"; query: string }
+  | { page: "vantages"; query: string }
   | { page: "incident"; id: string }
   | { page: "methodology" }
   | { page: "internals" }
@@ -45,9 +46,13 @@ export function parse(path: string, search: string): Route {
     path === "/compare" ||
     path === "/events" ||
     path === "/incidents" ||
+    path === "/vantages" ||
     path === "/live"
   )
-    return { page: path.slice(1) as "misses" | "compare" | "events" | "incidents" | "live", query };
+    return {
+      page: path.slice(1) as "misses" | "compare" | "events" | "incidents" | "vantages" | "live",
+      query,
+    };
   if (path === "/methodology" || path === "/internals" || path === "/nodes" || path === "/readiness")
     return { page: path.slice(1) as "methodology" | "internals" | "nodes" | "readiness" };
   if (path === "/docs" || path === "/docs/errors")

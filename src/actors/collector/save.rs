@@ -242,12 +242,16 @@ impl Collector {
         commit.events = self.events.take_waiting();
         commit.sessions = self.session_rows();
         commit.evidence = self.evidence_rows();
+        let versions = self.source_rows(&mut commit);
         let changes = self.events.changes();
         if let Some(own) = &mut self.own_events {
-            commit.log = told_nodes::rows_of(&commit, own.log());
+            let blind = |id: &str, from_ms, to_ms| {
+                let mirror = ids.iter().position(|known| known == id)?;
+                self.ledger.blind(mirror, self.labels.tau(from_ms), self.labels.tau(to_ms))
+            };
+            commit.log = told_nodes::rows_of(&commit, own.log(), self.ledger.interval_ms(), &blind);
             commit.log.extend(own.rows(&self.sources, changes, commit.heartbeat.utc_ms));
         }
-        let versions = self.source_rows(&mut commit);
         (Arc::new(commit), finals, versions)
     }
 

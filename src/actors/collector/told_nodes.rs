@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
+use crate::domain::vantage::Blind;
 use crate::logux::Json;
 use crate::logux::kinds::INTERVAL;
 use crate::ports::log_book::LogBook;
@@ -13,12 +14,20 @@ use crate::ports::store::{Commit, EventRow, IntervalRow, LogRow, MissRow, Tier};
 /// Actions of one transaction; how many more there were is told in one of its own.
 const ACTIONS_MAX: usize = 1_000;
 
-/// The actions that tell of what `commit` keeps.
-pub(super) fn rows_of(commit: &Commit, book: &LogBook) -> Vec<LogRow> {
+/// What was not seen of a mirror between two instants, UTC milliseconds.
+pub(super) type BlindFn<'a> = dyn Fn(&str, i64, i64) -> Option<Blind> + 'a;
+
+/// The actions that tell of what `commit` keeps; its intervals are `interval_ms` long.
+pub(super) fn rows_of(commit: &Commit, book: &LogBook, interval_ms: i64, blind: &BlindFn<'_>) -> Vec<LogRow> {
+    let url = |id: &str| commit.sources.iter().find(|source| source.id == id).map(|source| source.url.as_str());
+    let interval = |row: &IntervalRow| {
+        let end_ms = row.start_ms + interval_ms;
+        interval(row, url(&row.source), end_ms, blind(&row.source, row.start_ms, end_ms))
+    };
     let is_told = |row: &&IntervalRow| row.is_final && row.tier == Tier::Interval;
     let finals = commit.intervals.iter().filter(is_told);
     let all = commit.misses.len() + commit.events.len() + finals.clone().count();
-    let actions = commit.misses.iter().map(|row| (miss(row), row.updated_ms));
+    let actions = commit.misses.iter().map(|row| (miss(row, url(&row.source)), row.updated_ms));
     let actions = actions.chain(commit.events.iter().map(|row| (event(row), row.at_ms)));
     let actions = actions.chain(finals.map(|row| (interval(row), commit.heartbeat.utc_ms)));
     let mut rows: Vec<LogRow> =
@@ -30,16 +39,17 @@ pub(super) fn rows_of(commit: &Commit, book: &LogBook) -> Vec<LogRow> {
     rows
 }
 
-fn miss(row: &MissRow) -> Value {
+fn miss(row: &MissRow, url: Option<&str>) -> Value {
     let step = match (row.healed, &row.confirmation) {
         (true, _) => "healed",
         (false, Some(_)) => "confirmed",
         (false, None) => "opened",
     };
-    let noun = if row.verdict == "missed" { "miss" } else { "extra" };
+    let noun = if row.verdict == "extra" { "extra" } else { "miss" };
     json!({
         "type": format!("mirrorwatch/{noun}/{step}"),
         "mirror": row.source,
+        "url": url,
         "did": Did(row.did).to_string(),
         "cid": Cid(row.cid).to_string(),
         "seq": row.seq,
@@ -65,11 +75,14 @@ fn event(row: &EventRow) -> Value {
 }
 
 /// Counts and histograms as they are kept, so that the views of several nodes merge exactly.
-fn interval(row: &IntervalRow) -> Value {
+fn interval(row: &IntervalRow, url: Option<&str>, end_ms: i64, blind: Option<Blind>) -> Value {
     json!({
         "type": INTERVAL,
         "mirror": row.source,
+        "url": url,
         "start_ms": row.start_ms,
+        "end_ms": end_ms,
+        "blind": blind.map(Blind::name),
         "figures": BASE64.encode(&row.blob),
     })
 }
@@ -77,8 +90,8 @@ fn interval(row: &IntervalRow) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::store::Heartbeat;
     use crate::ports::store::memory::MemoryDisk;
+    use crate::ports::store::{Heartbeat, SourceRow};
     use std::sync::{Arc, Mutex};
 
     fn miss(verdict: &str, confirmation: Option<&str>, healed: bool) -> MissRow {
@@ -115,7 +128,7 @@ mod tests {
             misses: vec![
                 miss("missed", None, false),
                 miss("missed", Some("data_loss"), false),
-                miss("missed", Some("data_loss"), true),
+                miss("late", Some("data_loss"), true),
                 miss("extra", None, false),
             ],
             events: vec![happened("link_synchronized"), happened("observer_down"), happened("config_reloaded")],
@@ -124,9 +137,16 @@ mod tests {
                 interval(false, Tier::Interval),
                 interval(true, Tier::Hour),
             ],
+            sources: vec![SourceRow {
+                id: "m".to_owned(),
+                url: "wss://m.example/".to_owned(),
+                state: vec![],
+                cursor: None,
+            }],
             ..Commit::of(heartbeat)
         };
-        let rows = rows_of(&commit, &book);
+        let blind = |id: &str, from_ms, to_ms| (id == "m" && (from_ms, to_ms) == (0, 300)).then_some(Blind::LinkDown);
+        let rows = rows_of(&commit, &book, 300, &blind);
         let kinds: Vec<&str> = rows.iter().filter_map(|row| row.kind.strip_prefix("mirrorwatch/")).collect();
         assert_eq!(
             kinds,
@@ -135,9 +155,13 @@ mod tests {
         assert!(rows.windows(2).all(|pair| pair[0].ms < pair[1].ms), "no id comes twice");
         let figures: Value = serde_json::from_str(&rows[7].action).unwrap();
         assert_eq!(BASE64.decode(figures["figures"].as_str().unwrap().as_bytes()).unwrap(), [1, 2, 3]);
+        assert_eq!((&figures["url"], &figures["end_ms"]), (&"wss://m.example/".into(), &300.into()));
+        assert_eq!(figures["blind"], "link_down");
+        let healed: Value = serde_json::from_str(&rows[2].action).unwrap();
+        assert_eq!((&healed["url"], &healed["verdict"]), (&"wss://m.example/".into(), &"late".into()));
 
         commit.misses = vec![miss("missed", None, false); ACTIONS_MAX + 5];
-        let rows = rows_of(&commit, &book);
+        let rows = rows_of(&commit, &book, 300, &blind);
         assert_eq!((rows.len(), rows[ACTIONS_MAX].kind.as_str()), (ACTIONS_MAX + 1, "mirrorwatch/log/cut"));
         let cut: Value = serde_json::from_str(&rows[ACTIONS_MAX].action).unwrap();
         assert_eq!(cut["left_out"], 9, "misses, events and the final interval");

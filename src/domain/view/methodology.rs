@@ -4,7 +4,7 @@ use super::Picture;
 use serde_json::{Value, json};
 
 /// (id, formula, meaning) of every figure.
-const FORMULAS: [(&str, &str, &str); 28] = [
+const FORMULAS: [(&str, &str, &str); 31] = [
     (
         "coverage",
         "(on_time + late + present) / (on_time + late + present + missed)",
@@ -133,6 +133,23 @@ const FORMULAS: [(&str, &str, &str); 28] = [
         "not ready where one fails, ready where all hold: state ok; 1,000 operations decided in 24 h, and 90 % of decided and \
          unknown ones; both error budgets not used up; head_age_s ≤ 30, or neither lagging nor stalled; no false content and no contradicting log within 24 h",
         "What cannot be told fails nothing and leaves it open.",
+    ),
+    (
+        "vantage_merge",
+        "counts of a mirror at all vantages are added, histograms of lag merged; percentiles are of the merged histogram",
+        "Never a mean of percentiles. An operation counts once for each vantage that judged it; a lag is corrected for each \
+         vantage's own distance. Only intervals that are final are in it.",
+    ),
+    (
+        "agreement",
+        "vantages that miss an operation / vantages that observed it; all of two or more: the mirror's doing, fewer: those paths'",
+        "A vantage whose link to the mirror or to the primary was down in that interval, also where the gap was filled, that \
+         did not watch then, or that did not tell all it misses, has no voice; before all have told of the interval nothing is said.",
+    ),
+    (
+        "same_primary",
+        "count and XOR of SHA-256(DID, CID) over each 1,000 numbers of the primary that two vantages saw whole are equal",
+        "A block is told 60 s after the first operation behind it, and only where no hole touches it.",
     ),
     (
         "recommended",

@@ -69,11 +69,13 @@ pub enum TableKind {
     MirrorRtt,
     /// Operations on one side only at one mirror, by age.
     MirrorDivergence,
+    /// A window of a mirror at one observer, or at all together.
+    Vantages,
 }
 
 impl TableKind {
     /// Every kind.
-    pub const ALL: [TableKind; 21] = [
+    pub const ALL: [TableKind; 22] = [
         TableKind::Overview,
         TableKind::Mirrors,
         TableKind::Coverage,
@@ -95,6 +97,7 @@ impl TableKind {
         TableKind::Freshness,
         TableKind::MirrorRtt,
         TableKind::MirrorDivergence,
+        TableKind::Vantages,
     ];
 }
 

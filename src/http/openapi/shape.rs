@@ -37,6 +37,7 @@ pub mod source;
 pub mod stats;
 pub mod text;
 pub mod trail;
+pub mod vantages;
 pub mod windows;
 pub mod words;
 

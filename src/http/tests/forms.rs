@@ -15,7 +15,7 @@ use crate::http::openapi::endpoints;
 use crate::http::{HttpOptions, app};
 
 /// Every address that is a table, as JSON.
-pub const TABLES: [&str; 22] = [
+pub const TABLES: [&str; 23] = [
     "/api/v1/overview",
     "/api/v1/mirrors",
     "/api/v1/analytics/coverage",
@@ -32,6 +32,7 @@ pub const TABLES: [&str; 22] = [
     "/api/v1/propagation?window=5m",
     "/api/v1/incidents",
     "/api/v1/slo",
+    "/api/v1/vantages",
     "/api/v1/mirrors/m1/windows?resolution=1d",
     "/api/v1/mirrors/m1/lag?window=24h",
     "/api/v1/mirrors/m2/freshness",

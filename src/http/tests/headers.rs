@@ -163,12 +163,14 @@ pub(super) fn addresses() -> Vec<String> {
         include_str!("../recheck.rs"),
         include_str!("../assets.rs"),
         include_str!("../nodes.rs"),
+        include_str!("../vantages.rs"),
         include_str!("../nodes/log.rs"),
     ];
     let begins = [
         ("resource(\"", ""),
         ("detail(\"", ""),
         ("readable(\"", ""),
+        ("forms::address(\"", ""),
         ("probe(\"", ""),
         ("plain(\"", "/api/v1/"),
         ("windowed(\"", "/api/v1/"),

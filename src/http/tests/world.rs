@@ -19,6 +19,7 @@ use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecentSourc
 use crate::http::past::PastQuestion;
 use crate::http::{
     Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, SourceOrigins, Tallies, app, page_specs,
+    vantages_spec,
 };
 use crate::ports::fail_point::FailPoints;
 use crate::ports::log_book::LogBook;
@@ -166,7 +167,7 @@ fn nodes() -> NodesDoor {
 
 pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> World {
     let mirror_ids = vec!["m1".to_owned(), "m2".to_owned()];
-    let pages = Arc::new(Pages::new("run", page_specs(&mirror_ids)));
+    let pages = Arc::new(Pages::new("run", [page_specs(&mirror_ids), vec![vantages_spec()]].concat()));
     let keys: Vec<String> = pages.all().iter().map(|page| page.spec().key.clone()).collect();
     for key in keys {
         let mut data = json!({ "key": key, "pad": "x".repeat(2000) });

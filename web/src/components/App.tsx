@@ -31,6 +31,7 @@ const IncidentPage = lazily(() => import("./IncidentsPage").then((m) => m.Incide
 const MethodologyPage = lazily(() => import("./MethodologyPage").then((m) => m.MethodologyPage), VIEW);
 const InternalsPage = lazily(() => import("./InternalsPage").then((m) => m.InternalsPage), VIEW);
 const NodesPage = lazily(() => import("./NodesPage").then((m) => m.NodesPage), VIEW);
+const VantagesPage = lazily(() => import("./VantagesPage").then((m) => m.VantagesPage), VIEW);
 const ReadinessPage = lazily(() => import("./ReadinessPage").then((m) => m.ReadinessPage), VIEW);
 const PLACE = { class: "panel chart-place" };
 const OverviewLag = lazily(() => import("./OverviewLag").then((m) => m.OverviewLag), PLACE);
@@ -64,6 +65,7 @@ function title(at: Route): string {
     case "events":
     case "live":
     case "incidents":
+    case "vantages":
     case "methodology":
     case "internals":
     case "nodes":
@@ -104,6 +106,8 @@ function View({ at }: { at: Route }) {
       return <LivePage query={at.query} />;
     case "incidents":
       return <IncidentsPage query={at.query} />;
+    case "vantages":
+      return <VantagesPage query={at.query} />;
     case "incident":
       return <IncidentPage key={at.id} id={at.id} />;
     case "methodology":

@@ -24,8 +24,8 @@ export function Footer({ meta }: { meta: Meta | null }) {
       </nav>
       <nav aria-label="About these numbers">
         About: <a href="/readiness">which mirrors can be used</a>{" "}
-        <a href="/methodology">how the numbers are made</a> <a href="/internals">the observer itself</a>{" "}
-        <a href="/docs">the API</a>
+        <a href="/vantages">what other observers see</a> <a href="/methodology">how the numbers are made</a>{" "}
+        <a href="/internals">the observer itself</a> <a href="/docs">the API</a>
       </nav>
       <p>
         Unknown is a verdict of its own: no mirror is blamed for what this observer or the primary did.

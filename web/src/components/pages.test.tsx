@@ -44,6 +44,13 @@ describe("events", () => {
   });
 });
 
+describe("vantages", () => {
+  it("have their window in the address", () => {
+    expect(parse("/vantages", "?window=1h")).toEqual({ page: "vantages", query: "window=1h" });
+    expect(parse("/vantages", "")).toEqual({ page: "vantages", query: "" });
+  });
+});
+
 describe("internals", () => {
   it("are told by the paths of their leaves, whatever a newer server adds", () => {
     expect(flat({ a: 1, b: { c: null, d: [1, 2] }, e: [{ f: "x" }], g: [] })).toEqual([

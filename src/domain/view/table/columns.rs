@@ -114,6 +114,15 @@ const COMPARE: [Part; 4] = [
     ("", "held_from_at is_window_held truncated"),
     ("", "did cid kind at"),
 ];
+const VANTAGES: [Part; 3] = [
+    ("mirror", "url name id verdict why"),
+    ("vantage", "id state link missed_by_mirror_ops missed_by_path_ops through_at"),
+    (
+        "",
+        "window decided on_time late present missed unknown extra coverage_ratio? low95_ratio? high95_ratio? lag.n lag.p50_ms? \
+         lag.p75_ms? lag.p90_ms? lag.p95_ms? lag.p99_ms? lag.p999_ms? lag.uncertainty_ms?",
+    ),
+];
 
 /// The columns of a kind of table, in their order.
 pub(super) fn of(kind: TableKind) -> Vec<String> {
@@ -139,6 +148,7 @@ pub(super) fn of(kind: TableKind) -> Vec<String> {
         TableKind::Freshness => expand(&[&FRESHNESS]),
         TableKind::MirrorRtt => expand(&[&MIRROR_RTT]),
         TableKind::MirrorDivergence => expand(&[&[("", super::shape::OF_AN_AGE)]]),
+        TableKind::Vantages => expand(&[&VANTAGES]),
         TableKind::Slo => expand(&[&SLO]),
         TableKind::Log => expand(&[&[("", "added id time from type reasons action")]]),
     }

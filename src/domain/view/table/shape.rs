@@ -36,7 +36,27 @@ pub(super) fn rows(kind: TableKind, data: &Value) -> Vec<Row> {
         TableKind::LagHistogram => columns_below(data, "histogram", "count"),
         TableKind::Freshness | TableKind::MirrorRtt => dated(columns_below(data, "series", "t_unix_ms")),
         TableKind::MirrorDivergence => mirror_divergence(data),
+        TableKind::Vantages => vantages(data),
     }
+}
+
+/// A row for each window of a mirror: of all observers together, then of each.
+fn vantages(data: &Value) -> Vec<Row> {
+    let named = |value: &Value, names: &[&str]| -> Row {
+        names.iter().map(|name| ((*name).to_owned(), value.get(name).cloned().unwrap_or_default())).collect()
+    };
+    let windows = |value: &Value| list(value, "figures").map(flat).collect::<Vec<Row>>();
+    let mut rows = Vec::new();
+    for mirror in list(data, "mirrors") {
+        let above = under("mirror", named(mirror, &["url", "name", "id", "verdict", "why"]));
+        rows.extend(below(&above, windows(mirror)));
+        for vantage in list(mirror, "vantages") {
+            let names = ["id", "state", "link", "missed_by_mirror_ops", "missed_by_path_ops", "through_at"];
+            let beside = under("vantage", named(vantage, &names));
+            rows.extend(below(&above, below(&beside, windows(vantage))));
+        }
+    }
+    rows
 }
 
 /// The elements of a list.

@@ -7,13 +7,14 @@ use crate::domain::mirror_state::State;
 use crate::domain::past::Past;
 use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
+use crate::domain::vantage;
 use crate::domain::view::event::Event;
 use crate::domain::view::ops::{OpsFilter, Position};
 use crate::domain::view::tests::measured;
 use crate::domain::view::windows::{self, WindowsQuery};
 use crate::domain::view::{
     Picture, compare, coverage, divergence, event, freshness, history, incidents, lag, mirror, misses, ops, overview,
-    propagation, rtt, sessions, slo,
+    propagation, rtt, sessions, slo, vantages,
 };
 use crate::domain::window_kind::WindowKind;
 use proptest::prelude::*;
@@ -104,6 +105,7 @@ fn data(kind: TableKind) -> Value {
         TableKind::Freshness => freshness::page(&picture, 0).unwrap(),
         TableKind::MirrorRtt => rtt::mirror(&picture, 0).unwrap(),
         TableKind::MirrorDivergence => divergence::mirror(&picture, 0).unwrap(),
+        TableKind::Vantages => vantages::page(&vantage::tests::of_two(), vantage::tests::NOW_MS),
         TableKind::Log => json!({ "actions": [
             { "added": 7, "id": "1 n:a 0", "time": 5, "reasons": ["x"], "from": "=a", "action": { "type": "t/x", "deep": { "n": 1 } } },
         ], "through": 7, "head": 7 }),

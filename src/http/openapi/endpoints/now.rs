@@ -11,6 +11,7 @@ use super::super::shape::mirrors::{MirrorList, MirrorPage};
 use super::super::shape::overview::{Observer, Overview};
 use super::super::shape::readiness::{CheckPage, ReadinessPage};
 use super::super::shape::source::PrimaryPage;
+use super::super::shape::vantages::VantagesPage;
 use serde_json::json;
 
 /// The addresses.
@@ -39,6 +40,10 @@ pub(super) fn all() -> Vec<Endpoint> {
         .about("200 while it is well, 422 while it is not, 424 while that cannot be told: then it is not its fault.")
         .problem(424, &["observer_impaired", "not_judged"])
         .problem(422, &["mirror_not_well"]),
+        Endpoint::page::<VantagesPage>("/api/v1/vantages", "vantages", "What several observers saw, merged")
+            .tabular()
+            .about("There only where the configuration has nodes.")
+            .problem(404, &["not_enabled"]),
         Endpoint::page::<PrimaryPage>("/api/v1/primary", "primary", "The source of truth"),
         Endpoint::page::<Observer>("/api/v1/observer", "observer", "Whether the observer can be believed now"),
         Endpoint::page::<EventsPage>("/api/v1/events", "events", "What happened, newest first").tabular(),
