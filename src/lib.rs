@@ -79,6 +79,8 @@
 //! - It stops within 3 s with every socket told, and at once at a second signal (`tests/integration/lifecycle.rs`); SIGHUP
 //!   costs an unchanged mirror no operation (`tests/integration/reload.rs`); the supervisor is told how it is
 //!   (`tests/integration/supervision.rs`).
+//! - A client of channels gets each state once and one answer to each action (`logux::channels`), as npm's client and
+//!   server have it (`tests/integration/logux.rs`, `tests/integration/official_server.rs`).
 //! - Nodes that share a log lose no action and take none twice, whatever is cut (`logux::property`); what one may not write is
 //!   confirmed and not kept; nothing of it is there without nodes in the configuration (`tests/integration/logux.rs`).
 //! - Every queue, map, list, body, frame and wait has a named limit beside the code that keeps it.

@@ -174,7 +174,6 @@ pub struct Collector {
     chain_ended: Option<Tau>,
     events: EventLog,
     saver: Saver,
-    /// What other nodes are told, where there are nodes.
     own_events: Option<OwnEvents>,
     imported: Arc<Vec<Imported>>,
     internals: Arc<dyn Fn() -> Value + Send + Sync>,

@@ -180,7 +180,15 @@ fn the_log_is_read_page_by_page_and_as_events() {
         let next = page["links"]["next"].as_str().unwrap();
         assert_eq!(get(&process, next).await.1["data"]["actions"][0], *second);
         assert_eq!(get(&process, "/api/v1/log?type=none").await.1["data"]["actions"], json!([]));
-        for (path, code) in [("log?limit=0", "bad_limit"), ("log?after=x", "bad_after"), ("log?type=*a", "bad_type")] {
+        for (path, code) in [
+            ("log?limit=0", "bad_limit"),
+            ("log?after=x", "bad_after"),
+            ("log?type=*a", "bad_type"),
+            ("log?last=5", "bad_last"),
+            ("log?last=0&type=a", "bad_last"),
+            ("log?last=5&type=a/*", "bad_last"),
+            ("log?last=5&type=a&after=1", "bad_last"),
+        ] {
             let (status, problem) = get(&process, &format!("/api/v1/{path}")).await;
             assert_eq!((status, problem["code"].as_str()), (400, Some(code)), "{path}");
         }

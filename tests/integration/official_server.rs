@@ -157,7 +157,7 @@ fn the_official_server_lets_our_node_in_and_answers_it() {
         let mut uplink = Uplink::open(server.port, "token-p").await;
         uplink.until("it is synchronized", |uplink| uplink.node.state() == State::Synchronized).await;
         assert!(uplink.node.remote_node_id().unwrap().starts_with("server:"));
-        let answer = |n: u64| format!("{{\"type\":\"logux/processed\",\"id\":\"{} {NODE_ID} 0\"}}", UTC_MS + n);
+        let answer = |n: u64| format!("{{\"id\":\"{} {NODE_ID} 0\",\"type\":\"logux/processed\"}}", UTC_MS + n);
         assert_eq!(uplink.ask(r#"{"type":"test/add"}"#).await, [answer(1)]);
         let state = r#"{"type":"test/number","n":7}"#.to_owned();
         assert_eq!(uplink.ask(r#"{"type":"logux/subscribe","channel":"numbers/7"}"#).await, [state, answer(2)]);

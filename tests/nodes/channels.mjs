@@ -44,7 +44,10 @@ function viewer(userId, options = {}) {
   const came = [];
   const answers = new Map();
   const errors = [];
-  client.node.catch((error) => errors.push(error.type));
+  client.node.catch((error) => {
+    // A server that is away is no error of the protocol.
+    if (error.name === "LoguxError") errors.push(error.type);
+  });
   client.on("add", (action, meta) => {
     if (action.type === "logux/processed" || action.type === "logux/undo") {
       answers.set(action.id, (answers.get(action.id) ?? 0) + 1);
