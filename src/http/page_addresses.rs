@@ -1,7 +1,7 @@
 //! Where the page can be opened: it is one document, which reads its own address.
 
 /// The addresses, as patterns of routes.
-pub(super) const PAGES: [&str; 15] = [
+pub(super) const PAGES: [&str; 16] = [
     "/",
     "/misses",
     "/compare",

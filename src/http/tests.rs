@@ -77,7 +77,7 @@ const DETAILS: [&str; 14] = [
 ];
 
 /// The page's own addresses.
-const HTML: [&str; 16] = [
+const HTML: [&str; 17] = [
     "/live?kind=update",
     "/",
     "/misses?verdict=missed",
