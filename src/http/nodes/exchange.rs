@@ -24,7 +24,7 @@ pub(super) trait Exchange: Unpin + 'static {
     fn options(&self) -> Options;
 
     /// Who is in at the same address.
-    fn present(&self) -> &Present;
+    fn clients(&self) -> &Present;
 
     /// A node of this name is in.
     fn let_in(&mut self, node_id: &str);
