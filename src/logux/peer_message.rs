@@ -66,7 +66,7 @@ pub fn write(message: &Message, utc_ms: i64) -> Entry {
         Says::DefragmentGreaterCount => object([("type", Json::text("dt/defragment_greater_count"))]),
     };
     let id = ActionId { ms: message.id.ms.max(0) as u64, node: message.id.node_id.clone(), counter: 0 };
-    Entry { added: 0, id, time_ms: utc_ms, subprotocol: None, from: None, action }
+    Entry { added: 0, id, time_ms: utc_ms, subprotocol: None, from: None, has_more: false, action }
 }
 
 /// The message of an action; `None` when it is none, or too large.

@@ -112,7 +112,7 @@ mod tests {
 
     fn entry(ms: u64) -> Entry {
         let id = ActionId { ms, node: "a".to_owned(), counter: 0 };
-        Entry { added: 0, id, time_ms: 0, subprotocol: None, from: None, action: Json::Null }
+        Entry { added: 0, id, time_ms: 0, subprotocol: None, from: None, has_more: false, action: Json::Null }
     }
 
     #[test]

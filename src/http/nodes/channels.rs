@@ -76,7 +76,7 @@ impl Exchange for Viewing {
         options(&self.viewer.nodes.door, self.node_id.clone(), self.begin, authenticate)
     }
 
-    fn present(&self) -> &Present {
+    fn clients(&self) -> &Present {
         &self.viewer.nodes.viewers
     }
 

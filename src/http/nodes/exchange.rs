@@ -26,7 +26,7 @@ pub(super) trait Exchange: Unpin + 'static {
     fn options(&self) -> Options;
 
     /// Who is in at the same address.
-    fn present(&self) -> &Present;
+    fn clients(&self) -> &Present;
 
     /// A node of this name is in, which said so of itself; what it is to be sent beside what is exchanged, where there is
     /// something.

@@ -79,7 +79,7 @@ impl<E: Exchange> Session<E> {
     fn new(exchange: E, key: u64, state: web::Data<HttpState>, seat: Seat) -> Session<E> {
         Session {
             node: Node::new(exchange.options()),
-            present: exchange.present().clone(),
+            present: exchange.clients().clone(),
             exchange,
             key,
             state,

@@ -59,7 +59,7 @@ impl Exchange for WholeLog {
         options(&self.nodes.door, self.nodes.door.node_id.clone(), self.head(), authenticate)
     }
 
-    fn present(&self) -> &Present {
+    fn clients(&self) -> &Present {
         &self.nodes.present
     }
 

@@ -102,11 +102,11 @@ fn what_the_client_has_already_is_not_sent_again() {
     let page = before.page(LIMIT, UTC_MS, &seen, None);
     assert_eq!(page.entries[0].action.to_text(), state("mirrors/a", "mirror", 7));
     let five = page.entries[1].id.to_string();
-    let seven = page.entries[1].id.to_seven();
-    assert!(five.ends_with(" me:run:9 7") && seven.ends_with(" me:run:9~7"), "{five} {seven}");
+    let spelled_anew = page.entries[1].id.to_seven();
+    assert!(five.ends_with(" me:run:9 7") && spelled_anew.ends_with(" me:run:9~7"), "{five} {spelled_anew}");
     let since =
         |id: &str| format!(r#"{{"type":"logux/subscribe","channel":"mirrors/a","since":{{"id":"{id}","time":1}}}}"#);
-    for id in [&five, &seven] {
+    for id in [&five, &spelled_anew] {
         let mut after = Channels::new("me:run:10".to_owned(), "u:c:t", NUMBER);
         assert_eq!(asked(&mut after, &seen, &since(id)), [PROCESSED], "{id}");
         let newer = Seen { pages: [("mirrors/a".to_owned(), 8)].into(), ..Seen::default() };
