@@ -416,11 +416,12 @@ mod tests {
             // Of days that are not over it has every hour, of hours that are not every interval.
             let hour = (first_hour + held[1]).min(floor(now / 12 - 1, 24));
             let capture = world.held([(FIRST + held[0]).min(now - 36), hour, first_day + held[2]]);
-            // Hours and days are kept longer than what they are made of.
-            let day = forgotten[2].map(|day| (first_day + day) * DAY_MS);
-            let hour = forgotten[1].map(|hour| (first_hour + hour) * HOUR_MS).max(day);
+            // Everything is kept for a day at least, and hours and days longer than what they are made of.
+            let before = |at_ms: i64| at_ms.min(now_ms - DAY_MS);
+            let day = forgotten[2].map(|day| before((first_day + day) * DAY_MS));
+            let hour = forgotten[1].map(|hour| before((first_hour + hour) * HOUR_MS)).max(day);
             let keeping = Keeping {
-                intervals_from_ms: forgotten[0].map(|k| (FIRST + k) * STEP_MS).max(hour),
+                intervals_from_ms: forgotten[0].map(|k| before((FIRST + k) * STEP_MS)).max(hour),
                 hours_from_ms: hour,
                 days_from_ms: day,
                 first_ms: None,

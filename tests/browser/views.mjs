@@ -107,7 +107,7 @@ async function ownRange(browser) {
   await picture(page, "own-range-light-1440");
   const { data } = await api("/api/v1/overview");
   const lossy = data.mirrors.find((mirror) => mirror.coverage.counts.missed > 0);
-  await page.click(`tr[data-mirror="${lossy.id}"] a[href^="/mirrors/"]`);
+  await page.click(`tr[data-source="${lossy.id}"] a[href^="/mirrors/"]`);
   check(
     await comes(page, ([id, asked]) => location.href.endsWith(`/mirrors/${id}?range=custom&${asked}`), [
       lossy.id,
