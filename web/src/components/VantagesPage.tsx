@@ -197,6 +197,8 @@ interface RowProps {
 }
 
 function Row({ mirror, vantages, window }: RowProps) {
+  // Where nothing was decided and nothing is missed there is nothing to say, not even something good.
+  const isJudged = mirror.verdict !== "nobody" || mirror.figures.some(({ decided }) => decided > 0);
   return (
     <tr data-mirror={mirror.url}>
       <th scope="row" data-label="Mirror">
@@ -204,7 +206,7 @@ function Row({ mirror, vantages, window }: RowProps) {
         <span class="sub">{format.visible(mirror.url)}</span>
       </th>
       <td data-label="All together" data-verdict={mirror.verdict} title={mirror.why}>
-        <Shape state={word(BLAMES, mirror.verdict)} />
+        <Shape state={isJudged ? word(BLAMES, mirror.verdict) : worded("unknown", "not judged yet")} />
         <Numbers figures={figuresOf(mirror, window)} />
       </td>
       {vantages.map((vantage) => (
