@@ -394,7 +394,9 @@ mod tests {
     fn what_no_samples_make_is_not_sound() {
         let mut hist = LagHistogram::default();
         assert!(hist.is_sound());
-        [-700, i64::MIN, 5, i64::MAX].into_iter().for_each(|us| hist.record(us));
+        for us in [-700, i64::MIN, 5, i64::MAX] {
+            hist.record(us);
+        }
         assert!(hist.is_sound());
         let with = |buckets: &[(i16, u32)], ends_us| LagHistogram { buckets: buckets.to_vec(), sum_us: 0, ends_us };
         assert!(with(&[(1, 2), (3, 1)], Some((1, 3))).is_sound());

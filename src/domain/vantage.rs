@@ -90,8 +90,8 @@ impl Seen {
             let is_awaited = !is_quiet && self.through_ms().is_none_or(|through_ms| through_ms <= at_ms);
             return if is_awaited { Vote::Awaited } else { Vote::Silent(Silence::NotWatching) };
         };
-        let near = self.spans.range(..at_ms + SKEW_MS).rev().take_while(|(_, near)| near.end_ms > at_ms - SKEW_MS);
-        if let Some(blind) = near.filter_map(|(_, near)| near.blind).next() {
+        let mut near = self.spans.range(..at_ms + SKEW_MS).rev().take_while(|(_, near)| near.end_ms > at_ms - SKEW_MS);
+        if let Some(blind) = near.find_map(|(_, near)| near.blind) {
             return Vote::Silent(Silence::Blind(blind));
         }
         if own_ms.is_some() {

@@ -31,7 +31,7 @@ pub enum MirrorPart {
 
 impl MirrorPart {
     /// Which table it makes.
-    pub(super) const fn table(&self) -> TableKind {
+    pub(super) const fn table(self) -> TableKind {
         match self {
             MirrorPart::Freshness => TableKind::Freshness,
             MirrorPart::Rtt => TableKind::MirrorRtt,

@@ -66,7 +66,7 @@ impl Errand {
         let pings = if short.node_id == self.nodes.id { 0 } else { Constants::default().max_ping_count };
         while rtts_us.len() < pings {
             match timeout(Errand::limit(), short.ping()).await {
-                Ok(Some(rtt_us)) => rtts_us.push(rtt_us),
+                Ok(Some(took_us)) => rtts_us.push(took_us),
                 Ok(None) | Err(_) => return Tested::Failed,
             }
         }

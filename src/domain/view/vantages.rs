@@ -7,7 +7,7 @@ use crate::domain::coverage::wilson95;
 use crate::domain::lag::{ms, write_percentiles};
 use crate::domain::op::OpKey;
 use crate::domain::time::rfc3339_ms;
-use crate::domain::vantage::{Agreement, Blame, Figures, Refused, SamePrimary, Sum, Vantage, Vantages, WINDOWS};
+use crate::domain::vantage::{Agreement, Blame, Figures, Refused, SamePrimary, Seen, Sum, Vantage, Vantages, WINDOWS};
 use crate::domain::verdict::Verdict;
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
@@ -115,7 +115,7 @@ fn mirror(key: &str, own: &str, observers: &[(&str, &Vantage)], now_ms: i64) -> 
 /// The operations that some observer misses at the mirror, newest first.
 fn missed(key: &str, observers: &[(&str, &Vantage)]) -> BTreeSet<(Reverse<i64>, OpKey)> {
     let mut first: BTreeMap<OpKey, i64> = BTreeMap::new();
-    for (op, at_ms) in observers.iter().filter_map(|(_, v)| v.seen(key)).flat_map(|seen| seen.misses()) {
+    for (op, at_ms) in observers.iter().filter_map(|(_, v)| v.seen(key)).flat_map(Seen::misses) {
         first.entry(*op).and_modify(|known_ms| *known_ms = at_ms.min(*known_ms)).or_insert(at_ms);
     }
     let all: BTreeSet<(Reverse<i64>, OpKey)> = first.into_iter().map(|(op, at_ms)| (Reverse(at_ms), op)).collect();
@@ -151,7 +151,7 @@ fn of_vantage(
         let is_here = |(.., a): &&(&OpKey, i64, Agreement)| a.missing.contains(&n) && blames.contains(&a.blame());
         agreements.iter().filter(is_here).count()
     };
-    let through = v.seen(key).and_then(|seen| seen.through_ms());
+    let through = v.seen(key).and_then(Seen::through_ms);
     let mut map = Map::new();
     map.insert("id".into(), id.into());
     map.insert("mirror".into(), row.map(|row| row.id.clone()).into());

@@ -51,8 +51,8 @@ fn vantages(data: &Value) -> Vec<Row> {
         let above = under("mirror", named(mirror, &["url", "name", "id", "verdict", "why"]));
         rows.extend(below(&above, windows(mirror)));
         for vantage in list(mirror, "vantages") {
-            let names = ["id", "state", "link", "missed_by_mirror_ops", "missed_by_path_ops", "through_at"];
-            let beside = under("vantage", named(vantage, &names));
+            let told = ["id", "state", "link", "missed_by_mirror_ops", "missed_by_path_ops", "through_at"];
+            let beside = under("vantage", named(vantage, &told));
             rows.extend(below(&above, below(&beside, windows(vantage))));
         }
     }
