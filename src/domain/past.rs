@@ -134,9 +134,11 @@ impl Keeping {
         };
         // The last hour is made up of intervals from its first one on, the last day of hours.
         let end = ceil(range.to_ms, interval_ms);
-        let to_ms = if self.is_kept(Resolution::Interval, from_ms.max(floor(end, HOUR_MS))) {
+        let (day_begin, hour_begin) = (from_ms.max(floor(end, DAY_MS)), from_ms.max(floor(end, HOUR_MS)));
+        let has_hours = self.is_kept(Resolution::Hour, day_begin) || self.is_kept(Resolution::Interval, day_begin);
+        let to_ms = if has_hours && self.is_kept(Resolution::Interval, hour_begin) {
             end
-        } else if self.is_kept(Resolution::Hour, from_ms.max(floor(end, DAY_MS))) {
+        } else if has_hours {
             ceil(end, HOUR_MS)
         } else {
             ceil(end, DAY_MS)
@@ -459,6 +461,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_end_in_a_day_whose_hours_are_forgotten_moves_to_the_end_of_the_day() {
+        let from_ms = Some(28 * HOUR_MS);
+        let keeping = Keeping { intervals_from_ms: from_ms, hours_from_ms: from_ms, ..Keeping::default() };
+        let range = TimeRange { from_ms: 10 * HOUR_MS, to_ms: 29 * HOUR_MS };
+        assert_eq!(keeping.widened(range, STEP_MS, 60 * HOUR_MS), (0, 2 * DAY_MS));
     }
 
     #[test]
