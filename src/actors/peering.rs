@@ -287,6 +287,8 @@ impl Actor for Peering {
             act.disconnect();
             ctx.stop();
         }));
+        // Whoever was connected before this one began.
+        self.look(ctx);
         self.show();
     }
 }

@@ -56,15 +56,15 @@ impl Archive {
                     Asked::Range(range) => figures(*range)?,
                 };
                 let data = lag::mirror(picture, m, &figures).ok_or_else(gone)?;
-                Ok((data, window_of(&figures)))
+                Ok((data, window_of(picture, &figures)))
             }
             PastQuestion::Coverage(range) => {
                 let figures = figures(*range)?;
-                Ok((coverage::page(picture, &figures).0, window_of(&figures)))
+                Ok((coverage::page(picture, &figures).0, window_of(picture, &figures)))
             }
             PastQuestion::Lag(range) => {
                 let figures = figures(*range)?;
-                Ok((lag::page(picture, &figures).0, window_of(&figures)))
+                Ok((lag::page(picture, &figures).0, window_of(picture, &figures)))
             }
             PastQuestion::History(range) => {
                 let stretch = history::stretch(&picture.capture, *range, &self.keeping(picture));
@@ -184,8 +184,11 @@ fn shown(picture: &Picture, stretch: &Stretch, data: Value) -> (Value, WindowMet
 }
 
 /// The time of figures, as settled as the least settled of its parts.
-fn window_of(figures: &WindowFigures) -> WindowMeta {
+fn window_of(picture: &Picture, figures: &WindowFigures) -> WindowMeta {
+    let now_ms = picture.capture.labels.utc_ms(picture.capture.now);
     let status = match figures.interval.status {
+        // The open interval is no part before its first operation.
+        _ if figures.to_ms > now_ms => WindowStatus::Provisional,
         Status::Open | Status::Settling => WindowStatus::Provisional,
         Status::Final => WindowStatus::Final,
         Status::Revised => WindowStatus::Revised,

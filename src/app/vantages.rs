@@ -7,7 +7,7 @@ use crate::domain::vantage::{Compared, HORIZON_MS, Heard, Vantages, block};
 use crate::logux::Json;
 use crate::logux::kinds::BLOCK;
 use crate::ports::log_book::{LogBook, LogError};
-use crate::ports::store::LogRow;
+use crate::ports::store::{LogPage, LogRow};
 use crate::publish::UtcNow;
 use crate::recompute::CaptureSource;
 use crate::recompute::vantages::SharedVantages;
@@ -68,7 +68,9 @@ async fn first_of(log: &LogBook, head: i64, from_ms: i64) -> i64 {
     let (mut old, mut young) = (0, head);
     while young - old > ROWS_MAX as i64 {
         let middle = old + (young - old) / 2;
-        let is_old = log.rows(middle, 1).await.is_ok_and(|page| page.rows.iter().any(|row| row.time_ms < from_ms));
+        // Our own come in the order of their time; what others hand on may be of any.
+        let own = |page: &LogPage| page.rows.iter().find(|row| row.source.is_none()).map(|row| row.time_ms);
+        let is_old = log.rows(middle, 50).await.is_ok_and(|page| own(&page).is_some_and(|at_ms| at_ms < from_ms));
         if is_old {
             old = middle;
         } else {

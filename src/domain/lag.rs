@@ -186,7 +186,11 @@ impl LagHistogram {
         let is_rising = self.buckets.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
         let is_counted = self.buckets.iter().all(|bucket| bucket.1 > 0);
         let ends = self.buckets.first().zip(self.buckets.last()).map(|(low, high)| (low.0, high.0));
-        is_rising && is_counted && self.ends_us.map(|(low, high)| (bucket_of(low), bucket_of(high))) == ends
+        let is_ordered = self.ends_us.is_none_or(|(low, high)| low <= high);
+        is_ordered
+            && is_rising
+            && is_counted
+            && self.ends_us.map(|(low, high)| (bucket_of(low), bucket_of(high))) == ends
     }
 
     /// Bytes that the buckets take in memory.

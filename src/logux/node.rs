@@ -17,6 +17,8 @@ use receiving::Pending;
 
 /// Messages that wait for the other side to say who it is.
 const EARLY_MAX: usize = 64;
+/// Bytes of the message of headers that are remembered.
+const HEADERS_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of their texts.
 const EARLY_BYTES_MAX: usize = 1 << 20;
 
@@ -211,7 +213,8 @@ impl Node {
                 self.mark_received(Pending::Mark(added));
             }
             Message::Ready(added) => self.mark_received(Pending::Ready(added)),
-            Message::Headers(headers) => self.remote_headers = Some(headers),
+            Message::Headers(headers) if text.len() <= HEADERS_BYTES_MAX => self.remote_headers = Some(headers),
+            Message::Headers(_) => {}
             Message::Debug(text) => {
                 self.effects.push(Effect::Told { kind: "debug".to_owned(), options: Some(Json::String(text)) });
             }

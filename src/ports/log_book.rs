@@ -15,6 +15,8 @@ use super::store::{LogPage, LogRow, PeerMarks, SharedStore, Store, StoreError};
 use crate::domain::node_event::{self, NodeEvent, OwnEvent};
 use crate::logux::{ActionId, Entry, Json, Page};
 
+/// Bytes of one action at most: a page with it stays below a message.
+const ACTION_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of actions that one page has at most, unless a single one is larger.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// Calls whose rows may wait for the disk; one that comes then is refused, and counted.
@@ -180,10 +182,19 @@ impl LogBook {
     /// When they cannot be kept.
     pub async fn append(&self, entries: Vec<Entry>) -> Result<(), LogError> {
         let given = entries.len() as u64;
+        // What is told under our name and later than all that we told is not ours; a message must have room for the rest.
+        let last_ms = self.last_ms.load(Ordering::Relaxed);
+        let is_taken = |row: &LogRow| {
+            let is_small = row.action.len() + row.subprotocol.as_ref().map_or(0, String::len) <= ACTION_BYTES_MAX;
+            is_small && (row.node != *self.node_id || row.ms <= last_ms)
+        };
         let is_young = |entry: &Entry| (self.horizon)(entry.kind()).is_none_or(|oldest| entry.time_ms >= oldest);
         let rows: Vec<LogRow> = entries.into_iter().filter(is_young).map(row_of).collect();
+        let young = rows.len() as u64;
+        let rows: Vec<LogRow> = rows.into_iter().filter(is_taken).collect();
         self.counts.received.fetch_add(given, Ordering::Relaxed);
-        self.counts.too_old.fetch_add(given - rows.len() as u64, Ordering::Relaxed);
+        self.counts.too_old.fetch_add(given - young, Ordering::Relaxed);
+        self.counts.refused.fetch_add(young - rows.len() as u64, Ordering::Relaxed);
         self.append_rows(rows).await
     }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use mirrorwatch::config::Config;
+use rand::RngExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -14,8 +15,14 @@ use crate::world::process::{Process, run, write_config};
 use crate::world::{PATIENCE, skip, test};
 
 /// A port that is free now.
+/// A port that is free now, and is given to nobody who asks for any.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    loop {
+        let port = rand::rng().random_range(20_000..32_000);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The configuration of a node whose sources are away, and where it takes events in.

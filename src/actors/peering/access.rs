@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use url::{Host, Url};
 
-use crate::config::{Nodes, is_this_machine};
+use crate::config::{Nodes, Peer, is_this_machine};
 use crate::domain::address::is_private;
 use crate::domain::node_table::constants::Constants;
 use crate::domain::time::MS;
@@ -61,12 +61,14 @@ fn literal(url: &Url) -> Option<IpAddr> {
 }
 
 impl Access {
-    /// To the node at `address`. One that was announced gets the user and token of the first peer of the configuration. A name
+    /// To the node at `address`. One that was announced gets the user and token of the peer of the
+    /// configuration that is at the same host, else of the first. A name
     /// leads to public addresses alone; to another leads only who wrote that very address down.
     pub(super) fn of(nodes: &Nodes, address: &str) -> Option<Access> {
         let configured = nodes.peers.iter().find(|peer| peer.url.as_str() == address);
-        let peer = configured.or_else(|| nodes.peers.first())?;
         let url = Url::parse(address).ok()?;
+        let is_there = |peer: &&Peer| peer.url.origin() == url.origin();
+        let peer = configured.or_else(|| nodes.peers.iter().find(is_there)).or_else(|| nodes.peers.first())?;
         let allow_private = is_this_machine(&url) || (configured.is_some() && literal(&url).is_some());
         Some(Access { url, user: peer.user.clone(), token: peer.token.clone(), allow_private })
     }

@@ -18,6 +18,7 @@ use crate::config::Nodes;
 use crate::domain::node_table::uplink::End;
 use crate::domain::time::{MS, Tau, US};
 use crate::logux::{Close, Effect, Entry, Json, Node, Now};
+use crate::ports::log_book::LogError;
 use crate::ports::store::PeerMarks;
 use crate::ports::stream_reader::{Payload, StreamReader};
 
@@ -27,6 +28,8 @@ const BATCH_MAX: usize = 64;
 const GOODBYE: Duration = Duration::from_millis(200);
 /// How often marks are written, when they moved.
 const MARK_EVERY_NS: i64 = 1_000 * MS;
+/// How often the other side is taken for alive while what it sent is being kept.
+const WHILE_KEEPING: Duration = Duration::from_millis(500);
 /// How often it is told that something came.
 const HEARD_EVERY_NS: i64 = 500 * MS;
 
@@ -242,7 +245,7 @@ impl Talk<'_> {
                 Effect::Send(text) => self.send(text).await?,
                 Effect::LetIn(node_id) => self.let_in(node_id).await?,
                 Effect::Keep(entries) => {
-                    let kept = self.task.doors.log.append(entries).await;
+                    let kept = self.keep(entries).await?;
                     if let Err(error) = &kept {
                         tracing::warn!(%error, "what the uplink sent is not kept; it will send it again");
                     }
@@ -270,6 +273,18 @@ impl Talk<'_> {
         Ok(())
     }
 
+    /// Keeps what came. That our disk is slow is no silence of the other side.
+    async fn keep(&self, entries: Vec<Entry>) -> Result<Result<(), LogError>, Over> {
+        let mut keeping = std::pin::pin!(self.task.doors.log.append(entries));
+        loop {
+            tokio::select! {
+                kept = &mut keeping => return Ok(kept),
+                () = self.task.stop.cancelled() => return Err(Over::Stopped),
+                () = tokio::time::sleep(WHILE_KEEPING) => self.task.tell(Told::Heard).await,
+            }
+        }
+    }
+
     async fn send(&mut self, text: String) -> Result<(), Over> {
         if text.starts_with("[\"ping\",") {
             self.pinged = Some(self.task.doors.clock.now());
@@ -284,7 +299,12 @@ impl Talk<'_> {
 
     /// The other side is who we took it for, or else it is asked anew for what is not known of it.
     async fn let_in(&mut self, node_id: String) -> Result<(), Over> {
-        if node_id != self.marks.node_id && node_id != self.task.nodes.id {
+        if node_id == self.task.nodes.id {
+            // Ourselves: nothing is exchanged, and nothing noted of whom this address led to before.
+            self.task.tell(Told::Opened(node_id)).await;
+            return Err(Over::Stopped);
+        }
+        if node_id != self.marks.node_id {
             let known = self.task.marks_of(|marks, _| marks.node_id == node_id).await;
             let is_same = (known.sent, known.received) == (self.marks.sent, self.marks.received);
             let address = self.task.address.clone();

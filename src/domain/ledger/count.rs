@@ -248,6 +248,8 @@ impl Ledger {
             && interval.status == Status::Settling
         {
             interval.status = Status::Final;
+            // Its hour is as settled as the least settled of its intervals.
+            self.dirty_hours.insert(self.rollups.hour_of(k));
         }
     }
 }

@@ -124,6 +124,10 @@ impl Agreement {
         crate::domain::coverage::ratio(self.missing.len() as u64, self.observing() as u64)
     }
 
+    fn has_untold(&self) -> bool {
+        self.silent.iter().any(|(_, why)| *why == Silence::Untold)
+    }
+
     /// Whose doing it is.
     #[must_use]
     pub fn blame(&self) -> Blame {
@@ -131,6 +135,8 @@ impl Agreement {
             _ if !self.awaited.is_empty() => Blame::Awaited,
             (0, _) => Blame::Nobody,
             (_, 1) => Blame::Alone,
+            // One that watched may have it: not all that could see are known to miss it.
+            (missing, observing) if missing == observing && self.has_untold() => Blame::Awaited,
             (missing, observing) if missing == observing => Blame::Mirror,
             (1, _) => Blame::Path,
             _ => Blame::Paths,

@@ -228,7 +228,7 @@ struct MirrorPart {
 struct SpanAction {
     mirror: String,
     #[serde(default)]
-    url: String,
+    url: Option<String>,
     start_ms: i64,
     end_ms: i64,
     #[serde(default)]
@@ -323,7 +323,7 @@ fn span(action: &str) -> Result<Option<Span>, Refused> {
     let acc: Acc = serde_ipld_dagcbor::from_slice(&blob).map_err(|_| Refused::Malformed)?;
     let figures = Figures::of(&acc).ok_or(Refused::Contradictory)?;
     let SpanAction { url, start_ms, end_ms, blind, .. } = told;
-    Ok(Some(Span { mirror: key_of(&url)?, start_ms, end_ms, blind, figures }))
+    Ok(Some(Span { mirror: key_of(url.as_deref().unwrap_or_default())?, start_ms, end_ms, blind, figures }))
 }
 
 /// None for a verdict that is no miss.
@@ -335,11 +335,16 @@ fn miss(action: &str, is_open: bool) -> Result<Option<Miss>, Refused> {
     Ok((told.verdict == "missed" || !is_open).then_some(miss))
 }
 
+/// Numbers of the primary are below this, as every number of JSON that is told exactly.
+const BLOCK_SEQ_END: u64 = 1 << 53;
+
 fn block(action: &str) -> Result<BlockTold, Refused> {
     let told: BlockAction = parsed(action)?;
     let xor = HEXLOWER.decode(told.xor_sha256.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
     let digest = super::block::Digest { ops: told.ops, xor: xor.ok_or(Refused::Malformed)? };
-    let is_block = told.first_seq.is_multiple_of(super::block::SEQS) && u64::from(told.ops) <= super::block::SEQS;
+    let is_block = told.first_seq < BLOCK_SEQ_END
+        && told.first_seq.is_multiple_of(super::block::SEQS)
+        && u64::from(told.ops) <= super::block::SEQS;
     if !is_block {
         return Err(Refused::Malformed);
     }

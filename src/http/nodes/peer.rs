@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Guest;
 use crate::domain::node_table::Inbound;
-use crate::logux::peer_message::{BEGIN, Introduction};
+use crate::logux::peer_message::{self, BEGIN, Introduction};
 use crate::logux::{Entry, Json};
 use crate::ports::peer_links::{PeerLinks, PeerSeat};
 
@@ -43,7 +43,10 @@ impl PeerSide {
     /// Takes what is told of nodes; whether it was that.
     pub(super) fn takes(&self, entry: &Entry) -> bool {
         let is_of_nodes = entry.kind().starts_with(BEGIN);
-        if is_of_nodes && let Some(links) = self.links() {
+        if is_of_nodes
+            && let Some(links) = self.links()
+            && peer_message::read(entry).is_some()
+        {
             links.tell(self.key, entry.clone());
         }
         is_of_nodes

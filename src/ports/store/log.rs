@@ -134,7 +134,7 @@ fn checksum(row: &LogRow, added: i64) -> i64 {
     sum.sum()
 }
 
-/// Rows behind `after` by number, `limit` at most and about `bytes_max` of actions, but one at least.
+/// Rows behind `after` by number, `limit` at most and `bytes_max` of actions, but one at least.
 pub(super) fn page(db: &Connection, after: i64, limit: usize, bytes_max: usize) -> rusqlite::Result<LogPage> {
     let last = head(db)?;
     let sql = format!("SELECT added, {}, crc FROM log WHERE added > ?1 ORDER BY added LIMIT ?2", LOG.columns);
@@ -143,17 +143,18 @@ pub(super) fn page(db: &Connection, after: i64, limit: usize, bytes_max: usize) 
     let mut page = LogPage { rows: Vec::new(), through: after };
     let (mut bytes, mut seen) = (0, 0);
     while let Some(row) = found.next()? {
-        seen += 1;
-        page.through = row.get(0)?;
+        let number = row.get(0)?;
         // A damaged row is not told on; nothing can be said of it.
         if is_sound(row, 1, &LOG)? {
             let row = log_row(row)?;
-            bytes += row.action.len();
+            bytes += bytes_of(&row);
+            if bytes > bytes_max && !page.rows.is_empty() {
+                return Ok(page);
+            }
             page.rows.push(row);
         }
-        if bytes >= bytes_max {
-            return Ok(page);
-        }
+        seen += 1;
+        page.through = number;
     }
     if seen < limit {
         page.through = page.through.max(last);
@@ -161,15 +162,27 @@ pub(super) fn page(db: &Connection, after: i64, limit: usize, bytes_max: usize) 
     Ok(page)
 }
 
-/// The newest `limit` rows of a kind, by number.
+/// Bytes of actions among the newest of a kind, unless a single one is larger.
+pub(in crate::ports::store) const NEWEST_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of what others said in a row.
+pub(in crate::ports::store) fn bytes_of(row: &LogRow) -> usize {
+    row.action.len() + row.subprotocol.as_ref().map_or(0, String::len)
+}
+
+/// The newest `limit` rows of a kind, by number; fewer where they are large.
 pub(super) fn newest(db: &Connection, kind: &str, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
     let sql = format!("SELECT added, {}, crc FROM log WHERE kind = ?1 ORDER BY added DESC LIMIT ?2", LOG.columns);
     let mut statement = db.prepare_cached(&sql)?;
     let mut found = statement.query(params![kind, limit as i64])?;
-    let mut rows = Vec::new();
-    while let Some(row) = found.next()? {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while bytes < NEWEST_BYTES_MAX
+        && let Some(row) = found.next()?
+    {
         if is_sound(row, 1, &LOG)? {
-            rows.push(log_row(row)?);
+            let row = log_row(row)?;
+            bytes += bytes_of(&row);
+            rows.push(row);
         }
     }
     rows.reverse();

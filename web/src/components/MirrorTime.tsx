@@ -40,9 +40,10 @@ export function MirrorTime({ id, name }: Props) {
 
 /** In steps as long as those of the history of the same span. */
 function InSpan({ id, name, span }: Props & { span: Span }) {
-  const resolutionS = history.value.state.value.page?.data.resolution_s;
-  if (resolutionS === undefined) return <Unanswered what="its windows" failure={null} />;
-  return <Windows id={id} name={name} url={spanUrl(id, span, resolutionS)} />;
+  const { page, error } = history.value.state.value;
+  const failure = error === null ? null : { status: null, code: "history", detail: error };
+  if (page === null) return <Unanswered what="its windows" failure={failure} />;
+  return <Windows id={id} name={name} url={spanUrl(id, span, page.data.resolution_s)} />;
 }
 
 function UntilNow({ id, name }: Props) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ports::store::log::{NEWEST_BYTES_MAX, bytes_of};
 use crate::ports::store::{LogPage, LogPrune, LogRow};
 
 /// Actions by number.
@@ -35,19 +36,25 @@ impl MemoryLog {
         let mut page = LogPage { rows: Vec::new(), through: self.head.max(after) };
         let mut bytes = 0;
         for row in self.rows.range(after.saturating_add(1)..).map(|(_, row)| row) {
-            if page.rows.len() >= limit || bytes >= bytes_max {
+            bytes += bytes_of(row);
+            if page.rows.len() >= limit || (bytes > bytes_max && !page.rows.is_empty()) {
                 page.through = page.rows.last().map_or(after, |row| row.added);
                 break;
             }
-            bytes += row.action.len();
             page.rows.push(row.clone());
         }
         page
     }
 
     pub(super) fn newest(&self, kind: &str, limit: usize) -> Vec<LogRow> {
-        let mut rows: Vec<LogRow> =
-            self.rows.values().rev().filter(|row| row.kind == kind).take(limit).cloned().collect();
+        let mut bytes = 0;
+        let fits = |row: &&LogRow| {
+            let before = bytes;
+            bytes += bytes_of(row);
+            before < NEWEST_BYTES_MAX
+        };
+        let newest = self.rows.values().rev().filter(|row| row.kind == kind).take(limit);
+        let mut rows: Vec<LogRow> = newest.take_while(fits).cloned().collect();
         rows.reverse();
         rows
     }
