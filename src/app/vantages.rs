@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Rows of the log that are read at once.
 const ROWS_MAX: usize = 500;
+/// Between two events that tell of a block that differs, milliseconds: the page has the newest of all.
+const TOLD_EVERY_MS: i64 = 60_000;
 /// Between two attempts to read a log that cannot be read.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether a block of the primary has settled.
@@ -37,14 +39,18 @@ pub(super) fn shared(own: &str) -> SharedVantages {
 /// when it comes.
 pub(super) async fn follow(log: LogBook, told: SharedVantages, now: UtcNow, present: Present, stop: CancellationToken) {
     let mut head = log.head();
-    let begun_at = *head.borrow_and_update();
+    let (begun_at, mut told_at) = (*head.borrow_and_update(), i64::MIN);
     let following = async {
         let mut after = first_of(&log, begun_at, now() - HORIZON_MS).await;
         loop {
             match take_page(&log, &told, &now, after).await {
                 Ok((through, differing)) => {
                     let is_new = through > begun_at;
-                    differing.iter().filter(|_| is_new).for_each(|block| tell(&present, block));
+                    let is_due = is_new && now().saturating_sub(told_at) >= TOLD_EVERY_MS;
+                    if let Some(block) = differing.first().filter(|_| is_due) {
+                        tell(&present, block);
+                        told_at = now();
+                    }
                     if through == after && head.changed().await.is_err() {
                         return;
                     }

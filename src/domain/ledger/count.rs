@@ -8,8 +8,9 @@ use crate::domain::op::Kind;
 use crate::domain::ring::Row;
 use crate::domain::rtt::Correction;
 use crate::domain::source::SourceIx;
-use crate::domain::time::{SECOND, Tau};
+use crate::domain::time::{SECOND, Span, Tau};
 use crate::domain::verdict::{Cell, Reason, Verdict};
+use crate::domain::window::Gap;
 use std::sync::Arc;
 
 /// Slots kept: those of 15 minutes, the open one, and some for what settles late.
@@ -217,6 +218,7 @@ impl Ledger {
         }
         for k in ready {
             self.unsettled.remove(&k);
+            self.mark_impaired(k);
             if self.is_mutant(Mutant::FinalBeforeCommit)
                 && let Some(interval) = self.intervals.existing_mut(k)
             {
@@ -229,6 +231,21 @@ impl Ledger {
         let keep_from = self.now.plus(-self.params.horizon_ns).plus(-INTERVALS_BEYOND_NS);
         self.intervals.trim(self.interval_of(keep_from));
         self.rebuild_rollups(current);
+    }
+
+    /// Notes in an interval that is over whether the observer or the primary's link was impaired in it: the spans that tell it
+    /// are forgotten before the interval is.
+    fn mark_impaired(&mut self, k: u32) {
+        let label = |k: i64| self.labels.tau(k * self.params.interval_ms);
+        let (from, to) = (label(i64::from(k)), label(i64::from(k) + 1));
+        let late = self.late.since().map(|from| Span { from, to: Tau::MAX });
+        let gaps = self.primary.windows.gaps().map(Gap::impaired);
+        let mut spans = self.late.spans().copied().chain(gaps).chain(late);
+        if spans.any(|span| span.overlap_ns(from, to) > 0)
+            && let Some(interval) = self.intervals.existing_mut(k)
+        {
+            interval.is_impaired = true;
+        }
     }
 
     pub(super) fn rebuild_rollups(&mut self, current: u32) {

@@ -209,6 +209,29 @@ fn an_interval_is_final_only_when_it_is_kept() {
     assert_eq!(prepared.finals(), [k]);
     l.committed(prepared.finals());
     assert_eq!(l.interval(k).unwrap().status, Status::Final);
+    l.tick(at(410_000));
+    assert_eq!(l.rollups.hour(l.rollups.hour_of(k)).unwrap().status, Status::Final, "and its hour with it");
+}
+
+#[test]
+fn what_could_not_be_seen_is_noted_in_its_interval() {
+    for is_cut in [true, false] {
+        let mut l = ledger(1);
+        l.arrive(SourceIx::PRIMARY, &op(1, at(1_000)), at(1_000), Mode::Live);
+        l.arrive(M, &op(1, at(1_000)), at(1_040), Mode::Live);
+        l.prove(SourceIx::PRIMARY, at(2_000));
+        if is_cut {
+            l.close(SourceIx::PRIMARY);
+            l.open(SourceIx::PRIMARY, at(5_000));
+            l.filled(SourceIx::PRIMARY, at(6_000));
+        }
+        let k = l.interval_of(at(1_000));
+        l.prove(SourceIx::PRIMARY, at(400_000));
+        l.prove(M, at(400_000));
+        ticks(&mut l, 400_000);
+        assert_eq!(l.prepare(&["m".to_owned()]).finals(), [k]);
+        assert_eq!(l.interval(k).unwrap().is_impaired, is_cut);
+    }
 }
 
 /// What the next transaction of a ledger with one mirror keeps.

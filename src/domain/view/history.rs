@@ -137,11 +137,14 @@ fn shown(picture: &Picture, (resolution, step_ms): (Resolution, i64), entries: &
     let reason = |(from_ms, interval): &Entry| {
         interval.is_none().then(|| keeping.reason(resolution, (*from_ms, from_ms + step_ms)))
     };
+    let is_impaired = |(from_ms, interval): &Entry| {
+        interval.as_ref().is_some_and(|i| i.is_impaired) || picture.capture.is_impaired(*from_ms, from_ms + step_ms)
+    };
     json!({
         "resolution_s": step_ms / 1_000,
         "t_unix_ms": entries.iter().map(|e| e.0).collect::<Vec<_>>(),
         "primary": { "ops": entries.iter().map(|e| e.1.as_ref().map(|i| i.primary_ops)).collect::<Vec<_>>() },
-        "impaired": entries.iter().map(|e| picture.capture.is_impaired(e.0, e.0 + step_ms)).collect::<Vec<_>>(),
+        "impaired": entries.iter().map(is_impaired).collect::<Vec<_>>(),
         "reason": entries.iter().map(reason).collect::<Vec<_>>(),
         "mirrors": mirrors,
     })

@@ -27,6 +27,7 @@ export function MissesPage({ query }: { query: string }) {
       <section class="panel" aria-label="The list">
         <MissFilterBar filters={filters} />
         {filters.follows === "" ? null : <Following filters={filters} />}
+        {filters.from === "" && filters.to === "" ? null : <Between filters={filters} />}
         <Stale failure={page === null ? null : failure} />
         {page === null ? (
           <Unanswered what="the list" failure={failure} />
@@ -111,6 +112,18 @@ function Totals({ mirrors, filters }: { mirrors: readonly Mirror[]; filters: Mis
               </span>
             ))}
       {splits.some((split) => split.truncated) ? " (of those that are listed)" : ""}
+    </p>
+  );
+}
+
+/** A time that was chosen on another page goes along: the list says so, and how to take it off. */
+function Between({ filters: { from, to } }: { filters: MissFilters }) {
+  const at = (text: string) => (Number.isNaN(Date.parse(text)) ? text : format.dateTime(text));
+  return (
+    <p class="hint">
+      Only what the primary published {from === "" ? "" : `from ${at(from)} `}
+      {to === "" ? "" : `until ${at(to)} `}
+      {format.zoneWord()}. <a href="/misses?range=6h">All that is held</a>
     </p>
   );
 }
