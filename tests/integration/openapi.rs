@@ -22,7 +22,7 @@ const SEED: &str = "1";
 /// Most operations that are looked at one by one.
 const OPS_MAX: usize = 40;
 /// The path of a connection that stays: those have tests of their own.
-const STAYING: &str = "/(stream|live|sync)$";
+const STAYING: &str = "/(stream|live|sync|logux)$";
 
 /// The demo's world, with nodes, in which everything may be asked for, once there is something of everything.
 async fn demo() -> (World, DemoWorld) {
@@ -151,6 +151,7 @@ fn settings(overview: &Value, ops: &Value) -> String {
         "/api/v1/analytics/lag",
         "/api/v1/analytics/history",
         "/api/v1/compare",
+        "/api/v1/log",
     ]
     .map(|path| format!("\"{path}\""))
     .join(", ");
