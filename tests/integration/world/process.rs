@@ -101,7 +101,8 @@ impl Process {
         }
     }
 
-    /// The same for what may end, or hang, before it has said anything; the child then.
+    /// The same for what may end, or hang, before it has said anything; the child then, which has ended if it closed its
+    /// output.
     pub async fn try_spawn(mut command: Command) -> Result<Process, Child> {
         // What the allocator keeps for later is no memory that the program needs.
         command.env("MIMALLOC_PURGE_DELAY", "0");
@@ -109,7 +110,14 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::spawn_blocking(move || lines.next());
         let line = tokio::time::timeout(START_WITHIN, line).await;
-        let Ok(Ok(Some(Ok(line)))) = line else { return Err(child) };
+        let Ok(Ok(Some(Ok(line)))) = line else {
+            // What a process that is killed had open is closed a little before it has ended.
+            let until = Instant::now() + START_WITHIN;
+            while matches!(line, Ok(Ok(None))) && child.try_wait().unwrap().is_none() && Instant::now() < until {
+                sleep(LOOK_EVERY).await;
+            }
+            return Err(child);
+        };
         let address = line.strip_prefix("mirrorwatch: http://").and_then(|rest| rest.strip_suffix('/'));
         Ok(Process { address: address.unwrap_or_else(|| panic!("{line}")).parse().unwrap(), child })
     }
