@@ -27,9 +27,13 @@ pub(super) fn rows_of(commit: &Commit, book: &LogBook, interval_ms: i64, blind: 
     let is_told = |row: &&IntervalRow| row.is_final && row.tier == Tier::Interval;
     let finals = commit.intervals.iter().filter(is_told);
     let all = commit.misses.len() + commit.events.len() + finals.clone().count();
-    let actions = commit.misses.iter().map(|row| (miss(row, url(&row.source)), row.updated_ms));
-    let actions = actions.chain(commit.events.iter().map(|row| (event(row), row.at_ms)));
-    let actions = actions.chain(finals.map(|row| (interval(row), commit.heartbeat.utc_ms)));
+    let misses = |is_healed: bool| {
+        let rows = commit.misses.iter().filter(move |row| row.healed == is_healed);
+        rows.map(|row| (miss(row, url(&row.source)), row.updated_ms))
+    };
+    // What is cut is never told again: a miss that healed would be held against the mirror, figures would be waited for.
+    let actions = misses(true).chain(finals.map(|row| (interval(row), commit.heartbeat.utc_ms)));
+    let actions = actions.chain(misses(false)).chain(commit.events.iter().map(|row| (event(row), row.at_ms)));
     let mut rows: Vec<LogRow> =
         actions.take(ACTIONS_MAX).map(|(action, at_ms)| book.own(&Json::from(action), at_ms)).collect();
     if all > ACTIONS_MAX {
@@ -150,20 +154,24 @@ mod tests {
         let kinds: Vec<&str> = rows.iter().filter_map(|row| row.kind.strip_prefix("mirrorwatch/")).collect();
         assert_eq!(
             kinds,
-            ["miss/opened", "miss/confirmed", "miss/healed", "extra/opened", "link", "observer", "event", "interval"]
+            ["miss/healed", "interval", "miss/opened", "miss/confirmed", "extra/opened", "link", "observer", "event"]
         );
         assert!(rows.windows(2).all(|pair| pair[0].ms < pair[1].ms), "no id comes twice");
-        let figures: Value = serde_json::from_str(&rows[7].action).unwrap();
+        let figures: Value = serde_json::from_str(&rows[1].action).unwrap();
         assert_eq!(BASE64.decode(figures["figures"].as_str().unwrap().as_bytes()).unwrap(), [1, 2, 3]);
         assert_eq!((&figures["url"], &figures["end_ms"]), (&"wss://m.example/".into(), &300.into()));
         assert_eq!(figures["blind"], "link_down");
-        let healed: Value = serde_json::from_str(&rows[2].action).unwrap();
+        let healed: Value = serde_json::from_str(&rows[0].action).unwrap();
         assert_eq!((&healed["url"], &healed["verdict"]), (&"wss://m.example/".into(), &"late".into()));
 
         commit.misses = vec![miss("missed", None, false); ACTIONS_MAX + 5];
+        commit.misses.push(miss("late", None, true));
         let rows = rows_of(&commit, &book, 300, &blind);
         assert_eq!((rows.len(), rows[ACTIONS_MAX].kind.as_str()), (ACTIONS_MAX + 1, "mirrorwatch/log/cut"));
         let cut: Value = serde_json::from_str(&rows[ACTIONS_MAX].action).unwrap();
-        assert_eq!(cut["left_out"], 9, "misses, events and the final interval");
+        assert_eq!(cut["left_out"], 10, "misses and events");
+        let kinds = [&rows[0], &rows[1], &rows[2], &rows[ACTIONS_MAX - 1]].map(|row| row.kind.as_str());
+        let opened = "mirrorwatch/miss/opened";
+        assert_eq!(kinds, ["mirrorwatch/miss/healed", "mirrorwatch/interval", opened, opened]);
     }
 }
