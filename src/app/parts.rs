@@ -263,9 +263,10 @@ fn share(
     let region = lasting.config.nodes.as_ref().and_then(|nodes| nodes.region.clone());
     let (pages, now) = (Arc::clone(pages), &lasting.now);
     actix_rt::spawn(nodes::tell_overviews(log.clone(), region, pages, Arc::clone(now), stop.clone()));
-    let primary = lasting.config.primary.url.to_string();
-    actix_rt::spawn(vantages::tell_blocks(log.clone(), primary, pictures.clone(), Arc::clone(now), stop.clone()));
     if let Some(told) = lasting.vantages.clone() {
+        let primary = lasting.config.primary.url.to_string();
+        let blocks = vantages::Blocks::new(log.clone(), primary, Arc::clone(&told), Arc::clone(now));
+        actix_rt::spawn(blocks.tell_all(pictures.clone(), stop.clone()));
         actix_rt::spawn(vantages::follow(log, told, Arc::clone(now), Arc::clone(present), stop.clone()));
     }
 }

@@ -8,7 +8,7 @@ use crate::config::{Config, Retention};
 use crate::domain::time::rfc3339_ms;
 use crate::domain::view::Picture;
 use crate::http::HttpOptions;
-use crate::logux::kinds::{INTERVAL, OVERVIEW};
+use crate::logux::kinds::{BLOCK_OPS, BLOCK_OPS_ROWS_MAX, INTERVAL, OVERVIEW};
 use crate::ports::log_book::Horizon;
 use crate::ports::store::{LOG_ROWS_OF_KIND_MAX, LogPrune, PrunePlan};
 use crate::publish::{Pages, UtcNow};
@@ -91,6 +91,7 @@ fn log_prune(retention: &Retention, now_ms: i64) -> LogPrune {
         ],
         others_before_ms: before(retention.event_days),
         of_kind_max: Some(LOG_ROWS_OF_KIND_MAX),
+        few: vec![(BLOCK_OPS.to_owned(), BLOCK_OPS_ROWS_MAX)],
     }
 }
 

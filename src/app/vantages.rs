@@ -1,32 +1,30 @@
 //! What other observers see, taken from the log that nodes share; and what the primary showed us, told to them.
 
+mod blocks;
+
+pub(super) use blocks::Blocks;
+
 use super::guardian::Present;
-use super::pictures::Pictures;
 use crate::actors::message::Happened;
-use crate::domain::vantage::{Compared, HORIZON_MS, Heard, Vantages, block};
-use crate::logux::Json;
-use crate::logux::kinds::BLOCK;
+use crate::domain::vantage::{Compared, HORIZON_MS, Heard, Vantages};
+use crate::logux::kinds::{BLOCK_OPS, BLOCK_OPS_ROWS_MAX};
 use crate::ports::log_book::{LogBook, LogError};
 use crate::ports::store::{LogPage, LogRow};
 use crate::publish::UtcNow;
-use crate::recompute::CaptureSource;
 use crate::recompute::vantages::SharedVantages;
-use data_encoding::HEXLOWER;
-use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Rows of the log that are read at once.
 const ROWS_MAX: usize = 500;
-/// Between two events that tell of a block that differs, milliseconds: the page has the newest of all.
+/// Between two events that tell of a block that differs, and between two that tell how, milliseconds: the page has the newest
+/// of all.
 const TOLD_EVERY_MS: i64 = 60_000;
 /// Between two attempts to read a log that cannot be read.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often it is looked whether a block of the primary has settled.
-const BLOCKS_EVERY: Duration = Duration::from_mins(1);
 /// The kind of the event that tells of two vantages that were shown different operations.
 const DIFFERS: &str = "primary_differs";
 
@@ -36,20 +34,25 @@ pub(super) fn shared(own: &str) -> SharedVantages {
 }
 
 /// Takes in what stands in the log and what comes, until `stop`. That the primary showed others something else is told once,
-/// when it comes.
+/// when it comes, and again when it is known what.
 pub(super) async fn follow(log: LogBook, told: SharedVantages, now: UtcNow, present: Present, stop: CancellationToken) {
     let mut head = log.head();
-    let (begun_at, mut told_at) = (*head.borrow_and_update(), i64::MIN);
+    let begun_at = *head.borrow_and_update();
+    let (mut told_at, mut explained_at) = (i64::MIN, i64::MIN);
     let following = async {
+        if let Err(error) = take_evidence(&log, &told, &now).await {
+            tracing::warn!(%error, "what observers were shown before cannot be read");
+        }
         let mut after = first_of(&log, begun_at, now() - HORIZON_MS).await;
         loop {
             match take_page(&log, &told, &now, after).await {
                 Ok((through, differing)) => {
-                    let is_new = through > begun_at;
-                    let is_due = is_new && now().saturating_sub(told_at) >= TOLD_EVERY_MS;
-                    if let Some(block) = differing.first().filter(|_| is_due) {
-                        tell(&present, block);
-                        told_at = now();
+                    for block in differing.iter().filter(|_| through > begun_at) {
+                        let last_at = if block.is_explained() { &mut explained_at } else { &mut told_at };
+                        if now().saturating_sub(*last_at) >= TOLD_EVERY_MS {
+                            tell(&present, block);
+                            *last_at = now();
+                        }
                     }
                     if through == after && head.changed().await.is_err() {
                         return;
@@ -86,6 +89,14 @@ async fn first_of(log: &LogBook, head: i64, from_ms: i64) -> i64 {
     old
 }
 
+/// Takes in the operations of blocks that were told before anything else that is looked at.
+async fn take_evidence(log: &LogBook, told: &SharedVantages, now: &UtcNow) -> Result<(), LogError> {
+    let mut rows = log.newest(BLOCK_OPS, BLOCK_OPS_ROWS_MAX).await?;
+    rows.retain(|row| row.time_ms <= now() - HORIZON_MS);
+    take_rows(rows, told, now).await;
+    Ok(())
+}
+
 /// Takes in the rows behind a number: the number up to which, and the blocks that differ.
 async fn take_page(
     log: &LogBook,
@@ -94,13 +105,17 @@ async fn take_page(
     after: i64,
 ) -> Result<(i64, Vec<Compared>), LogError> {
     let page = log.rows(after, ROWS_MAX).await?;
+    Ok((page.through, take_rows(page.rows, told, now).await))
+}
+
+/// The blocks that differ.
+async fn take_rows(rows: Vec<LogRow>, told: &SharedVantages, now: &UtcNow) -> Vec<Compared> {
     let (told, now_ms) = (Arc::clone(told), now());
     let taking = spawn_blocking(move || {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        page.rows.iter().filter_map(|row| told.take(&heard(row), now_ms)).collect()
+        rows.iter().filter_map(|row| told.take(&heard(row), now_ms)).collect()
     });
-    let differing = taking.await.unwrap_or_default();
-    Ok((page.through, differing))
+    taking.await.unwrap_or_default()
 }
 
 fn heard(row: &LogRow) -> Heard<'_> {
@@ -112,48 +127,14 @@ fn tell(present: &Present, block: &Compared) {
     present.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|parts| parts.happened(happened()));
 }
 
-/// Tells other nodes what the primary, which is at `primary`, showed us, block by block, until `stop`.
-pub(super) async fn tell_blocks(
-    log: LogBook,
-    primary: String,
-    pictures: Pictures,
-    now: UtcNow,
-    stop: CancellationToken,
-) {
-    let mut ticks = interval(BLOCKS_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = None;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        let Ok(captured) = pictures.capture().await else { continue };
-        let settled = spawn_blocking(move || block::of_capture(&captured.capture.capture, last)).await;
-        let settled = settled.unwrap_or_default();
-        let row = |(first_seq, digest): &(u64, block::Digest)| {
-            let action = json!({
-                "type": BLOCK,
-                "primary": primary,
-                "first_seq": first_seq,
-                "ops": digest.ops,
-                "xor_sha256": HEXLOWER.encode(&digest.xor),
-            });
-            log.own(&Json::from(action), now())
-        };
-        match log.append_rows(settled.iter().map(row).collect()).await {
-            Ok(()) => last = settled.last().map(|block| block.0).or(last),
-            Err(error) => tracing::warn!(%error, "other nodes are not told what the primary showed"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logux::Json;
     use crate::logux::kinds::OVERVIEW;
     use crate::ports::store::SharedStore;
     use crate::ports::store::memory::MemoryDisk;
+    use serde_json::json;
 
     fn log() -> LogBook {
         let store: SharedStore = Arc::new(Mutex::new(Some(Box::new(MemoryDisk::new().open()))));

@@ -8,19 +8,27 @@
 
 mod agreement;
 pub mod block;
+mod difference;
+mod evidence;
 mod figures;
+mod shown;
 mod table;
 mod told;
 
 pub use agreement::{Agreement, Blame, Silence, Vote};
+pub use difference::{Difference, Differing, Part};
+pub use evidence::{BLOCKS_MAX as EVIDENT_BLOCKS_MAX, Operations};
 pub use figures::{Figures, Sum};
-pub use table::{BlockNews, Compared, Heard, SamePrimary, VANTAGES_MAX, Vantages};
+pub use shown::Shown;
+pub use table::{Compared, Heard, INTRODUCED_MAX, SamePrimary, VANTAGES_MAX, Vantages};
 pub use told::{Blind, MIRRORS_MAX, MirrorRow, Overview, Refused, Told, source_key};
 
 use super::op::OpKey;
+use super::verdict::Verdict;
 use super::window_kind::WindowKind;
 use block::Digest;
 use std::collections::BTreeMap;
+use table::BlockNews;
 
 /// The windows for which figures of several observers are told.
 pub const WINDOWS: [WindowKind; 3] = [WindowKind::H1, WindowKind::H6, WindowKind::H24];
@@ -90,19 +98,35 @@ impl Seen {
             let is_awaited = !is_quiet && self.through_ms().is_none_or(|through_ms| through_ms <= at_ms);
             return if is_awaited { Vote::Awaited } else { Vote::Silent(Silence::NotWatching) };
         };
-        let mut near = self.spans.range(..at_ms + SKEW_MS).rev().take_while(|(_, near)| near.end_ms > at_ms - SKEW_MS);
-        if let Some(blind) = near.find_map(|(_, near)| near.blind) {
+        if let Some(blind) = self.near(at_ms).find_map(|near| near.blind) {
             return Vote::Silent(Silence::Blind(blind));
         }
-        if own_ms.is_some() {
-            return Vote::Missing;
+        match own_ms {
+            Some(at_ms) if self.is_denied(at_ms) => Vote::Silent(Silence::Contradictory),
+            Some(_) => Vote::Missing,
+            None => self.has(*start_ms, span),
         }
-        self.has(*start_ms, span)
+    }
+
+    /// The spans in which what came at `at_ms` may be, as clocks may differ.
+    fn near(&self, at_ms: i64) -> impl Iterator<Item = &Watched> {
+        let spans = self.spans.range(..at_ms + SKEW_MS).rev().map(|(_, span)| span);
+        spans.take_while(move |span| span.end_ms > at_ms - SKEW_MS)
+    }
+
+    /// Whether its own final figures say that nothing was missed then.
+    fn is_denied(&self, at_ms: i64) -> bool {
+        let mut near = self.near(at_ms).peekable();
+        near.peek().is_some() && near.all(|span| span.figures.verdict(Verdict::Missed) == 0)
+    }
+
+    fn denied(&self) -> u64 {
+        self.misses.values().filter(|at_ms| self.is_denied(**at_ms)).count() as u64
     }
 
     /// Whether an operation of the span that is not known to be missed is there.
     fn has(&self, start_ms: i64, span: &Watched) -> Vote {
-        use super::verdict::Verdict::{Missed, Pending, Unknown};
+        use Verdict::{Missed, Pending, Unknown};
         let count = |verdict| span.figures.verdict(verdict);
         if span.figures.eligible() == 0 {
             return Vote::Silent(Silence::NotWatching);
@@ -127,10 +151,12 @@ pub struct Vantage {
     pub told_ms: i64,
     /// Who handed on the newest of it; none for us.
     pub via: Option<String>,
+    /// The user that handed on the first of it; none for us.
+    introduced_by: Option<String>,
     /// How everything stood there, and when.
     pub overview: Option<(i64, Overview)>,
     /// Actions that were not taken in, by reason.
-    pub refused: BTreeMap<Refused, u64>,
+    refused: BTreeMap<Refused, u64>,
     /// Intervals and misses that were let go for lack of room.
     pub let_go: u64,
     mirrors: BTreeMap<String, Seen>,
@@ -149,6 +175,14 @@ impl Vantage {
     #[must_use]
     pub fn row(&self, mirror: &str) -> Option<&MirrorRow> {
         self.overview.as_ref()?.1.mirrors.iter().find(|row| row.key == mirror)
+    }
+
+    /// Actions that were not taken in, and misses that its own figures deny, by reason.
+    #[must_use]
+    pub fn refused(&self) -> BTreeMap<Refused, u64> {
+        let mut refused = self.refused.clone();
+        *refused.entry(Refused::Contradictory).or_default() += self.mirrors.values().map(Seen::denied).sum::<u64>();
+        refused
     }
 
     /// The mirrors that it told of.
@@ -184,6 +218,7 @@ impl Vantage {
             Told::Span(span) => self.take_span(span, now_ms)?,
             Told::Miss(miss) => self.take_miss(miss, now_ms)?,
             Told::Block(told) => return self.take_block(told),
+            Told::Ops(told) => return self.take_ops(told),
         }
         Ok(None)
     }
@@ -259,7 +294,17 @@ impl Vantage {
             oldest.map(|oldest| self.blocks.remove(&oldest));
         }
         let (primary, first_seq) = key;
-        Ok(Some(BlockNews { primary, first_seq, digest }))
+        Ok(Some(BlockNews { primary, first_seq, ops: None }))
+    }
+
+    /// Operations that do not come to the digest that was told of them are no evidence.
+    fn take_ops(&mut self, told: told::OpsTold) -> Result<Option<BlockNews>, Refused> {
+        let told::OpsTold { primary, first_seq, ops } = told;
+        let known = self.blocks.get(&(primary.clone(), first_seq)).copied();
+        let Some(digest) = ops.as_ref().map(Shown::digest).or(known) else { return Ok(None) };
+        // It may come before the digest, or that be forgotten already.
+        self.take_block(told::BlockTold { primary: primary.clone(), first_seq, digest })?;
+        Ok(Some(BlockNews { primary, first_seq, ops: Some((digest, ops)) }))
     }
 
     /// Forgets what is older than anything that is shown.

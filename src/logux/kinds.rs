@@ -12,6 +12,10 @@ pub const MIRROR: &str = "mirrorwatch/mirror";
 pub const INCIDENTS: &str = "mirrorwatch/incidents";
 /// What the primary showed in a block of its numbers.
 pub const BLOCK: &str = "mirrorwatch/block";
+/// The operations of such a block, where another was shown something else.
+pub const BLOCK_OPS: &str = "mirrorwatch/block/ops";
+/// Rows of [`BLOCK_OPS`] that are kept, newest; each has up to 66 kB.
+pub const BLOCK_OPS_ROWS_MAX: usize = 200;
 
 /// Whether `kind` is what `pattern` means: itself, or anything that begins as it does before its `*`.
 #[must_use]

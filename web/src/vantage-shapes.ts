@@ -57,9 +57,36 @@ export interface VantageMirror {
   truncated: boolean;
 }
 
+export interface DifferingOperation {
+  did: string;
+  cid: string;
+  numbers: { seq: number; vantages: string[] }[];
+}
+
+export interface DifferencePart {
+  shown_to: string[];
+  not_shown_to: string[];
+  is_renumbered: boolean;
+  ops: number;
+  listed: DifferingOperation[];
+}
+
+export interface DifferingBlock {
+  first_seq: number;
+  primary: string;
+  text: string;
+  operations: {
+    told_by: string[];
+    not_held_by: string[];
+    awaited_from: string[];
+    parts: DifferencePart[];
+    left_out_ops: number;
+  };
+}
+
 export interface Vantages {
   own: string;
   vantages: Vantage[];
   mirrors: VantageMirror[];
-  primary: { state: string; text: string; differing: { first_seq: number; primary: string; text: string }[] };
+  primary: { state: string; text: string; differing: DifferingBlock[] };
 }

@@ -1,6 +1,6 @@
 //! Whom a miss is held against: the mirror that all miss it at, or the path of the one that misses it.
 
-use super::told::Blind;
+use super::told::{Blind, Refused};
 
 /// Why an observer says nothing of an operation.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -11,6 +11,8 @@ pub enum Silence {
     NotWatching,
     /// Not all that it misses is known.
     Untold,
+    /// It tells of a miss, and its own figures of that time of none.
+    Contradictory,
 }
 
 impl Silence {
@@ -21,6 +23,7 @@ impl Silence {
             Silence::Blind(blind) => blind.name(),
             Silence::NotWatching => "not_watching",
             Silence::Untold => "untold",
+            Silence::Contradictory => Refused::Contradictory.name(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! A block is told once everything behind it has settled, and only where all of it was watched: what fell into a hole was not
 //! seen, and says nothing of the primary.
 
+use super::shown::Shown;
 use crate::domain::ledger::Capture;
 use crate::domain::op::OpKey;
 use crate::domain::ring::Row;
@@ -88,6 +89,13 @@ pub fn of_capture(capture: &Capture, after: Option<u64>) -> Vec<(u64, Digest)> {
     let is_young = |row: &&Row| row.p >= from;
     let rows = capture.held.rows().filter(is_young);
     settled(rows, &capture.primary.holes, after, capture.now)
+}
+
+/// The operations of the block that begins at `first_seq`, as far as an observer holds them and each once.
+#[must_use]
+pub fn shown(capture: &Capture, first_seq: u64) -> Option<Shown> {
+    let place = |row: &Row| u16::try_from(row.seq()?.checked_sub(first_seq)?).ok().filter(|&n| u64::from(n) < SEQS);
+    Shown::of(capture.held.rows().filter_map(|row| Some((place(row)?, row.key()))).collect())
 }
 
 #[cfg(test)]

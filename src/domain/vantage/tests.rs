@@ -66,6 +66,20 @@ fn block(first_seq: u64, ops: u32, first: u8) -> Value {
     })
 }
 
+fn shown(ops: impl IntoIterator<Item = u8>) -> Shown {
+    Shown::of(ops.into_iter().map(|n| (u16::from(n), key(n))).collect()).unwrap()
+}
+
+/// The digest of these operations, and they one by one.
+fn block_ops(first_seq: u64, shown: &Shown) -> [Value; 2] {
+    let (digest, primary) = (shown.digest(), "wss://p.example/");
+    let mut told = block(first_seq, digest.ops, 0);
+    told["xor_sha256"] = HEXLOWER.encode(&digest.xor).into();
+    let ops =
+        json!({ "type": "mirrorwatch/block/ops", "primary": primary, "first_seq": first_seq, "ops": shown.to_text() });
+    [told, ops]
+}
+
 /// Two observers of one mirror at which `a` misses an operation that `b` has.
 pub fn of_two() -> Vantages {
     let mut all = Vantages::new("a");
@@ -102,7 +116,11 @@ fn hear(all: &mut Vantages, node: &str, action: &Value) -> Option<Compared> {
 }
 
 fn hear_at(all: &mut Vantages, node: &str, action: &Value, time_ms: i64) -> Option<Compared> {
-    let (kind, via) = (action["type"].as_str().unwrap(), (node != "a").then_some("hub"));
+    hear_via(all, node, (node != "a").then_some("hub:1"), action, time_ms)
+}
+
+fn hear_via(all: &mut Vantages, node: &str, via: Option<&str>, action: &Value, time_ms: i64) -> Option<Compared> {
+    let kind = action["type"].as_str().unwrap();
     all.take(&Heard { node, via, kind, time_ms, action: &action.to_string() }, NOW_MS)
 }
 
@@ -115,7 +133,7 @@ fn vote(all: &Vantages, id: &str, n: u8, at_ms: i64) -> Vote {
 }
 
 fn refused(all: &Vantages, id: &str, why: Refused) -> u64 {
-    vantage(all, id).refused.get(&why).copied().unwrap_or(0)
+    vantage(all, id).refused().get(&why).copied().unwrap_or(0)
 }
 
 #[test]
@@ -206,6 +224,117 @@ fn what_the_primary_shows_is_compared_by_block() {
 }
 
 #[test]
+fn what_is_known_of_a_difference_comes_with_the_operations_of_both() {
+    let mut all = Vantages::new("a");
+    let ([whole, whole_ops], [lacking, lacking_ops]) =
+        (block_ops(5_000, &shown(0..9)), block_ops(5_000, &shown((0..9).filter(|n| *n != 4))));
+    hear(&mut all, "a", &whole);
+    assert_eq!(all.wanted("p.example"), None);
+    assert!(!hear(&mut all, "b", &lacking).unwrap().is_explained());
+    assert_eq!(all.wanted("p.example"), Some((5_000, shown(0..9).digest())));
+    assert_eq!(all.wanted("else.example"), None);
+    assert_eq!(hear(&mut all, "b", &lacking_ops), None, "ours is not known");
+    let told = hear(&mut all, "a", &whole_ops).unwrap();
+    assert!(told.is_explained() && told.text().ends_with("): 1 operation shown to a, not to b"), "{}", told.text());
+    assert_eq!(told.operations.difference.parts[0].listed[0].key, key(4));
+    assert_eq!(told.operations.difference.parts[0].listed[0].numbers, [(5_004, vec!["a".to_owned()])]);
+    assert_eq!((hear(&mut all, "a", &whole_ops), all.wanted("p.example")), (None, None), "it is told once");
+    assert_eq!(all.same_primary().listed, [told]);
+}
+
+#[test]
+fn operations_that_are_not_what_was_told_of_them_are_not_believed() {
+    let mut all = Vantages::new("a");
+    let [honest, honest_ops] = block_ops(5_000, &shown(0..9));
+    let [other, other_ops] = block_ops(5_000, &shown(1..9));
+    hear(&mut all, "a", &honest);
+    hear(&mut all, "a", &honest_ops);
+    hear(&mut all, "b", &other);
+    assert_eq!(hear(&mut all, "b", &honest_ops), None);
+    assert_eq!(refused(&all, "b", Refused::Contradictory), 1);
+    assert_eq!(all.same_primary().listed[0].operations.told_by, ["a"]);
+    assert!(hear(&mut all, "b", &other_ops).is_some());
+    // They say themselves what they come to.
+    hear(&mut all, "c", &other_ops);
+    hear(&mut all, "c", &honest);
+    assert_eq!(refused(&all, "c", Refused::Contradictory), 1);
+    assert_eq!(all.same_primary().listed[0].shown[0].1, ["b", "c"]);
+}
+
+#[test]
+fn evidence_outlives_whoever_gave_it_and_comes_back_from_the_log() {
+    let mut all = Vantages::new("a");
+    let (mine, theirs) = (block_ops(5_000, &shown(0..9)), block_ops(5_000, &shown(1..9)));
+    for (node, told) in [("a", &mine), ("b", &theirs)] {
+        told.iter().for_each(|action| drop(hear(&mut all, node, action)));
+    }
+    let before = all.same_primary();
+    let later_ms = NOW_MS + 2 * HORIZON_MS;
+    let own = overview("ok").to_string();
+    let kind = "mirrorwatch/overview";
+    all.take(&Heard { node: "a", via: None, kind, time_ms: later_ms, action: &own }, later_ms);
+    assert_eq!((all.iter().len(), all.same_primary()), (1, before.clone()));
+
+    let mut again = Vantages::new("a");
+    for (node, [_, ops]) in [("a", &mine), ("b", &theirs)] {
+        assert_eq!(hear_at(&mut again, node, ops, NOW_MS - 2 * HORIZON_MS), None, "it is no news");
+    }
+    assert_eq!((again.iter().len(), again.same_primary()), (1, before.clone()));
+    let mut forged = Vantages::new("a");
+    for node in ["a", "b"] {
+        let [_, ops] = if node == "a" { &mine } else { &theirs };
+        hear_via(&mut forged, node, Some("b"), ops, NOW_MS - 2 * HORIZON_MS);
+    }
+    assert_eq!(forged.same_primary(), SamePrimary::default(), "under our name nothing comes from others");
+}
+
+#[test]
+fn what_others_make_up_hides_nothing_that_we_were_shown() {
+    let mut all = Vantages::new("a");
+    hear(&mut all, "a", &block(5_000, 9, 1));
+    hear(&mut all, "b", &block(5_000, 9, 2));
+    for n in 0..EVIDENT_BLOCKS_MAX as u64 {
+        hear(&mut all, "b", &block(1_000_000 + n * 1_000, 9, 1));
+        hear(&mut all, "c", &block(1_000_000 + n * 1_000, 9, 2));
+    }
+    let same = all.same_primary();
+    assert_eq!((same.differing, same.listed.len()), (EVIDENT_BLOCKS_MAX + 1, EVIDENT_BLOCKS_MAX));
+    assert_eq!((same.listed[0].first_seq, same.listed[1].first_seq), (5_000, 1_019_000));
+}
+
+#[test]
+fn a_miss_that_its_own_figures_deny_has_no_voice() {
+    let mut all = Vantages::new("a");
+    let at_ms = start(1) + 1_000;
+    hear(&mut all, "a", &interval(1, &acc(6, 0, 0)));
+    hear(&mut all, "a", &miss("opened", 1, at_ms));
+    assert_eq!(vote(&all, "a", 1, at_ms), Vote::Silent(Silence::Contradictory));
+    assert_eq!(refused(&all, "a", Refused::Contradictory), 1);
+    hear(&mut all, "a", &interval(1, &acc(5, 1, 0)));
+    assert_eq!((vote(&all, "a", 1, at_ms), refused(&all, "a", Refused::Contradictory)), (Vote::Missing, 0), "amended");
+    // The other way round, and at an edge: clocks and roundings differ.
+    hear(&mut all, "b", &miss("opened", 1, start(0) + 500));
+    hear(&mut all, "b", &interval(0, &acc(6, 0, 0)));
+    assert_eq!(refused(&all, "b", Refused::Contradictory), 1);
+    hear(&mut all, "b", &interval(1, &acc(5, 1, 0)));
+    assert_eq!((vote(&all, "b", 1, at_ms), refused(&all, "b", Refused::Contradictory)), (Vote::Missing, 0));
+}
+
+#[test]
+fn nobody_introduces_all_observers_that_there_is_room_for() {
+    let mut all = Vantages::new("a");
+    for n in 0..VANTAGES_MAX {
+        // Another tab is the same user.
+        hear_via(&mut all, &format!("n{n}"), Some(&format!("liar:{n}")), &overview("ok"), NOW_MS);
+    }
+    let refused = |all: &Vantages| all.refused()[&Refused::TooMany] as usize;
+    assert_eq!((all.iter().len(), refused(&all)), (1 + INTRODUCED_MAX, VANTAGES_MAX - INTRODUCED_MAX));
+    hear_via(&mut all, "honest", Some("honest:1"), &overview("ok"), NOW_MS);
+    hear_via(&mut all, "honest", Some("liar:1"), &overview("ok"), NOW_MS);
+    assert_eq!((all.iter().len(), refused(&all)), (2 + INTRODUCED_MAX, VANTAGES_MAX - INTRODUCED_MAX));
+}
+
+#[test]
 fn what_is_wrong_is_counted_and_harms_nobody() {
     let mut all = Vantages::new("a");
     hear(&mut all, "b", &interval(1, &acc(6, 0, 0)));
@@ -237,6 +366,11 @@ fn what_is_wrong_is_counted_and_harms_nobody() {
         (miss("opened", 1, i64::MAX), Refused::Future),
         (block(5_001, 9, 1), Refused::Malformed),
         (block(5_000, 1_001, 1), Refused::Malformed),
+        (block_ops(5_001, &shown(0..1))[1].clone(), Refused::Malformed),
+        (
+            json!({ "type": "mirrorwatch/block/ops", "primary": "wss://p", "first_seq": 0, "ops": "x" }),
+            Refused::Malformed,
+        ),
         (huge, Refused::Huge),
     ] {
         let count = refused(&all, "b", why);
@@ -259,7 +393,7 @@ fn what_is_wrong_is_counted_and_harms_nobody() {
 fn what_is_kept_is_bounded() {
     let mut all = Vantages::new("a");
     for n in 0..=VANTAGES_MAX {
-        hear(&mut all, &format!("n{n}"), &overview("ok"));
+        hear_via(&mut all, &format!("n{n}"), Some(&format!("n{n}")), &overview("ok"), NOW_MS);
     }
     assert_eq!((all.iter().len(), all.refused()[&Refused::TooMany]), (VANTAGES_MAX, 2));
     let mut all = Vantages::new("a");

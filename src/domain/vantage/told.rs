@@ -1,7 +1,9 @@
 //! An action of an observer's log, read as what it says. Whoever wrote it is not trusted: what has another shape, says too
 //! much or contradicts itself is refused for a reason that is counted.
 
+use super::block::{Digest, SEQS};
 use super::figures::Figures;
+use super::shown::Shown;
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
 use crate::domain::interval::Acc;
@@ -171,7 +173,18 @@ pub struct BlockTold {
     /// The first number of it.
     pub first_seq: u64,
     /// What it came to.
-    pub digest: super::block::Digest,
+    pub digest: Digest,
+}
+
+/// The operations of a block, one by one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpsTold {
+    /// The address of the primary.
+    pub primary: String,
+    /// The first number of the block.
+    pub first_seq: u64,
+    /// None where the observer does not hold them any more.
+    pub ops: Option<Shown>,
 }
 
 /// What an action says.
@@ -185,6 +198,8 @@ pub enum Told {
     Miss(Miss),
     /// What the primary showed.
     Block(BlockTold),
+    /// The same operation by operation.
+    Ops(OpsTold),
 }
 
 #[derive(Deserialize)]
@@ -253,6 +268,13 @@ struct BlockAction {
     xor_sha256: String,
 }
 
+#[derive(Deserialize)]
+struct BlockOpsAction {
+    primary: String,
+    first_seq: u64,
+    ops: Option<String>,
+}
+
 fn parsed<'a, T: Deserialize<'a>>(action: &'a str) -> Result<T, Refused> {
     serde_json::from_str(action).map_err(|_| Refused::Malformed)
 }
@@ -265,6 +287,9 @@ fn word(text: &str) -> String {
     one_line(text, WORD_CHARS_MAX)
 }
 
+/// The type of the actions that tell the operations of a block.
+pub const BLOCK_OPS: &str = "mirrorwatch/block/ops";
+
 /// Reads an action of this type; nothing where the type is none that is looked at.
 ///
 /// # Errors
@@ -276,6 +301,7 @@ pub fn read(kind: &str, action: &str) -> Result<Option<Told>, Refused> {
         "mirrorwatch/miss/opened" | "mirrorwatch/miss/confirmed" => |action| Ok(miss(action, true)?.map(Told::Miss)),
         "mirrorwatch/miss/healed" => |action| Ok(miss(action, false)?.map(Told::Miss)),
         "mirrorwatch/block" => |action| block(action).map(|b| Some(Told::Block(b))),
+        BLOCK_OPS => |action| block_ops(action).map(|ops| Some(Told::Ops(ops))),
         _ => return Ok(None),
     };
     if action.len() > ACTION_BYTES_MAX {
@@ -338,15 +364,25 @@ fn miss(action: &str, is_open: bool) -> Result<Option<Miss>, Refused> {
 /// Numbers of the primary are below this, as every number of JSON that is told exactly.
 const BLOCK_SEQ_END: u64 = 1 << 53;
 
+fn is_block(first_seq: u64) -> bool {
+    first_seq < BLOCK_SEQ_END && first_seq.is_multiple_of(SEQS)
+}
+
 fn block(action: &str) -> Result<BlockTold, Refused> {
     let told: BlockAction = parsed(action)?;
     let xor = HEXLOWER.decode(told.xor_sha256.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-    let digest = super::block::Digest { ops: told.ops, xor: xor.ok_or(Refused::Malformed)? };
-    let is_block = told.first_seq < BLOCK_SEQ_END
-        && told.first_seq.is_multiple_of(super::block::SEQS)
-        && u64::from(told.ops) <= super::block::SEQS;
-    if !is_block {
+    let digest = Digest { ops: told.ops, xor: xor.ok_or(Refused::Malformed)? };
+    if !is_block(told.first_seq) || u64::from(told.ops) > SEQS {
         return Err(Refused::Malformed);
     }
     Ok(BlockTold { primary: key_of(&told.primary)?, first_seq: told.first_seq, digest })
+}
+
+fn block_ops(action: &str) -> Result<OpsTold, Refused> {
+    let told: BlockOpsAction = parsed(action)?;
+    let ops = told.ops.map(|ops| Shown::parse(&ops).ok_or(Refused::Malformed)).transpose()?;
+    if !is_block(told.first_seq) {
+        return Err(Refused::Malformed);
+    }
+    Ok(OpsTold { primary: key_of(&told.primary)?, first_seq: told.first_seq, ops })
 }

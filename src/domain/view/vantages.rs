@@ -7,7 +7,9 @@ use crate::domain::coverage::wilson95;
 use crate::domain::lag::{ms, write_percentiles};
 use crate::domain::op::OpKey;
 use crate::domain::time::rfc3339_ms;
-use crate::domain::vantage::{Agreement, Blame, Figures, Refused, SamePrimary, Seen, Sum, Vantage, Vantages, WINDOWS};
+use crate::domain::vantage::{
+    Agreement, Blame, Differing, Figures, Operations, Part, Refused, SamePrimary, Seen, Sum, Vantage, Vantages, WINDOWS,
+};
 use crate::domain::verdict::Verdict;
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
@@ -68,7 +70,7 @@ fn vantage(id: &str, is_own: bool, v: &Vantage, now_ms: i64) -> Value {
     put(&mut map, "told_at", (v.told_ms > 0).then(|| rfc3339_ms(v.told_ms)), "no_data");
     put(&mut map, "overview_age_s", overview.map(|(at_ms, _)| (now_ms - at_ms).max(0) / 1_000), "no_data");
     map.insert("let_go".into(), v.let_go.into());
-    map.insert("refused".into(), refused(&v.refused));
+    map.insert("refused".into(), refused(&v.refused()));
     Value::Object(map)
 }
 
@@ -240,7 +242,33 @@ fn primary(same: &SamePrimary) -> Value {
                 "xor_sha256": data_encoding::HEXLOWER.encode(&digest.xor),
                 "vantages": who,
             })).collect::<Vec<_>>(),
+            "operations": operations(&block.operations),
         })).collect::<Vec<_>>(),
+    })
+}
+
+/// How the operations of a block differ.
+fn operations(of: &Operations) -> Value {
+    let numbers = |(seq, who): &(u64, Vec<String>)| json!({ "seq": seq, "vantages": who });
+    let op = |op: &Differing| {
+        let numbers: Vec<Value> = op.numbers.iter().map(numbers).collect();
+        json!({ "did": op.key.did, "cid": op.key.cid, "numbers": numbers })
+    };
+    let part = |part: &Part| {
+        json!({
+            "shown_to": part.shown_to,
+            "not_shown_to": part.not_shown_to,
+            "is_renumbered": part.is_renumbered,
+            "ops": part.ops,
+            "listed": part.listed.iter().map(op).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "told_by": of.told_by,
+        "not_held_by": of.not_held_by,
+        "awaited_from": of.awaited_from,
+        "parts": of.difference.parts.iter().map(part).collect::<Vec<_>>(),
+        "left_out_ops": of.difference.left_out,
     })
 }
 
@@ -269,6 +297,10 @@ mod tests {
         assert_eq!(mirror["figures"][0]["lag"]["p99_ms"], a["figures"][0]["lag"]["p99_ms"], "both are alike");
         assert_eq!((&page["primary"]["state"], &page["primary"]["compared_blocks"]), (&json!("differs"), &json!(1)));
         assert_eq!(page["primary"]["differing"][0]["shown"][0]["vantages"], json!(["b"]));
+        assert_eq!(
+            page["primary"]["differing"][0]["operations"],
+            json!({ "told_by": [], "not_held_by": [], "awaited_from": ["a", "b"], "parts": [], "left_out_ops": 0 })
+        );
     }
 
     #[test]

@@ -58,6 +58,17 @@ pub struct LogPrune {
     pub others_before_ms: Option<i64>,
     /// Rows of one kind that are kept: the newest. `None` keeps as many as there is room for.
     pub of_kind_max: Option<usize>,
+    /// Rows of these kinds that are kept: the newest.
+    pub few: Vec<(String, usize)>,
+}
+
+impl LogPrune {
+    /// Rows of this kind that are kept.
+    #[must_use]
+    pub fn max_of(&self, kind: &str) -> Option<usize> {
+        let few = self.few.iter().find(|(known, _)| known == kind).map(|(_, max)| *max);
+        few.into_iter().chain(self.of_kind_max).min()
+    }
 }
 
 /// Sees to it that numbers go on above whatever anyone has read.
@@ -206,7 +217,7 @@ fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
 
 /// Deletes what is no longer kept: how many rows for their age, and how many for there being too many.
 pub(super) fn prune(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<(u64, u64)> {
-    Ok((prune_old(tx, plan)?, prune_excess(tx, plan.of_kind_max)?))
+    Ok((prune_old(tx, plan)?, prune_excess(tx, plan)?))
 }
 
 fn prune_old(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<u64> {
@@ -226,17 +237,19 @@ fn prune_old(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<u64> {
     Ok(gone as u64)
 }
 
-fn prune_excess(tx: &Connection, of_kind_max: Option<usize>) -> rusqlite::Result<u64> {
+fn prune_excess(tx: &Connection, plan: &LogPrune) -> rusqlite::Result<u64> {
     let limit = PRUNE_ROWS_MAX as i64;
     let mut gone = 0;
-    if let Some(max) = of_kind_max {
-        let sql = "SELECT kind, count(*) - ?1 FROM log GROUP BY kind HAVING count(*) > ?1";
-        let mut statement = tx.prepare_cached(sql)?;
-        let found = statement.query_map([max as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let excess = found.collect::<rusqlite::Result<Vec<(String, i64)>>>()?;
-        for (kind, excess) in excess {
-            let sql = "DELETE FROM log WHERE added IN (SELECT added FROM log WHERE kind = ?1 ORDER BY added LIMIT ?2)";
-            gone += tx.prepare_cached(sql)?.execute(params![kind, excess.min(limit)])?;
+    if plan.of_kind_max.is_some() || !plan.few.is_empty() {
+        let mut statement = tx.prepare_cached("SELECT kind, count(*) FROM log GROUP BY kind")?;
+        let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (kind, count) in found.collect::<rusqlite::Result<Vec<(String, i64)>>>()? {
+            let excess = plan.max_of(&kind).map_or(0, |max| count - max as i64);
+            if excess > 0 {
+                let sql =
+                    "DELETE FROM log WHERE added IN (SELECT added FROM log WHERE kind = ?1 ORDER BY added LIMIT ?2)";
+                gone += tx.prepare_cached(sql)?.execute(params![kind, excess.min(limit)])?;
+            }
         }
     }
     let sql = "DELETE FROM log WHERE added IN

@@ -11,6 +11,7 @@ import type {
   Vantages,
 } from "../vantage-shapes";
 import { mirrorState, SHAPES, type StateWord, type Tone, words } from "../words";
+import { BlockDifference } from "./BlockDifference";
 import { Choice } from "./Choice";
 import { Shape } from "./Shape";
 import { Stale, Unanswered } from "./Unanswered";
@@ -93,9 +94,7 @@ function Body({ page, window }: { page: Vantages; window: string }) {
         <Shape state={word(PRIMARY, page.primary.state)} /> {format.visible(page.primary.text)}.
       </p>
       {page.primary.differing.map((block) => (
-        <p key={`${block.primary} ${block.first_seq}`} class="hint">
-          {format.visible(block.text)}
-        </p>
+        <BlockDifference key={`${block.primary} ${block.first_seq}`} block={block} />
       ))}
       <Observers all={page.vantages} />
       <Matrix page={page} window={window} />

@@ -252,7 +252,7 @@ pub struct VantageMiss {
 pub struct SilentVantage {
     /// Which.
     pub id: String,
-    /// `primary_down`, `link_down`, `began`, `not_watching` or `untold`.
+    /// `primary_down`, `link_down`, `began`, `not_watching`, `untold` or `contradictory` (its own figures tell of no miss then).
     pub why: String,
 }
 
@@ -282,6 +282,58 @@ pub struct DifferingBlock {
     pub text: String,
     /// What was shown to whom.
     pub shown: Vec<ShownBlock>,
+    /// The same operation by operation, as far as observers told it.
+    pub operations: BlockOperations,
+}
+
+/// The operations of a block as far as observers told them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockOperations {
+    /// Who told them.
+    pub told_by: Vec<String>,
+    /// Who does not hold them any more.
+    pub not_held_by: Vec<String>,
+    /// Who has not told them yet.
+    pub awaited_from: Vec<String>,
+    /// Operations that not all who told were shown alike, by who was shown what; the fewest operations first, 8 parts at most.
+    pub parts: Vec<DifferencePart>,
+    /// Operations of the parts for which there is no room.
+    pub left_out_ops: u64,
+}
+
+/// Operations of a block that the same observers were shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DifferencePart {
+    /// Who was.
+    pub shown_to: Vec<String>,
+    /// Who was not, among the numbers of the block.
+    pub not_shown_to: Vec<String>,
+    /// Whether that was under different numbers.
+    pub is_renumbered: bool,
+    /// How many operations.
+    pub ops: u64,
+    /// Those with the smallest numbers, 10 at most.
+    pub listed: Vec<DifferingOperation>,
+}
+
+/// An operation that not all observers were shown alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DifferingOperation {
+    /// Whose it is.
+    pub did: String,
+    /// Which.
+    pub cid: String,
+    /// Each number with those to whom it was shown under it.
+    pub numbers: Vec<ShownNumber>,
+}
+
+/// To whom an operation was shown under a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ShownNumber {
+    /// The primary's own number.
+    pub seq: u64,
+    /// To whom.
+    pub vantages: Vec<String>,
 }
 
 /// What some observers were shown of a block.

@@ -72,7 +72,7 @@ impl MemoryLog {
         let kept = self.rows.values().rev().filter(|row| {
             let count = of_kind.entry(row.kind.clone()).or_default();
             *count += 1;
-            plan.of_kind_max.is_none_or(|max| *count <= max)
+            plan.max_of(&row.kind).is_none_or(|max| *count <= max)
         });
         let kept: BTreeSet<i64> = kept.map(|row| row.added).collect();
         self.rows.retain(|added, _| kept.contains(added));

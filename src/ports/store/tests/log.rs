@@ -49,6 +49,7 @@ fn memory_and_file_do_the_same() {
             kinds: vec![("x".to_owned(), Some(50)), ("y".to_owned(), None)],
             others_before_ms: Some(100),
             of_kind_max: None,
+            few: Vec::new(),
         },
         ..PrunePlan::default()
     };
@@ -120,17 +121,19 @@ fn a_kind_that_grows_without_end_takes_no_room_of_another() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = open(dir.path());
     let mut memory = MemoryDisk::new().open();
-    let plan = PrunePlan { log: LogPrune { of_kind_max: Some(3), ..LogPrune::default() }, ..PrunePlan::default() };
+    let prune = LogPrune { of_kind_max: Some(3), few: vec![("large".to_owned(), 1)], ..LogPrune::default() };
+    let plan = PrunePlan { log: prune, ..PrunePlan::default() };
     for store in [&mut store as &mut dyn Store, &mut memory] {
         // The newest of all kinds is the oldest by the time that it states.
         for ms in (0..20).rev() {
             store.log_append(&[row("a", ms, "much")]).unwrap();
         }
         store.log_append(&[row("b", 1, "little"), row("b", 2, "little")]).unwrap();
+        store.log_append(&[row("c", 1, "large"), row("c", 2, "large")]).unwrap();
         let report = store.prune(&plan).unwrap();
-        assert_eq!((report.log, report.log_dropped, report.more), (17, 17, false));
+        assert_eq!((report.log, report.log_dropped, report.more), (18, 18, false));
         let left: Vec<(String, i64)> = all(store).into_iter().map(|row| (row.kind, row.ms)).collect();
-        let expected = [("much", 2), ("much", 1), ("much", 0), ("little", 1), ("little", 2)];
+        let expected = [("much", 2), ("much", 1), ("much", 0), ("little", 1), ("little", 2), ("large", 2)];
         assert_eq!(left, expected.map(|(kind, ms)| (kind.to_owned(), ms)));
     }
 }
