@@ -2,13 +2,16 @@
 //! what all of them miss against the mirror, and whoever could not see has no voice.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use futures_util::{SinkExt, StreamExt};
 use mirrorwatch::config::{Config, SourceConfig};
+use mirrorwatch::domain::op::OpKey;
+use mirrorwatch::domain::time::rfc3339_ms;
+use mirrorwatch::domain::vantage::Shown;
 use mirrorwatch::logux::ActionId;
 use mirrorwatch::sim::behaviour::Behaviour;
 use serde_json::{Value, json};
@@ -21,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::process::{Process, write_config};
 use crate::world::stalls::Patience;
-use crate::world::{PATIENCE, World, test};
+use crate::world::{PACE, PATIENCE, World, test};
 
 /// The token by which logs are handed on.
 const TOKEN: &str = "token-of-the-relay";
@@ -76,6 +79,8 @@ impl Route {
 /// An observer.
 struct Vantage {
     process: Process,
+    /// Its configuration.
+    file: PathBuf,
     /// How much of its log was handed on.
     handed_on: i64,
 }
@@ -92,15 +97,35 @@ impl Vantage {
         value["nodes"] = json!({ "id": id, "tokens": [{ "user": "relay", "role": "node", "sha256": sha256 }] });
         #[expect(clippy::disallowed_methods, reason = "scratch of a test")]
         std::fs::write(&file, value.to_string()).unwrap();
-        let vantage = Vantage { process: Process::start(&file).await, handed_on: 0 };
+        let vantage = Vantage { process: Process::start(&file).await, file, handed_on: 0 };
         vantage.until("every link is up", |o| is_up(&o["primary"]) && rows(o).iter().all(is_up)).await;
         vantage
+    }
+
+    /// Kills it, and starts it again with what it kept.
+    async fn start_again(&mut self) {
+        self.process.kill();
+        self.process = Process::start(&self.file).await;
     }
 
     async fn get(&self, path: &str) -> Value {
         let answer = reqwest::get(format!("http://{}{path}", self.process.address)).await.unwrap();
         let mut page: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         page["data"].take()
+    }
+
+    /// Waits for an event of a differing primary that ends with these words.
+    async fn is_told(&self, words: &str) {
+        let patience = Patience::of(PATIENCE);
+        loop {
+            let page = self.get("/api/v1/events").await;
+            let is_it = |e: &Value| e["kind"] == "primary_differs" && e["text"].as_str().unwrap().ends_with(words);
+            if page["events"].as_array().unwrap().iter().any(is_it) {
+                return;
+            }
+            assert!(!patience.is_over(), "{page:#}");
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
     }
 
     async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) {
@@ -144,6 +169,15 @@ impl Relay {
 
     async fn send(&mut self, message: &Value) {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    /// Hands on an action of this observer that was made `n` ms before now, and waits until it is kept.
+    async fn tell(&mut self, node: &str, n: u64, action: &Value) {
+        let id = ActionId { ms: self.base_ms as u64 - n, node: node.to_owned(), counter: 0 };
+        self.sent += 1;
+        let meta = json!({ "id": id.to_seven(), "time": -(n as i64) });
+        self.send(&json!(["sync", self.sent, action, meta])).await;
+        while self.next("synced").await[1] != self.sent {}
     }
 
     /// The next message of this type.
@@ -201,6 +235,86 @@ fn mirror<'a>(page: &'a Value, url: &str) -> &'a Value {
     rows(page).iter().find(of_url).unwrap_or(&Value::Null)
 }
 
+/// Operations that were published one after another, and when the last of them was.
+struct Published {
+    keys: Vec<OpKey>,
+    until_ms: i64,
+}
+
+impl Published {
+    async fn now(world: &mut World, n: usize) -> Published {
+        let now = world.now_ms();
+        let mut keys = Vec::new();
+        for _ in 0..n {
+            let op = world.maker().next(now());
+            world.hand_out(&op);
+            keys.push(op.key);
+            tokio::time::sleep(PACE).await;
+        }
+        Published { keys, until_ms: now() }
+    }
+
+    /// The misses of the first `n` of them at a mirror; none where an observer could not see one of them, as when the machine
+    /// stopped it.
+    fn misses<'a>(&self, row: &'a Value, n: usize, silent: &Value) -> Option<Vec<&'a Value>> {
+        let of_key = |key: &OpKey| {
+            let cid = key.cid.to_string();
+            let miss = row["misses"].as_array().unwrap().iter().find(|miss| miss["cid"] == cid);
+            miss.filter(|miss| miss["silent"] == *silent && miss["awaited"] == json!([]))
+        };
+        self.keys.iter().take(n).map(of_key).collect()
+    }
+}
+
+/// Two observers that are handed on to a third, and what this one says.
+struct Three<'a> {
+    handed_on: [&'a mut Vantage; 2],
+    page_of: &'a Vantage,
+    relay: Relay,
+    /// The mirrors: one that is well, and one that loses.
+    well: String,
+    lossy: String,
+}
+
+impl Three<'_> {
+    /// What the third says once the figures of all three are final for longer than what was published. Whatever the machine
+    /// does meanwhile, nobody innocent is blamed.
+    async fn page_behind(&mut self, world: &mut World, published: &Published) -> Value {
+        let behind = rfc3339_ms(published.until_ms + 3_000);
+        let is_final = |row: &Value| {
+            let through = |at: &Value| at["through_at"].as_str().is_some_and(|through| *through > *behind);
+            row["vantages"].as_array().is_some_and(|at| at.len() == 3 && at.iter().all(through))
+        };
+        let patience = Patience::of(2 * PATIENCE);
+        loop {
+            world.publish_every(5, SLOWLY, None).await;
+            for vantage in &mut self.handed_on {
+                self.relay.hand_on(vantage).await;
+            }
+            let page = self.page_of.get("/api/v1/vantages").await;
+            let (well, lossy) = (mirror(&page, &self.well), mirror(&page, &self.lossy));
+            self.nobody_innocent_is_blamed(well, lossy);
+            if is_final(well) && is_final(lossy) {
+                return page;
+            }
+            assert!(!patience.is_over(), "{page:#}");
+        }
+    }
+
+    fn nobody_innocent_is_blamed(&self, well: &Value, lossy: &Value) {
+        for (row, counts) in [(well, ["mirror", "paths"]), (lossy, ["path", "paths"])] {
+            let blamed = counts.map(|count| row["missed_ops"][count].as_u64().unwrap_or(0));
+            assert_eq!(blamed, [0, 0], "{counts:?}: {row:#}");
+        }
+        for (row, having) in [(well, json!(["a", "b"])), (lossy, json!([]))] {
+            let having = having.as_array().unwrap();
+            for miss in row["misses"].as_array().into_iter().flatten() {
+                assert!(miss["having"].as_array().unwrap().iter().all(|id| having.contains(id)), "{miss:#}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_bad_path_is_no_fault_of_the_mirror_and_a_loss_that_all_see_is() {
     test(async {
@@ -220,50 +334,113 @@ fn a_bad_path_is_no_fault_of_the_mirror_and_a_loss_that_all_see_is() {
         // From here on, the way to the mirror loses what this server does not send.
         route.lead(world.mirror("spoilt").address());
         let c = Vantage::start(world.dir(), "c", &config).await;
+        let relay = Relay::to(&c).await;
+        let mut three = Three { handed_on: [&mut a, &mut b], page_of: &c, relay, well, lossy };
         intervals_later(&mut world, 2).await;
 
-        world.mirror("spoilt").set(|behaviour| behaviour.drop_next = 3);
-        world.mirror("lossy").set(|behaviour| behaviour.drop_next = 2);
-        world.publish(3).await;
-        intervals_later(&mut world, 2).await;
-
-        primary_of_b.cut();
-        b.until("its primary is away", |o| !is_up(&o["primary"])).await;
-        world.mirror("lossy").set(|behaviour| behaviour.drop_next = 4);
-        world.publish(4).await;
-        primary_of_b.lead(world.primary.address());
-        b.until("its primary is back", |o| is_up(&o["primary"])).await;
-
-        let mut relay = Relay::to(&c).await;
-        let patience = Patience::of(2 * PATIENCE);
-        let page = loop {
-            world.publish_every(5, SLOWLY, None).await;
-            relay.hand_on(&mut a).await;
-            relay.hand_on(&mut b).await;
-            let page = c.get("/api/v1/vantages").await;
-            let counts = [&well, &lossy].map(|url| mirror(&page, url)["missed_ops"].clone());
-            let is_told = counts.iter().all(|counts| counts["awaited"] == 0);
-            if is_told && counts[0]["path"] == 3 && counts[1]["mirror"] == 6 {
-                break page;
+        // Again while the machine keeps one of them from seeing all of it.
+        let patience = Patience::of(4 * PATIENCE);
+        loop {
+            world.mirror("spoilt").set(|behaviour| behaviour.drop_next = 3);
+            world.mirror("lossy").set(|behaviour| behaviour.drop_next = 2);
+            let published = Published::now(&mut world, 3).await;
+            let page = three.page_behind(&mut world, &published).await;
+            let (well, lossy) = (mirror(&page, &three.well), mirror(&page, &three.lossy));
+            let (by_path, by_all) = (published.misses(well, 3, &json!([])), published.misses(lossy, 2, &json!([])));
+            if let (Some(by_path), Some(by_all)) = (by_path, by_all) {
+                assert_eq!(well["verdict"], "path", "{well:#}");
+                assert!(by_path.iter().all(|miss| miss["missing"] == json!(["c"])), "{well:#}");
+                assert!(by_path.iter().all(|miss| miss["having"] == json!(["a", "b"])), "{well:#}");
+                assert_eq!(lossy["verdict"], "mirror", "{lossy:#}");
+                assert!(by_all.iter().all(|miss| miss["missing"] == json!(["a", "b", "c"])), "{lossy:#}");
+                break;
             }
             assert!(!patience.is_over(), "{page:#}");
-        };
-
-        let (well, lossy) = (mirror(&page, &well), mirror(&page, &lossy));
-        assert_eq!((&well["verdict"], &well["missed_ops"]["mirror"]), (&json!("path"), &json!(0)), "{well:#}");
-        for miss in well["misses"].as_array().unwrap() {
-            assert_eq!((&miss["missing"], &miss["having"]), (&json!(["c"]), &json!(["a", "b"])), "{miss:#}");
         }
-        assert_eq!((&lossy["verdict"], &lossy["missed_ops"]["path"]), (&json!("mirror"), &json!(0)), "{lossy:#}");
-        let voiceless = json!([{ "id": "b", "why": "primary_down" }]);
-        let misses = lossy["misses"].as_array().unwrap();
-        let (by_two, by_three): (Vec<&Value>, Vec<_>) = misses.iter().partition(|miss| miss["silent"] == voiceless);
-        assert_eq!((by_two.len(), by_three.len()), (4, 2), "{lossy:#}");
-        assert!(by_two.iter().all(|miss| miss["missing"] == json!(["a", "c"])), "{lossy:#}");
-        assert!(by_three.iter().all(|miss| miss["missing"] == json!(["a", "b", "c"])), "{lossy:#}");
 
-        let decided = |row: &Value| row["figures"][2]["decided"].as_u64().unwrap();
-        let of_each: Vec<u64> = lossy["vantages"].as_array().unwrap().iter().map(decided).collect();
-        assert_eq!((of_each.len(), decided(lossy)), (3, of_each.iter().sum()), "counts add exactly");
+        let patience = Patience::of(4 * PATIENCE);
+        loop {
+            primary_of_b.cut();
+            three.handed_on[1].until("its primary is away", |o| !is_up(&o["primary"])).await;
+            world.mirror("lossy").set(|behaviour| behaviour.drop_next = 4);
+            let published = Published::now(&mut world, 4).await;
+            primary_of_b.lead(world.primary.address());
+            three.handed_on[1].until("its primary is back", |o| is_up(&o["primary"])).await;
+            let page = three.page_behind(&mut world, &published).await;
+            let lossy = mirror(&page, &three.lossy);
+            let voiceless = json!([{ "id": "b", "why": "primary_down" }]);
+            if let Some(by_two) = published.misses(lossy, 4, &voiceless) {
+                assert!(by_two.iter().all(|miss| miss["missing"] == json!(["a", "c"])), "{lossy:#}");
+                let decided = |row: &Value| row["figures"][2]["decided"].as_u64().unwrap();
+                let of_each: Vec<u64> = lossy["vantages"].as_array().unwrap().iter().map(decided).collect();
+                assert_eq!((of_each.len(), decided(lossy)), (3, of_each.iter().sum()), "counts add exactly");
+                break;
+            }
+            assert!(!patience.is_over(), "{page:#}");
+        }
+    });
+}
+
+/// The digest of a block, and its operations one by one, as an observer tells them that was shown these.
+fn block_of(keys: impl Iterator<Item = (u16, OpKey)>) -> [Value; 2] {
+    let shown = Shown::of(keys.collect()).unwrap();
+    let (digest, primary) = (shown.digest(), "wss://primary.example/");
+    let xor = HEXLOWER.encode(&digest.xor);
+    [
+        json!({
+            "type": "mirrorwatch/block", "primary": primary, "first_seq": 7_000, "ops": digest.ops, "xor_sha256": xor,
+        }),
+        json!({ "type": "mirrorwatch/block/ops", "primary": primary, "first_seq": 7_000, "ops": shown.to_text() }),
+    ]
+}
+
+#[test]
+fn what_others_were_shown_differently_is_named_and_kept_over_a_kill() {
+    test(async {
+        let mut world = World::new(vec![("m", Behaviour::default())]);
+        let mut c = Vantage::start(world.dir(), "c", &world.config).await;
+        let now = world.now_ms();
+        let all: Vec<(u16, OpKey)> = (0..1_000).map(|n| (n, world.maker().next(now()).key)).collect();
+        let (_, withheld) = all[500];
+        let whole = block_of(all.iter().copied());
+        let lacking = block_of(all.iter().copied().filter(|(place, _)| *place != 500));
+        let mut relay = Relay::to(&c).await;
+        // The first of them contradicts itself.
+        for (n, (node, digest, ops)) in
+            (1..).zip([("z", &lacking[0], &whole[1]), ("x", &whole[0], &whole[1]), ("y", &lacking[0], &lacking[1])])
+        {
+            relay.tell(node, 10 * n, digest).await;
+            relay.tell(node, 10 * n - 1, ops).await;
+        }
+        let is_told = |page: &Value| page["primary"]["differing"][0]["operations"]["told_by"] == json!(["x", "y"]);
+        let mut blocks = Vec::new();
+        for turn in ["heard", "kept"] {
+            let patience = Patience::of(PATIENCE);
+            let page = loop {
+                let page = c.get("/api/v1/vantages").await;
+                if is_told(&page) {
+                    break page;
+                }
+                assert!(!patience.is_over(), "{turn}: {page:#}");
+                tokio::time::sleep(Duration::from_millis(40)).await;
+            };
+            let block = &page["primary"]["differing"][0];
+            let expected = json!([{
+                "shown_to": ["x"], "not_shown_to": ["y"], "is_renumbered": false, "ops": 1,
+                "listed": [{
+                    "did": withheld.did.to_string(), "cid": withheld.cid.to_string(),
+                    "numbers": [{ "seq": 7_500, "vantages": ["x"] }],
+                }],
+            }]);
+            assert_eq!(block["operations"]["parts"], expected, "{block:#}");
+            let liar = page["vantages"].as_array().unwrap().iter().find(|v| v["id"] == "z").unwrap();
+            assert_eq!(liar["refused"]["contradictory"], 1, "{liar:#}");
+            blocks.push(block.clone());
+            if turn == "heard" {
+                c.is_told("1 operation shown to x, not to y").await;
+                c.start_again().await;
+            }
+        }
+        assert_eq!(blocks[0], blocks[1]);
     });
 }

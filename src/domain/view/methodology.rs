@@ -144,12 +144,14 @@ const FORMULAS: [(&str, &str, &str); 31] = [
         "agreement",
         "vantages that miss an operation / vantages that observed it; all of two or more: the mirror's doing, fewer: those paths'",
         "A vantage whose link to the mirror or to the primary was down in that interval, also where the gap was filled, that \
-         did not watch then, or that did not tell all it misses, has no voice; before all have told of the interval nothing is said.",
+         did not watch then, that did not tell all it misses, or whose own figures deny it, has no voice; before all have \
+         told of the interval nothing is said.",
     ),
     (
         "same_primary",
         "count and XOR of SHA-256(DID, CID) over each 1,000 numbers of the primary that two vantages saw whole are equal",
-        "A block is told 60 s after the first operation behind it, and only where no hole touches it.",
+        "A block is told 60 s after the first operation behind it, and only where no hole touches it. Where two differ, both \
+         tell its operations; those that do not come to the digest are refused. Who was shown what says not whose doing it is.",
     ),
     (
         "recommended",
