@@ -131,6 +131,8 @@ mod tests {
 
     const NOW_MS: i64 = 1_700_000_000_000;
     const PRIMARY: &str = "wss://p.example/";
+    /// How long anything may take; it takes milliseconds.
+    const PATIENCE: Duration = Duration::from_mins(1);
 
     fn key(n: u64) -> OpKey {
         let mut cid = [0; 32];
@@ -195,14 +197,17 @@ mod tests {
 
         /// Waits until the page says what is wanted of the newest block that differs.
         async fn until(&self, is_so: impl Fn(&Value) -> bool) -> Value {
-            loop {
-                let page = page(&self.told.lock().unwrap(), NOW_MS);
-                let block = page["primary"]["differing"].get(0).cloned().unwrap_or_default();
-                if is_so(&block["operations"]) {
-                    return block;
+            let waiting = async {
+                loop {
+                    let page = page(&self.told.lock().unwrap(), NOW_MS);
+                    let block = page["primary"]["differing"].get(0).cloned().unwrap_or_default();
+                    if is_so(&block["operations"]) {
+                        return block;
+                    }
+                    tokio::task::yield_now().await;
                 }
-                tokio::task::yield_now().await;
-            }
+            };
+            tokio::time::timeout(PATIENCE, waiting).await.expect("what was told does not come")
         }
 
         async fn of_kind(&self, kind: &str) -> Vec<Value> {

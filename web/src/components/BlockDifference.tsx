@@ -6,7 +6,7 @@ const names = (of: readonly string[]) => of.map(format.visible).join(", ");
 
 /** What observers were shown of a block and not all of them alike, operation by operation. */
 export function BlockDifference({ block }: { block: DifferingBlock }) {
-  const title = `block-${block.first_seq}`;
+  const title = `block-${block.first_seq}-${block.primary.replaceAll(/[^a-z0-9]/g, "-")}`;
   const { parts, left_out_ops } = block.operations;
   const listed = parts.reduce((sum, part) => sum + part.listed.length, 0);
   const all = parts.reduce((sum, part) => sum + part.ops, left_out_ops);
@@ -44,7 +44,7 @@ export function BlockDifference({ block }: { block: DifferingBlock }) {
 }
 
 /** What is known of the operations, and what that says. */
-export function state({ operations }: DifferingBlock): string {
+function state({ operations }: DifferingBlock): string {
   const told = [
     ["told by", operations.told_by],
     ["not told yet by", operations.awaited_from],

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parse, paths } from "../route";
 import type { Compare, EventRow } from "../shapes";
-import type { DifferingBlock } from "../vantage-shapes";
-import { state } from "./BlockDifference";
 import { ahead, asked, verdict } from "./ComparePage";
 import { fits, OBSERVER } from "./EventsPage";
 import { flat } from "./InternalsPage";
@@ -50,21 +48,6 @@ describe("vantages", () => {
   it("have their window in the address", () => {
     expect(parse("/vantages", "?window=1h")).toEqual({ page: "vantages", query: "window=1h" });
     expect(parse("/vantages", "")).toEqual({ page: "vantages", query: "" });
-  });
-  it("tell of a block who told its operations, who did not, and who cannot any more", () => {
-    const block: DifferingBlock = {
-      first_seq: 5000,
-      primary: "p.example",
-      text: "",
-      operations: {
-        told_by: ["a", "b"],
-        not_held_by: ["d"],
-        awaited_from: ["c"],
-        parts: [],
-        left_out_ops: 0,
-      },
-    };
-    expect(state(block)).toMatch(/^Operations told by a, b; not told yet by c; no longer held by d\. Each/);
   });
 });
 
