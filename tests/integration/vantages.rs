@@ -293,24 +293,24 @@ impl Three<'_> {
             }
             let page = self.page_of.get("/api/v1/vantages").await;
             let (well, lossy) = (mirror(&page, &self.well), mirror(&page, &self.lossy));
-            self.nobody_innocent_is_blamed(well, lossy);
+            nobody_innocent_is_blamed(well, lossy);
             if is_final(well) && is_final(lossy) {
                 return page;
             }
             assert!(!patience.is_over(), "{page:#}");
         }
     }
+}
 
-    fn nobody_innocent_is_blamed(&self, well: &Value, lossy: &Value) {
-        for (row, counts) in [(well, ["mirror", "paths"]), (lossy, ["path", "paths"])] {
-            let blamed = counts.map(|count| row["missed_ops"][count].as_u64().unwrap_or(0));
-            assert_eq!(blamed, [0, 0], "{counts:?}: {row:#}");
-        }
-        for (row, having) in [(well, json!(["a", "b"])), (lossy, json!([]))] {
-            let having = having.as_array().unwrap();
-            for miss in row["misses"].as_array().into_iter().flatten() {
-                assert!(miss["having"].as_array().unwrap().iter().all(|id| having.contains(id)), "{miss:#}");
-            }
+fn nobody_innocent_is_blamed(well: &Value, lossy: &Value) {
+    for (row, counts) in [(well, ["mirror", "paths"]), (lossy, ["path", "paths"])] {
+        let blamed = counts.map(|count| row["missed_ops"][count].as_u64().unwrap_or(0));
+        assert_eq!(blamed, [0, 0], "{counts:?}: {row:#}");
+    }
+    for (row, having) in [(well, json!(["a", "b"])), (lossy, json!([]))] {
+        let having = having.as_array().unwrap();
+        for miss in row["misses"].as_array().into_iter().flatten() {
+            assert!(miss["having"].as_array().unwrap().iter().all(|id| having.contains(id)), "{miss:#}");
         }
     }
 }

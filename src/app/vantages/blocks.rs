@@ -93,14 +93,12 @@ impl Blocks {
     }
 
     fn operations(&self, first_seq: u64, shown: Option<&Shown>) -> Value {
-        let (kind, primary) = (BLOCK_OPS, &self.primary);
-        match shown.map(Shown::to_text) {
-            Some(ops) => json!({ "type": kind, "primary": primary, "first_seq": first_seq, "ops": ops }),
-            None => {
-                let reason = "not_held";
-                json!({ "type": kind, "primary": primary, "first_seq": first_seq, "ops": null, "ops_reason": reason })
-            }
+        let (kind, primary, ops) = (BLOCK_OPS, &self.primary, shown.map(Shown::to_text));
+        if ops.is_some() {
+            return json!({ "type": kind, "primary": primary, "first_seq": first_seq, "ops": ops });
         }
+        let reason = "not_held";
+        json!({ "type": kind, "primary": primary, "first_seq": first_seq, "ops": null, "ops_reason": reason })
     }
 
     async fn append(&self, actions: Vec<Value>) -> Result<(), LogError> {

@@ -62,7 +62,7 @@ impl Evidence {
     ///
     /// # Errors
     /// When it told something else before, or too many tell of the block.
-    pub fn take(&mut self, name: &str, place: Place, digest: Digest, ops: Option<Shown>) -> Result<bool, Refused> {
+    pub fn take(&mut self, name: &str, place: &Place, digest: Digest, ops: Option<Shown>) -> Result<bool, Refused> {
         let block = self.blocks.entry(place.clone()).or_default();
         match block.told.get(name) {
             Some(known) if known.digest != digest => return Err(Refused::Contradictory),
@@ -77,7 +77,7 @@ impl Evidence {
             let least = least.clone();
             self.blocks.remove(&least);
         }
-        Ok(self.blocks.contains_key(&place))
+        Ok(self.blocks.contains_key(place))
     }
 
     /// Whether there is room for what we tell of this block, and we have not told it.
@@ -137,18 +137,18 @@ mod tests {
     }
 
     fn take(evidence: &mut Evidence, name: &str, seq: u64, ops: &Shown) -> Result<bool, Refused> {
-        evidence.take(name, place(seq), ops.digest(), Some(ops.clone()))
+        evidence.take(name, &place(seq), ops.digest(), Some(ops.clone()))
     }
 
     #[test]
     fn what_is_told_twice_is_kept_once_and_nobody_takes_it_back() {
         let mut evidence = Evidence::new("a");
         let (whole, lacking) = (shown(0..9), shown(1..9));
-        assert_eq!(evidence.take("b", place(0), lacking.digest(), None), Ok(true));
-        assert_eq!(evidence.take("b", place(0), lacking.digest(), None), Ok(false));
+        assert_eq!(evidence.take("b", &place(0), lacking.digest(), None), Ok(true));
+        assert_eq!(evidence.take("b", &place(0), lacking.digest(), None), Ok(false));
         assert_eq!(take(&mut evidence, "b", 0, &lacking), Ok(true), "it found them after all");
         assert_eq!(take(&mut evidence, "b", 0, &whole), Err(Refused::Contradictory));
-        assert_eq!(evidence.take("b", place(0), lacking.digest(), None), Ok(false));
+        assert_eq!(evidence.take("b", &place(0), lacking.digest(), None), Ok(false));
         assert!(evidence.lacks_ours(&place(0)));
         assert_eq!(take(&mut evidence, "a", 0, &whole), Ok(true));
         assert!(!evidence.lacks_ours(&place(0)) && evidence.lacks_ours(&place(1_000)));

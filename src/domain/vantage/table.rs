@@ -167,7 +167,7 @@ impl Vantages {
         let place = (first_seq, primary);
         let is_of_ops = ops.is_some();
         if let Some((digest, ops)) = ops {
-            let taken = self.evidence.take(heard.node, place.clone(), digest, ops);
+            let taken = self.evidence.take(heard.node, &place, digest, ops);
             if let Err(why) = taken {
                 *self.vantage_mut(heard).ok()?.refused.entry(why).or_default() += 1;
             }
@@ -185,7 +185,7 @@ impl Vantages {
             && self.misnamed(heard).is_none()
         {
             // Where there is no room for it, or it contradicts what was told since, it is no loss.
-            let _ = self.evidence.take(heard.node, (told.first_seq, told.primary), ops.digest(), Some(ops));
+            let _ = self.evidence.take(heard.node, &(told.first_seq, told.primary), ops.digest(), Some(ops));
         }
     }
 

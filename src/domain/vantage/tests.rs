@@ -266,7 +266,9 @@ fn evidence_outlives_whoever_gave_it_and_comes_back_from_the_log() {
     let mut all = Vantages::new("a");
     let (mine, theirs) = (block_ops(5_000, &shown(0..9)), block_ops(5_000, &shown(1..9)));
     for (node, told) in [("a", &mine), ("b", &theirs)] {
-        told.iter().for_each(|action| drop(hear(&mut all, node, action)));
+        for action in told {
+            hear(&mut all, node, action);
+        }
     }
     let before = all.same_primary();
     let later_ms = NOW_MS + 2 * HORIZON_MS;
