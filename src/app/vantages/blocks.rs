@@ -255,7 +255,9 @@ mod tests {
             let text = block["text"].as_str().unwrap();
             assert!(text.ends_with(": 1 operation shown to a, not to b"), "{text}");
         }
-        // A year later nothing else of that day is looked at.
+        // A year and much else later nothing else of that day is looked at.
+        let rows = (0..2_000).map(|_| a.log.own(&Json::from(json!({ "type": "else" })), NOW_MS));
+        a.log.append_rows(rows.collect()).await.unwrap();
         let again = Observer::start("a", a.stop().await, NOW_MS + 365 * 86_400_000);
         let block = again.until(|operations| operations["told_by"] == json!(["a", "b"])).await;
         assert_eq!(block["operations"]["parts"][0]["listed"][0]["numbers"][0]["seq"], 1_500);
