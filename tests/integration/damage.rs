@@ -203,7 +203,7 @@ fn what_cannot_be_used_is_refused_and_left_as_it_is() {
         let newer = |dir: &Path| {
             let db = rusqlite::Connection::open(dir.join(DATABASE)).unwrap();
             db.execute("UPDATE meta SET value = '2.3' WHERE key = 'program'", []).unwrap();
-            db.pragma_update(None, "user_version", 6).unwrap();
+            db.pragma_update(None, "user_version", 7).unwrap();
         };
         let linked = |name: &'static str| {
             move |dir: &Path| {
