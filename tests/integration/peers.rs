@@ -146,7 +146,7 @@ fn five_nodes_find_each_other_from_one_address_and_do_without_it() {
         all_have_another_uplink(&nodes, &mut first).await;
         let actions = all_act(&nodes, "after").await;
         for component in components(&nodes).await {
-            all_have(component.clone(), &written(&actions, component)).await;
+            all_have(component.iter().copied(), &written(&actions, &component)).await;
         }
         for node in &nodes {
             until("its new uplink is told of", async || {
@@ -192,7 +192,7 @@ fn two_islands_become_one_by_a_node_that_knows_one_of_each() {
         let mut nodes = vec![a, a1, b, b1];
         let mut actions = all_act(&nodes, "before").await;
         for (island, others) in [(&nodes[..2], &nodes[2..]), (&nodes[2..], &nodes[..2])] {
-            let of_island = written(&actions, island);
+            let of_island = written(&actions, &island.iter().collect::<Vec<_>>());
             all_have(island, &of_island).await;
             for node in others {
                 let log = node.actions().await;

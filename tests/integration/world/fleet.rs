@@ -59,8 +59,8 @@ pub fn secrets(peers: &[&Node]) -> Vec<(String, &'static str)> {
 }
 
 /// The actions that were written for these nodes.
-pub fn written<'a>(actions: &[String], nodes: impl IntoIterator<Item = &'a Node> + Clone) -> Vec<String> {
-    let is_theirs = |id: &&String| nodes.clone().into_iter().any(|node| id.contains(&format!("-{}:", node.name)));
+pub fn written(actions: &[String], nodes: &[&Node]) -> Vec<String> {
+    let is_theirs = |id: &&String| nodes.iter().any(|node| id.contains(&format!("-{}:", node.name)));
     actions.iter().filter(is_theirs).cloned().collect()
 }
 
