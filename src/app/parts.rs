@@ -8,6 +8,7 @@ use super::nodes;
 use super::past::Archive;
 use super::peering;
 use super::pictures::Pictures;
+use super::regions::{self, Chooser};
 use super::settings::{RetentionNow, driver, http_options, log_horizon, prune_plan};
 use super::start_error::StartError;
 use super::state::Opened;
@@ -97,6 +98,7 @@ impl App {
             log,
             peering: peering::shared(config),
             vantages: config.nodes.as_ref().map(|nodes| vantages::shared(&nodes.id)),
+            regions: Arc::new(Pages::new(&snapshot_id, [])),
             board: StatusBoard::default(),
             now: utc_now,
             trouble: watch::channel(None).0,
@@ -262,6 +264,11 @@ fn share(
 ) {
     let region = lasting.config.nodes.as_ref().and_then(|nodes| nodes.region.clone());
     let (pages, now) = (Arc::clone(pages), &lasting.now);
+    if let Some(told) = lasting.vantages.clone() {
+        let (region, pages, now) = (region.clone(), Arc::clone(&pages), Arc::clone(now));
+        let chooser = Chooser { told, region, pages, regions: Arc::clone(&lasting.regions), now };
+        actix_rt::spawn(regions::choose(chooser, stop.clone()));
+    }
     actix_rt::spawn(nodes::tell_overviews(log.clone(), region, pages, Arc::clone(now), stop.clone()));
     let primary = lasting.config.primary.url.to_string();
     actix_rt::spawn(vantages::tell_blocks(log.clone(), primary, pictures.clone(), Arc::clone(now), stop.clone()));
@@ -303,6 +310,7 @@ fn http_state(
     let (vitals, clock) = (lasting.vitals.clone(), Arc::clone(&lasting.clock));
     web::Data::new(HttpState::new(HttpParts {
         pages: Arc::clone(pages),
+        regions: Arc::clone(&lasting.regions),
         detail: Arc::new(Details {
             pictures: doors.pictures.clone(),
             archive: Archive { store: Arc::clone(&lasting.store), plan: prune_plan(&lasting.retention, &lasting.now) },

@@ -9,13 +9,16 @@
 mod agreement;
 pub mod block;
 mod figures;
+pub mod region;
 mod table;
 mod told;
+mod usable;
 
 pub use agreement::{Agreement, Blame, Silence, Vote};
 pub use figures::{Figures, Sum};
 pub use table::{BlockNews, Compared, Heard, SamePrimary, VANTAGES_MAX, Vantages};
-pub use told::{Blind, MIRRORS_MAX, MirrorRow, Overview, Refused, Told, source_key};
+pub use told::{Blind, MIRRORS_MAX, MirrorRow, Overview, Refused, Told, read, source_key};
+pub use usable::Usable;
 
 use super::op::OpKey;
 use super::window_kind::WindowKind;
