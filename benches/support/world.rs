@@ -3,6 +3,7 @@
 use mirrorwatch::app::{App, Outside, open_state};
 use mirrorwatch::config::{Config, Inputs, SourceConfig, load};
 use mirrorwatch::domain::address::is_private;
+use mirrorwatch::domain::link::BACKOFF_MAX_NS;
 use mirrorwatch::domain::view::Picture;
 use mirrorwatch::ports::clock::Clock;
 use mirrorwatch::ports::dial::{DialOptions, TcpDialer};
@@ -46,6 +47,7 @@ fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Outside {
     let export = HttpExport::new(Arc::clone(clock), &resolver, &tls, ExportOptions::new(agent, is_private));
     Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
+        longest_wait_ns: BACKOFF_MAX_NS,
         export: Arc::new(export.expect("an HTTP client")),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
         memory: Memory::default(),

@@ -263,6 +263,7 @@ fn stream_doors(lasting: &Lasting, anchored: Anchors) -> StreamDoors {
     StreamDoors {
         clock: Arc::clone(&lasting.clock),
         dialer: Arc::clone(&lasting.outside.dialer),
+        longest_wait_ns: lasting.outside.longest_wait_ns,
         export: Arc::clone(&lasting.outside.export),
         forms: Arc::new(Mutex::new(FormCache::new(DEFAULT_FORMS, rand::random()))),
         readers: Readers::default(),

@@ -3,6 +3,7 @@
 use super::parts::Outside;
 use crate::config::Config;
 use crate::domain::address::is_private;
+use crate::domain::link::BACKOFF_MAX_NS;
 use crate::ports::clock::Clock;
 use crate::ports::dial::{DialOptions, TcpDialer};
 use crate::ports::export::{ExportOptions, HttpExport};
@@ -47,6 +48,7 @@ pub fn network(config: &Config, clock: &Arc<dyn Clock>) -> Result<Outside, Strin
     let export = HttpExport::new(Arc::clone(clock), &resolver, &tls, exporting).map_err(|e| e.to_string())?;
     Ok(Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
+        longest_wait_ns: BACKOFF_MAX_NS,
         export: Arc::new(export),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
         memory: Memory::of_this_process(),

@@ -48,6 +48,8 @@ const REAP_WITHIN: Duration = Duration::from_millis(1_500);
 pub struct Outside {
     /// Opens streams.
     pub dialer: Arc<dyn Dialer>,
+    /// The bound of the longest wait between two attempts to connect to a source, nanoseconds.
+    pub longest_wait_ns: i64,
     /// Pages exports.
     pub export: Arc<dyn ExportClient>,
     /// Measures round trips.

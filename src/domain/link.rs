@@ -147,6 +147,16 @@ pub enum LinkEffect {
     None,
 }
 
+/// The bound of the longest wait, nanoseconds.
+#[derive(Copy, Clone, Debug)]
+struct LongestWait(i64);
+
+impl Default for LongestWait {
+    fn default() -> LongestWait {
+        LongestWait(BACKOFF_MAX_NS)
+    }
+}
+
 /// One source's link.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
@@ -160,6 +170,7 @@ pub struct Link {
     pub last_close: Option<LinkClose>,
     /// Connections that followed a lost one.
     pub reconnects: u64,
+    longest_wait: LongestWait,
     attempts: u32,
     empty_upgrades: u32,
     /// When the protocol was broken of late, oldest first.
@@ -176,6 +187,12 @@ impl Link {
     #[must_use]
     pub fn new(now: Tau) -> Link {
         Link { since: now, ..Link::default() }
+    }
+
+    /// One whose waits have at most this bound, nanoseconds, where that is less than [`BACKOFF_MAX_NS`].
+    #[must_use]
+    pub fn waiting_at_most(longest_ns: i64) -> Link {
+        Link { longest_wait: LongestWait(longest_ns.min(BACKOFF_MAX_NS)), ..Link::default() }
     }
 
     /// Takes an event at `now`; `jitter` is a fresh random number in [0, 1).
@@ -311,7 +328,7 @@ impl Link {
 
     /// The next wait: uniform below a bound that doubles with each attempt ("full jitter").
     fn backoff(&mut self, jitter: f64) -> i64 {
-        let bound = BACKOFF_MAX_NS.min(BACKOFF_MIN_NS << self.attempts.min(16));
+        let bound = self.longest_wait.0.min(BACKOFF_MIN_NS << self.attempts.min(16));
         self.attempts = self.attempts.saturating_add(1);
         (bound as f64 * jitter.clamp(0.0, 1.0)) as i64
     }
@@ -350,6 +367,10 @@ mod tests {
         let waits: Vec<_> = (0..9).map(|_| fail(&mut l)).collect();
         assert_eq!(waits[..3], [LinkEffect::Wait(500 * MS), LinkEffect::Wait(SECOND), LinkEffect::Wait(2 * SECOND)]);
         assert_eq!(waits[8], LinkEffect::Wait(BACKOFF_MAX_NS));
+        let mut short = Link::waiting_at_most(3 * SECOND);
+        let waits: Vec<_> = (0..9).map(|_| fail(&mut short)).collect();
+        assert_eq!(waits[2..4], [LinkEffect::Wait(2 * SECOND), LinkEffect::Wait(3 * SECOND)]);
+        assert_eq!(waits[8], LinkEffect::Wait(3 * SECOND));
         l.on(LinkEvent::Waited, Tau(0), 0.0);
         l.on(LinkEvent::Opened { has_gap: false }, Tau(0), 0.0);
         assert_eq!(l.on(closed(), Tau(LASTING_NS), 1.0), LinkEffect::Wait(500 * MS));

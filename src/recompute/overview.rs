@@ -27,7 +27,6 @@ impl Recompute<Picture> for Overview {
         let document = status::document(&page.0, &picture.at(picture.capture.now));
         drafts.push(Draft { key: "status".to_owned(), data: document.into_bytes(), window: None });
         drafts.extend([
-            windowed("overview".to_owned(), &page)?,
             draft("primary".to_owned(), &mirror::primary(picture))?,
             draft("observer".to_owned(), &overview::observer(picture))?,
             draft("events".to_owned(), &event::events(picture))?,
@@ -37,6 +36,8 @@ impl Recompute<Picture> for Overview {
             Draft { key: "mirrorlist.txt".to_owned(), data: best::list(picture).into_bytes(), window: None },
             draft("internals".to_owned(), &internals::page(picture))?,
             draft("methodology".to_owned(), &methodology::page(picture))?,
+            // What it leads to is there by the time that it is: pages are published in this order.
+            windowed("overview".to_owned(), &page)?,
         ]);
         Ok(drafts)
     }

@@ -12,7 +12,7 @@ const { chromium } = require("playwright-core");
 export const BASE_URL = process.argv[2] ?? process.env.BASE_URL ?? "http://127.0.0.1:7331/";
 const OUT_DIR = process.argv[3] ?? process.env.OUT_DIR ?? ".";
 const CHROMIUM = process.env.CHROMIUM;
-export const WAIT_MS = 20_000;
+export const WAIT_MS = 60_000;
 
 const problems = [];
 

@@ -153,6 +153,9 @@ run("injection", async (browser) => {
     ["/compare", "main[data-page=compare] [data-both]", 1],
     ["/events", "main[data-page=events] [data-event]", 1],
     ["/incidents", "main[data-page=incidents] [data-incident]", 1],
+    ["/readiness", "main[data-page=readiness] h1", 1],
+    ["/vantages", "main[data-page=vantages] [data-at]", 1],
+    ["/nodes", "main[data-page=nodes] h1", 0],
     ["/methodology", "main[data-page=methodology] [data-formula]", 1],
     ["/internals", "main[data-page=internals] [data-recomputer]", 0],
   ];

@@ -19,6 +19,8 @@ pub struct StreamDoors {
     pub clock: Arc<dyn Clock>,
     /// Opens streams.
     pub dialer: Arc<dyn Dialer>,
+    /// The bound of the longest wait between two attempts to connect, nanoseconds.
+    pub longest_wait_ns: i64,
     /// Pages exports.
     pub export: Arc<dyn ExportClient>,
     /// The forms of operations that are proved already, shared by all sources.

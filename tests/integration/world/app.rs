@@ -23,6 +23,8 @@ use tokio::sync::oneshot;
 
 /// A handshake may take this long: tests wait for one that hangs.
 pub const HANDSHAKE: Duration = Duration::from_millis(1_500);
+/// A source that was away is back within the patience of a test, however long a slow machine made that.
+const LONGEST_WAIT_NS: i64 = 4_000_000_000;
 /// Between two requests to one host: nobody minds on loopback.
 const REQUEST_GAP: Duration = Duration::from_millis(50);
 
@@ -52,6 +54,7 @@ fn outside(config: &Config, clock: &Arc<dyn Clock>) -> Outside {
     let export = HttpExport::new(Arc::clone(clock), &resolver, &tls, exporting).unwrap();
     Outside {
         dialer: Arc::new(TcpDialer::new(Arc::clone(clock), resolver, tls, dialing)),
+        longest_wait_ns: LONGEST_WAIT_NS,
         export: Arc::new(export),
         probe: Arc::new(TcpProbe::new(Arc::clone(clock))),
         memory: Memory::within(&config.data_dir.with_file_name("cgroup"), ""),

@@ -89,3 +89,10 @@ it("is not taken from an address that has nonsense", () => {
     expect([custom.value, asked.value, customIsOpen.value]).toEqual([null, "window=6h", false]);
   }
 });
+
+it("says what is wrong with an address that somebody was sent", () => {
+  history.replaceState(null, "", "/?range=custom&from=2030-01-01T00:00:00Z&to=2030-01-02T00:00:00Z");
+  here();
+  act(() => render(<CustomRange />, root));
+  expect(root.querySelector("[role=status]")?.textContent).toBe("The begin lies in the future.");
+});

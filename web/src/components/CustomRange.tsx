@@ -41,7 +41,7 @@ export function CustomRange() {
   useEffect(() => {
     if (from.current !== null) from.current.value = fieldText(fromMs);
     if (to.current !== null) to.current.value = fieldText(toMs);
-    tell(null);
+    tell(custom.value === null ? null : objection(custom.value, now.peek()));
   }, [fromMs, toMs, zone.value]);
   useEffect(() => {
     // Whoever has just opened the fields goes on there; an address that has a span does not move anybody.
