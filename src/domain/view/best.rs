@@ -218,11 +218,12 @@ pub(crate) mod tests {
 
     /// A picture in which a mirror is recommended for each purpose, one of them without any figures.
     pub(crate) fn recommending() -> Picture {
-        let mut p = recommending_to_stream(chosen(Because::First), vec![said(1, None), said(0, Some("it is losing"))]);
+        let mut p =
+            recommending_to_stream(Some(chosen(Because::First)), vec![said(1, None), said(0, Some("it is losing"))]);
         let mut bare = said(1, None);
         (bare.candidate.figures, bare.candidate.record) = (Figures::default(), Record::default());
         p.recommended.resolve =
-            Recommendation { chosen: chosen(Because::First), nobody: Nobody::default(), said: vec![bare] };
+            Recommendation { chosen: Some(chosen(Because::First)), nobody: Nobody::default(), said: vec![bare] };
         p
     }
 
@@ -233,14 +234,14 @@ pub(crate) mod tests {
         p
     }
 
-    fn chosen(because: Because<usize>) -> Option<Chosen<usize>> {
-        Some(Chosen { mirror: 1, since: Tau(5 * SECOND), because })
+    fn chosen(because: Because<usize>) -> Chosen<usize> {
+        Chosen { mirror: 1, since: Tau(5 * SECOND), because }
     }
 
     #[test]
     fn the_chosen_one_has_its_figures_and_the_others_theirs() {
         let because = Because::Left { before: 0, objection: "it is losing".to_owned() };
-        let p = recommending_to_stream(chosen(because), vec![said(1, None), said(0, Some("it is losing"))]);
+        let p = recommending_to_stream(Some(chosen(because)), vec![said(1, None), said(0, Some("it is losing"))]);
         let page = page(&p, Purpose::Stream);
         assert_eq!(page["mirror"], json!({ "id": "b", "name": "b", "url": "wss://b.example" }));
         assert_eq!(page["chosen_because"], "a could not be used any more: it is losing");
@@ -255,7 +256,7 @@ pub(crate) mod tests {
         assert_eq!(alternatives[0]["id"], "a");
         assert_eq!((&alternatives[0]["why"], &alternatives[0]["left_out"]), (&json!("it is losing"), &json!(7)));
         let faster = Because::Faster { before: 0, before_us: 100_000, own_us: 69_000 };
-        let told = super::page(&recommending_to_stream(chosen(faster), vec![said(1, None)]), Purpose::Stream);
+        let told = super::page(&recommending_to_stream(Some(chosen(faster)), vec![said(1, None)]), Purpose::Stream);
         let words = "it answered in 69 ms in the mean, a in 100 ms: in less than 0.7 of that, behind 20 min";
         assert_eq!(told["chosen_because"], words);
         assert_eq!(purposes(&p, 1)["stream"]["rtt_ms"], json!(41.2));
@@ -264,7 +265,8 @@ pub(crate) mod tests {
 
     #[test]
     fn the_list_has_who_can_be_used_and_a_harmless_line_for_everybody_else() {
-        let mut p = recommending_to_stream(chosen(Because::First), vec![said(1, None), said(0, Some("it is losing"))]);
+        let mut p =
+            recommending_to_stream(Some(chosen(Because::First)), vec![said(1, None), said(0, Some("it is losing"))]);
         p.mirrors[0].name = "a\nwss://evil.example\u{202e}".to_owned();
         let text = list(&p);
         let (comments, listed): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with('#'));
