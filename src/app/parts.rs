@@ -112,8 +112,7 @@ impl App {
         };
         let assembled = assemble(&lasting, opened.kept, None);
         let doors = assembled.doors.clone();
-        let ids: Vec<String> = config.mirrors.iter().map(|m| m.id.clone()).collect();
-        let pages = Arc::new(Pages::new(&snapshot_id, specs(config, &ids)));
+        let pages = Arc::new(Pages::new(&snapshot_id, specs(config, &mirror_ids(config))));
         let driver = driver(config, &doors.pictures, &pages, &lasting);
         driver.prime().await.map_err(|e| StartError::Prime(e.to_string()))?;
         driver.start();
@@ -201,8 +200,7 @@ impl App {
         }
         self.retention.store(Arc::new(config.retention.clone()));
         if is_observing_changed(&self.config, &config) {
-            let ids = |config: &Config| config.mirrors.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
-            let (before, after) = (ids(&self.config), ids(&config));
+            let (before, after) = (mirror_ids(&self.config), mirror_ids(&config));
             self.pages.arrange(specs(&config, &[after.clone(), before].concat()));
             let (done, is_done) = oneshot::channel();
             let change = Change { config: config.clone(), outside, text, done };
@@ -250,6 +248,10 @@ impl App {
             tracing::warn!("stopping took too long; what was committed is safe");
         }
     }
+}
+
+fn mirror_ids(config: &Config) -> Vec<String> {
+    config.mirrors.iter().map(|m| m.id.clone()).collect()
 }
 
 /// Every page, for these mirrors.
