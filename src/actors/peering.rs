@@ -17,6 +17,8 @@ use self::link::LinkTask;
 use self::news::{News, Told, Which};
 use self::short::Errand;
 use crate::config::Nodes;
+use crate::domain::node_event::OwnEvent;
+use crate::domain::node_table::constants::Constants;
 use crate::domain::node_table::effect::{Effect, Link};
 use crate::domain::node_table::message::{Message, Says};
 use crate::domain::node_table::uplink::End;
@@ -76,6 +78,8 @@ pub struct Peering {
     uplink: Option<Uplink>,
     /// Connections to uplinks so far.
     number: u64,
+    /// The name of the last uplink that let us in.
+    last_uplink: Option<String>,
     /// How the exchange with the uplink stands.
     state: State,
     /// The last uplink has our log up to this number.
@@ -98,13 +102,17 @@ impl Peering {
     pub fn new(nodes: Arc<Nodes>, doors: PeeringDoors) -> Peering {
         let own = Own { node_id: nodes.id.clone(), address: nodes.address.as_ref().map(ToString::to_string) };
         let initial: Vec<String> = nodes.peers.iter().map(|peer| peer.url.to_string()).collect();
-        let table = NodeTable::new(own, &initial, nodes.is_announced_allowed, rand::random(), doors.clock.now());
+        let defrag_wait_period_ns = i64::try_from(nodes.defragment.as_nanos()).unwrap_or(i64::MAX);
+        let constants = Constants { defrag_wait_period_ns, ..Constants::default() };
+        let (seed, now) = (rand::random(), doors.clock.now());
+        let table = NodeTable::new(own, &initial, nodes.is_announced_allowed, constants, seed, now);
         Peering {
             nodes,
             doors,
             table,
             uplink: None,
             number: 0,
+            last_uplink: None,
             state: State::Disconnected,
             sent: 0,
             last_error: None,
@@ -223,7 +231,9 @@ impl Peering {
         let effects = match told {
             Told::Opened(node_id) => {
                 tracing::info!(%address, node = %node_id, "an uplink let us in");
-                self.table.uplink_opened(&address, &node_id, now)
+                let effects = self.table.uplink_opened(&address, &node_id, now);
+                self.tell_changed(&address, node_id);
+                effects
             }
             Told::Heard => {
                 self.table.uplink_heard(now);
@@ -254,6 +264,22 @@ impl Peering {
             }
         };
         self.run(effects, ctx);
+    }
+
+    /// Tells other nodes of an uplink that is another than the last.
+    fn tell_changed(&mut self, address: &str, node_id: String) {
+        if !self.table.uplink().is_open() || self.last_uplink.as_ref() == Some(&node_id) {
+            return;
+        }
+        let log = self.doors.log.clone();
+        let message = format!("{node_id} at {address}");
+        let row = log.own_event(OwnEvent::UplinkChanged, &message, self.doors.clock.utc_ms());
+        actix_rt::spawn(async move {
+            if let Err(error) = log.append_rows(vec![row]).await {
+                tracing::warn!(%error, "other nodes are not told of another uplink");
+            }
+        });
+        self.last_uplink = Some(node_id);
     }
 
     fn show(&self) {

@@ -81,6 +81,8 @@ pub struct Nodes {
     pub peers: Vec<Peer>,
     /// Whether nodes that others announce may become peers. Default false.
     pub is_announced_allowed: bool,
+    /// Between two looks for nodes that cannot be reached through others. 5–86,400 s; default 600 s.
+    pub defragment: Duration,
     /// Types that a reader may read, each with `*` for any rest. Default all.
     pub readable: Vec<String>,
     /// Types that a node may write, likewise. Default all.
@@ -102,6 +104,7 @@ impl Nodes {
             tokens: Vec::new(),
             peers: Vec::new(),
             is_announced_allowed: false,
+            defragment: Duration::from_mins(10),
             readable: vec!["*".to_owned()],
             writable: vec!["*".to_owned()],
             events: None,
@@ -124,6 +127,7 @@ impl Nodes {
             tokens: read_tokens(r),
             peers: read_peers(r),
             is_announced_allowed: r.one_of("nodes.announced", &[("refuse", false), ("allow", true)], false),
+            defragment: r.seconds("nodes.defragmentSeconds", 600.0, 5.0..=86_400.0),
             readable: read_types(r, "nodes.readable"),
             writable: read_types(r, "nodes.writable"),
             events: read_events(r),

@@ -48,6 +48,8 @@ pub enum OwnEvent {
     FirstPeerConnected,
     /// A node is in that was not before, since the start.
     NewPeerConnected,
+    /// It is connected to another uplink than before.
+    UplinkChanged,
     /// For the first time every source is connected, and nothing is missing before its stream.
     InitialSyncCompleted,
     /// All ways of taking a mirror's operations were tried, and it is known which serves.
@@ -66,6 +68,7 @@ impl OwnEvent {
             OwnEvent::NodeStarted => "Event_NodeStarted",
             OwnEvent::FirstPeerConnected => "Event_FirstPeerConnected",
             OwnEvent::NewPeerConnected => "Event_NewPeerConnected",
+            OwnEvent::UplinkChanged => "Event_UplinkChanged",
             OwnEvent::InitialSyncCompleted => "Event_InitialSyncCompleted",
             OwnEvent::ProbeRoundCompleted => "Event_ProbeRoundCompleted",
             OwnEvent::IncidentOpened => "Event_IncidentOpened",

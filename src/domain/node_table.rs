@@ -92,8 +92,14 @@ impl NodeTable {
     /// A table of the nodes at these addresses. `is_announced_allowed`: whether others are taken in too. `seed`: of the
     /// waits that are left to chance.
     #[must_use]
-    pub fn new(own: Own, initial: &[String], is_announced_allowed: bool, seed: u64, now: Tau) -> NodeTable {
-        let constants = Constants::default();
+    pub fn new(
+        own: Own,
+        initial: &[String],
+        is_announced_allowed: bool,
+        constants: Constants,
+        seed: u64,
+        now: Tau,
+    ) -> NodeTable {
         let mut table = NodeTable {
             uplink: Uplink::Waiting(now.plus(constants.connect_wait_ns)),
             own,

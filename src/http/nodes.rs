@@ -119,16 +119,19 @@ impl Present {
     }
 }
 
-/// The users of nodes that were in since the start. Bounded by the tokens that there are.
+/// Names of nodes that are remembered; of one more nothing is told.
+const MET_MAX: usize = 1_024;
+
+/// The nodes that were in since the start, by their names.
 #[derive(Debug, Default)]
 struct Peers(Mutex<HashSet<String>>);
 
 impl Peers {
-    /// What to tell of a user that is in; nothing where it was before.
-    fn meet(&self, user: &str) -> Option<OwnEvent> {
+    /// What to tell of a node that is in; nothing where it was before.
+    fn meet(&self, name: &str) -> Option<OwnEvent> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let event = if known.is_empty() { OwnEvent::FirstPeerConnected } else { OwnEvent::NewPeerConnected };
-        known.insert(user.to_owned()).then_some(event)
+        (known.len() < MET_MAX && known.insert(name.to_owned())).then_some(event)
     }
 }
 
@@ -211,11 +214,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_user_is_met_once() {
+    fn each_node_is_met_once_within_bounds() {
         let peers = Peers::default();
         assert_eq!(peers.meet("a"), Some(OwnEvent::FirstPeerConnected));
         assert_eq!((peers.meet("a"), peers.meet("b")), (None, Some(OwnEvent::NewPeerConnected)));
         assert_eq!((peers.meet("a"), peers.meet("b")), (None, None));
+        let told = (0..2 * MET_MAX).filter(|n| peers.meet(&n.to_string()).is_some()).count();
+        assert_eq!(told, MET_MAX - 2);
     }
 
     #[test]

@@ -47,6 +47,32 @@ impl Introduction {
     }
 }
 
+/// What a node that is connected to says of its log to one that stays.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct LogTold {
+    /// When it was begun, UTC milliseconds: another one after a loss.
+    pub begun: i64,
+    /// Its last number.
+    pub last: i64,
+}
+
+impl LogTold {
+    /// As headers.
+    #[must_use]
+    pub fn headers(&self) -> Json {
+        let told = [("log", Json::from(self.begun)), ("last", Json::from(self.last))];
+        object([(HEADER, object(told))])
+    }
+
+    /// Reads headers; `None` where they say nothing of it.
+    #[must_use]
+    pub fn read(headers: &Json) -> Option<LogTold> {
+        let told = headers.get(HEADER)?;
+        let number = |key| told.get(key).and_then(Json::as_f64);
+        Some(LogTold { begun: number("log")? as i64, last: number("last")? as i64 })
+    }
+}
+
 /// The action of a message, made at `utc_ms`.
 #[must_use]
 pub fn write(message: &Message, utc_ms: i64) -> Entry {
@@ -125,8 +151,10 @@ mod tests {
             assert_eq!(read(&entry), Some(message));
         }
         let who = Introduction { node_id: "a".to_owned(), address: None, is_lasting: true };
-        assert_eq!(Introduction::read(&who.headers()), Some(who));
+        assert_eq!(Introduction::read(&who.headers()).as_ref(), Some(&who));
         assert_eq!(Introduction::read(&Json::Object(Vec::new())), None);
+        let log = LogTold { begun: 1_700_000_000_000, last: 1_700_000_000_007 };
+        assert_eq!((LogTold::read(&log.headers()), LogTold::read(&who.headers())), (Some(log), None));
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct LogBook {
     /// The time in the last id of ours, UTC milliseconds.
     last_ms: Arc<AtomicI64>,
     head: Arc<watch::Sender<i64>>,
+    /// When it was begun, UTC milliseconds.
+    begun_ms: Arc<AtomicI64>,
     turn: Arc<Mutex<()>>,
     waiting: Arc<std::sync::Mutex<VecDeque<Waiting>>>,
     horizon: Horizon,
@@ -90,12 +92,13 @@ impl LogBook {
     /// # Errors
     /// When the store cannot be read.
     pub fn open(store: SharedStore, node_id: &str, horizon: Horizon) -> Result<LogBook, LogError> {
-        let (head, last_ms) = locked(&store, |store| store.log_end(node_id))?;
+        let end = locked(&store, |store| store.log_end(node_id))?;
         Ok(LogBook {
             store,
             node_id: node_id.into(),
-            last_ms: Arc::new(AtomicI64::new(last_ms.unwrap_or(0))),
-            head: Arc::new(watch::Sender::new(head)),
+            last_ms: Arc::new(AtomicI64::new(end.last_own_ms.unwrap_or(0))),
+            head: Arc::new(watch::Sender::new(end.last)),
+            begun_ms: Arc::new(AtomicI64::new(end.begun_ms)),
             turn: Arc::default(),
             waiting: Arc::default(),
             horizon,
@@ -108,6 +111,12 @@ impl LogBook {
     #[must_use]
     pub fn head(&self) -> watch::Receiver<i64> {
         self.head.subscribe()
+    }
+
+    /// Which log this is: when it was begun or lost something last, UTC milliseconds.
+    #[must_use]
+    pub fn begun_ms(&self) -> i64 {
+        self.begun_ms.load(Ordering::Relaxed)
     }
 
     /// What has come in.
@@ -167,8 +176,9 @@ impl LogBook {
 
     /// Takes note that someone appended to `store`.
     pub fn look(&self, store: &mut dyn Store) {
-        if let Ok((head, _)) = store.log_end(&self.node_id) {
-            self.grown(head);
+        if let Ok(end) = store.log_end(&self.node_id) {
+            self.begun_ms.store(end.begun_ms, Ordering::Relaxed);
+            self.grown(end.last);
         }
     }
 

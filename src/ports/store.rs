@@ -33,7 +33,7 @@ pub use error::StoreError;
 pub use evidence::{EVIDENCE_PER_SOURCE_MAX, EvidenceRow, LOGS_MAX, fair_share};
 pub use import::{ImportReport, ImportedRow, ImportedTotals};
 pub use interval_query::{INTERVALS_PAGE_MAX, IntervalQuery};
-pub use log::{LOG_ROWS_MAX, LOG_ROWS_OF_KIND_MAX, LogPage, LogPrune, LogRow};
+pub use log::{LOG_ROWS_MAX, LOG_ROWS_OF_KIND_MAX, LogEnd, LogPage, LogPrune, LogRow};
 pub use miss_query::{MISSES_PAGE_MAX, MissCursor, MissQuery};
 pub use peers::{PEERS_MAX, PeerMarks};
 pub use sqlite::{LoadLimits, OpenOptions, OpenReport, SqliteStore};
@@ -374,11 +374,11 @@ pub trait Store: Send {
     /// When the file cannot be read.
     fn log_newest(&mut self, kind: &str, limit: usize) -> Result<Vec<LogRow>, StoreError>;
 
-    /// The last number given in the log, and the largest time in an id of `node`.
+    /// The end of the log, and which log it is; `node` is our own.
     ///
     /// # Errors
     /// When the file cannot be read.
-    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError>;
+    fn log_end(&mut self, node: &str) -> Result<LogEnd, StoreError>;
 
     /// What was exchanged with other nodes, those first that were met first.
     ///

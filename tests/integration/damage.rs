@@ -203,7 +203,7 @@ fn what_cannot_be_used_is_refused_and_left_as_it_is() {
         let newer = |dir: &Path| {
             let db = rusqlite::Connection::open(dir.join(DATABASE)).unwrap();
             db.execute("UPDATE meta SET value = '2.3' WHERE key = 'program'", []).unwrap();
-            db.pragma_update(None, "user_version", 6).unwrap();
+            db.pragma_update(None, "user_version", 7).unwrap();
         };
         let linked = |name: &'static str| {
             move |dir: &Path| {
@@ -217,7 +217,7 @@ fn what_cannot_be_used_is_refused_and_left_as_it_is() {
             }
         };
         let rows: [Refusal; 6] = [
-            (Box::new(newer), 65, "state: written by version 2.3 (schema 6); this is "),
+            (Box::new(newer), 65, "state: written by version 2.3 (schema 7); this is "),
             (Box::new(linked(DATABASE)), 77, "mirrorwatch.db: is a symbolic link, not a plain file; remove it"),
             (Box::new(linked("mirrorwatch.db-wal")), 77, "mirrorwatch.db-wal: is a symbolic link, not a plain file"),
             (Box::new(linked("mirrorwatch.lock")), 77, "mirrorwatch.lock: is a symbolic link, not a plain file"),

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::world::process::{Process, command, run, write_config};
+use crate::world::stalls::Patience;
 use crate::world::{PATIENCE, skip, test};
 
 /// Where the scripts are, with all that they check.
@@ -33,9 +34,16 @@ const STARTS: u32 = 20;
 
 /// Starts a node at a port of [`PORTS`] that nobody has; `config` writes its configuration.
 pub async fn started_at_a_port(config: impl Fn(u16) -> PathBuf) -> (Process, PathBuf) {
+    started_under(&[], config).await
+}
+
+/// The same with variables of its own.
+pub async fn started_under(variables: &[(&str, PathBuf)], config: impl Fn(u16) -> PathBuf) -> (Process, PathBuf) {
     for _ in 0..STARTS {
         let file = config(rand::rng().random_range(PORTS));
-        match Process::try_spawn(command(&["--config", file.to_str().unwrap()])).await {
+        let mut command = command(&["--config", file.to_str().unwrap()]);
+        command.envs(variables.iter().cloned());
+        match Process::try_spawn(command).await {
             Ok(process) => return (process, file),
             Err(child) => port_was_taken(child).await,
         }
@@ -44,7 +52,7 @@ pub async fn started_at_a_port(config: impl Fn(u16) -> PathBuf) -> (Process, Pat
 }
 
 /// Starts it again where it was.
-async fn started_again(file: &Path) -> Process {
+pub async fn started_again(file: &Path) -> Process {
     for _ in 0..STARTS {
         match Process::try_spawn(command(&["--config", file.to_str().unwrap()])).await {
             Ok(process) => return process,
@@ -99,12 +107,12 @@ pub fn token(user: &str, role: &str, token: &str) -> Value {
 }
 
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let patience = Patience::of(PATIENCE);
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited for: {what}");
+        assert!(!patience.is_over(), "waited for: {what}");
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use mirrorwatch::config::Config;
+use mirrorwatch::config::{Config, Nodes, Transport};
+use mirrorwatch::sim::behaviour::Behaviour;
 use rand::RngExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -12,9 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::browser::{PICTURES, SCRIPTS, browser};
 use crate::world::process::{Process, run, write_config};
-use crate::world::{PATIENCE, skip, test};
+use crate::world::{PATIENCE, World, skip, test};
 
-/// A port that is free now.
 /// A port that is free now, and is given to nobody who asks for any.
 fn free_port() -> u16 {
     loop {
@@ -152,5 +152,44 @@ fn what_nodes_report_is_shown_as_it_comes() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains("nodes: all checks hold"), "{said}");
+    });
+}
+
+/// What a watching node has told by events of this type, once there is one; nothing where the machine kept it from knowing.
+async fn told(world: &World, event: &str) -> Option<Vec<String>> {
+    let find = async || {
+        let page = world.get("/api/v1/log?after=0&limit=1000&type=node/event").await;
+        let actions = page["actions"].as_array()?.iter().map(|action| &action["action"]);
+        let of_event = actions.filter(|action| action["eventtype"] == event && action["sender"] == "paris-1");
+        let told: Vec<String> = of_event.map(|action| action["message"].as_str().unwrap().to_owned()).collect();
+        (!told.is_empty()).then_some(told)
+    };
+    world.unless_frozen(event, find).await
+}
+
+#[test]
+fn what_a_node_finds_at_its_sources_is_told_once() {
+    test(async {
+        let mut world = World::new(["faithful", "dropping"].map(|id| (id, Behaviour::default())).into());
+        world.config.nodes = Some(Nodes::for_testing("paris-1"));
+        world.config.mirrors[0].transport = Transport::Auto;
+        let mut world = world.watched().await;
+        world.publish(20).await;
+        world.settle().await;
+        // Three are an incident.
+        world.mirror("dropping").set(|behaviour| behaviour.drop_next = 6);
+        world.publish(20).await;
+        world.settle().await;
+        for (event, begin) in [
+            ("Event_NodeStarted", "mirrorwatch "),
+            ("Event_InitialSyncCompleted", "nothing is missing before the streams of 3 sources"),
+            ("Event_IncidentOpened", "dropping-"),
+            ("Event_ProbeRoundCompleted", "faithful: "),
+        ] {
+            let Some(told) = told(&world, event).await else { continue };
+            assert!(told.iter().all(|message| message.starts_with(begin)), "{event}: {told:?}");
+            assert!(told.len() == 1 || event == "Event_ProbeRoundCompleted", "{event}: {told:?}");
+        }
+        world.stop().await;
     });
 }

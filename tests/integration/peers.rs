@@ -1,109 +1,28 @@
 //! Nodes that choose peers, as processes of their own on this machine.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use mirrorwatch::config::Config;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
-use crate::logux::{get, started_at_a_port, token, until};
-use crate::world::process::{Process, command, write_config};
+use crate::logux::{get, until};
+use crate::world::fleet::{Node, SECRET, all_act, all_have, secrets, written};
+use crate::world::stalls::Stalls;
 use crate::world::test;
 
-/// What all nodes of the fleet show each other.
-const SECRET: &str = "a-token-of-more-than-thirty-two-characters";
 /// Nodes of the fleet.
 const COUNT: usize = 5;
-
-/// A running node.
-struct Node {
-    name: String,
-    process: Process,
-    file: PathBuf,
-    _dir: TempDir,
-}
-
-/// The configuration of a node whose sources are away; `url` is its peer's, with `secret`.
-fn config(dir: &Path, port: u16, name: &str, peer: Option<(&str, &str)>) -> PathBuf {
-    let mut config = Config::for_testing(dir.join("data")).unwrap();
-    config.listen.set_port(port);
-    let file = write_config(dir, &config);
-    let mut value: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    let mut nodes = json!({ "id": name, "tokens": [token("fleet", "node", SECRET)], "announced": "allow" });
-    if let Some((url, secret)) = peer {
-        let token_file = dir.join("token");
-        #[expect(clippy::disallowed_methods, reason = "scratch of a test")]
-        std::fs::write(&token_file, secret).unwrap();
-        std::fs::set_permissions(&token_file, std::fs::Permissions::from_mode(0o600)).unwrap();
-        nodes["peers"] = json!([{ "url": url, "user": "fleet", "tokenFile": token_file }]);
-        nodes["address"] = json!(format!("ws://127.0.0.1:{port}"));
-    }
-    value["nodes"] = nodes;
-    #[expect(clippy::disallowed_methods, reason = "scratch of a test")]
-    std::fs::write(&file, value.to_string()).unwrap();
-    file
-}
-
-impl Node {
-    /// Starts one; `peer` is told its port.
-    async fn start(name: &str, peer: impl Fn(u16) -> Option<(String, &'static str)>) -> Node {
-        let dir = TempDir::new().unwrap();
-        let (process, file) = started_at_a_port(|port| {
-            let peer = peer(port);
-            config(dir.path(), port, name, peer.as_ref().map(|(url, secret)| (url.as_str(), *secret)))
-        })
-        .await;
-        Node { name: name.to_owned(), process, file, _dir: dir }
-    }
-
-    fn url(&self) -> String {
-        format!("ws://{}", self.process.address)
-    }
-
-    /// How choosing peers stands there.
-    async fn peering(&self) -> Value {
-        get(&self.process, "/api/v1/internals").await.1["data"]["peering"].clone()
-    }
-
-    /// Its uplink, once it has one.
-    async fn uplink(&self) -> Option<String> {
-        Some(self.peering().await["uplink"]["node"].as_str()?.to_owned())
-    }
-
-    /// Ids of all actions in its log.
-    async fn actions(&self) -> Vec<String> {
-        let (_, page) = get(&self.process, "/api/v1/log?after=0&limit=1000").await;
-        let actions = page["data"]["actions"].as_array().cloned().unwrap_or_default();
-        actions.iter().map(|action| action["id"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// The first action that it made itself.
-    async fn own_action(&self) -> String {
-        let of_us = format!(" {} 0", self.name);
-        until("an action of its own", async || self.actions().await.into_iter().find(|id| id.ends_with(&of_us))).await
-    }
-}
-
-/// Everything is in every log, each once.
-async fn all_have(nodes: &[Node], actions: &[String]) {
-    for node in nodes {
-        let log = until("every action at every node", async || {
-            let log = node.actions().await;
-            actions.iter().all(|action| log.contains(action)).then_some(log)
-        })
-        .await;
-        assert_eq!(log.iter().collect::<BTreeSet<_>>().len(), log.len(), "each once at {}", node.name);
-    }
-}
+/// After the uplink's end another one is there within this, or the node is everyone's.
+const NEW_UPLINK_WITHIN: Duration = Duration::from_secs(10);
+/// How often a new uplink is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[test]
 fn two_nodes_exchange_their_logs_and_go_on_after_a_kill() {
     test(async {
-        let hub = Node::start("hub", |_| None).await;
-        let url = hub.url();
-        let mut leaf = Node::start("leaf", |_| Some((url.clone(), SECRET))).await;
+        let hub = Node::start_serving("hub").await;
+        let mut leaf = Node::start("leaf", &[&hub]).await;
         let actions = vec![hub.own_action().await, leaf.own_action().await];
         let mut nodes = vec![hub, leaf];
         all_have(&nodes, &actions).await;
@@ -119,7 +38,7 @@ fn two_nodes_exchange_their_logs_and_go_on_after_a_kill() {
         leaf = nodes.remove(1);
         let before = leaf.actions().await;
         leaf.process.kill();
-        leaf.process = Process::spawn(command(&["--config", leaf.file.to_str().unwrap()])).await;
+        leaf.start_again().await;
         let of_leaf = " leaf 0";
         let new = until("a new action of the leaf", async || {
             leaf.actions().await.into_iter().find(|id| id.ends_with(of_leaf) && !before.contains(id))
@@ -133,10 +52,9 @@ fn two_nodes_exchange_their_logs_and_go_on_after_a_kill() {
 #[test]
 fn a_peer_that_never_lets_us_in_is_shown_and_not_asked_again() {
     test(async {
-        let hub = Node::start("hub", |_| None).await;
-        let url = hub.url();
+        let hub = Node::start_serving("hub").await;
         let wrong = "another-token-of-more-than-thirty-two-characters";
-        let stranger = Node::start("stranger", |_| Some((url.clone(), wrong))).await;
+        let stranger = Node::start_as("stranger", &[(hub.url(), wrong)], &json!({}), &[]).await;
         until("it is refused", async || {
             let peering = stranger.peering().await;
             (peering["peers"][0]["refused"] == "wrong-credentials" && peering["uplink"]["state"] == "wait")
@@ -147,47 +65,186 @@ fn a_peer_that_never_lets_us_in_is_shown_and_not_asked_again() {
     });
 }
 
+/// Waits until each has another uplink than `dead`, or all others come to it: within the limit, but for what the machine
+/// took away of both that are to connect.
+async fn all_have_another_uplink(nodes: &[Node], dead: &mut Node) {
+    let stalls = Stalls::watch();
+    let waited = |nodes: &[Node]| -> Vec<u64> { nodes.iter().map(|node| node.process.waited_ms()).collect() };
+    let before_ms = waited(nodes);
+    dead.process.kill();
+    let killed = Instant::now();
+    let mut left: Vec<&Node> = nodes.iter().collect();
+    loop {
+        let mut without = Vec::new();
+        for node in left {
+            let is_linked = node.uplink().await.is_some_and(|uplink| uplink != dead.name);
+            let others = nodes.len() as u64 - 1;
+            if !is_linked && node.peering().await["connected_to_us"].as_u64() != Some(others) {
+                without.push(node);
+            }
+        }
+        if without.is_empty() {
+            return;
+        }
+        left = without;
+        let mut waited_ms: Vec<u64> = waited(nodes).iter().zip(&before_ms).map(|(now, before)| now - before).collect();
+        waited_ms.sort_unstable();
+        let of_two: u64 = waited_ms.iter().rev().take(2).sum();
+        let taken = stalls.between(killed.into_std(), Instant::now().into_std()).max(Duration::from_millis(of_two));
+        let names: Vec<&str> = left.iter().map(|node| node.name.as_str()).collect();
+        let took = killed.elapsed();
+        assert!(took <= NEW_UPLINK_WITHIN + taken, "{names:?} have none after {took:?}, of which {taken:?} were taken");
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Those that are linked with each other, directly or through others.
+async fn components(nodes: &[Node]) -> Vec<Vec<&Node>> {
+    let mut components: Vec<Vec<&Node>> = nodes.iter().map(|node| vec![node]).collect();
+    for node in nodes {
+        let Some(uplink) = node.uplink().await else { continue };
+        let linked = [node.name.as_str(), uplink.as_str()];
+        let touches = |component: &Vec<&Node>| component.iter().any(|node| linked.contains(&node.name.as_str()));
+        let (touching, mut apart): (Vec<_>, Vec<_>) = components.into_iter().partition(touches);
+        apart.push(touching.into_iter().flatten().collect());
+        components = apart;
+    }
+    components
+}
+
 #[test]
 fn five_nodes_find_each_other_from_one_address_and_do_without_it() {
     test(async {
-        // The first is told of itself alone, under another name than it goes by.
-        let first = Node::start("n0", |port| Some((format!("ws://localhost:{port}"), SECRET))).await;
-        let url = first.url();
-        let mut nodes = vec![first];
+        let mut first = Node::start("n0", &[]).await;
+        let mut nodes = Vec::new();
         for n in 1..COUNT {
-            nodes.push(Node::start(&format!("n{n}"), |_| Some((url.clone(), SECRET))).await);
+            nodes.push(Node::start(&format!("n{n}"), &[&first]).await);
         }
-        let mut actions = Vec::new();
+        let mut actions = vec![first.own_action().await];
         for node in &nodes {
             actions.push(node.own_action().await);
         }
-        all_have(&nodes, &actions).await;
+        all_have(nodes.iter().chain([&first]), &actions).await;
         until("the first knows that it is itself", async || {
-            (nodes[0].peering().await["peers"][0]["is_self"] == true).then_some(())
+            (first.peering().await["peers"][0]["is_self"] == true).then_some(())
         })
         .await;
-        for node in &nodes[1..] {
-            until("it knows all others, has tested some and has an uplink", async || {
+        for node in &nodes {
+            until("it knows all others, has tested those that it may need, and has an uplink", async || {
                 let peering = node.peering().await;
                 // Which of them leads is its own choice: a disk that was slow for a moment may have cost the first its place.
                 let is_found = |peer: &&Value| peer["origin"] != "configuration" && !peer["node"].is_null();
-                let peers = peering["peers"].as_array()?;
-                let has_tested = peers.iter().filter(is_found).any(|peer| !peer["rtt_ms"].is_null());
-                let is_ready = peers.iter().filter(is_found).count() == COUNT - 2 && has_tested;
+                let found: Vec<&Value> = peering["peers"].as_array()?.iter().filter(is_found).collect();
+                let untested = found.iter().filter(|peer| peer["rtt_ms"].is_null()).count() as u64;
+                let is_ready = found.len() == COUNT - 2 && untested <= peering["connected_to_us"].as_u64()?;
                 (peering["uplink"]["node"].is_string() && is_ready).then_some(())
             })
             .await;
         }
+        tells_of_its_peers(&first).await;
 
-        nodes[0].process.kill();
-        nodes.remove(0);
+        all_have_another_uplink(&nodes, &mut first).await;
+        let actions = all_act(&nodes, "after").await;
+        for component in components(&nodes).await {
+            all_have(component.iter().copied(), &written(&actions, &component)).await;
+        }
         for node in &nodes {
-            until("another uplink, or all others come to it", async || {
-                let is_linked = node.uplink().await.is_some_and(|uplink| uplink != "n0");
-                let is_root = node.peering().await["connected_to_us"].as_u64() == Some(COUNT as u64 - 2);
-                (is_linked || is_root).then_some(())
+            until("its new uplink is told of", async || {
+                let Some(uplink) = node.uplink().await else { return Some(()) };
+                let told = node.told(&node.name, "Event_UplinkChanged").await;
+                let is_last = told.last()?.starts_with(&format!("{uplink} at ws://127.0.0.1:"));
+                (told.len() > 1 && is_last).then_some(())
             })
             .await;
         }
+    });
+}
+
+/// All of its events of peers are in its log: each node came to it first, and each is told of once.
+async fn tells_of_its_peers(first: &Node) {
+    let told = |event: &'static str| async move { first.told("n0", event).await };
+    let (one, others) = until("it told of all that came", async || {
+        let (one, others) = (told("Event_FirstPeerConnected").await, told("Event_NewPeerConnected").await);
+        (one.len() + others.len() >= COUNT - 1).then_some((one, others))
+    })
+    .await;
+    let came: BTreeSet<&str> = one.iter().chain(&others).map(String::as_str).collect();
+    let all = ["fleet:n1:1 is in", "fleet:n2:1 is in", "fleet:n3:1 is in", "fleet:n4:1 is in"];
+    assert_eq!((one.len(), others.len(), came), (1, COUNT - 2, BTreeSet::from(all)), "{others:?}");
+    for n in 1..COUNT {
+        until("the uplink of each is told of", async || {
+            let told = first.told(&format!("n{n}"), "Event_UplinkChanged").await;
+            told.first()?.starts_with("n0 at ws://127.0.0.1:").then_some(())
+        })
+        .await;
+        assert_eq!(first.told(&format!("n{n}"), "Event_NodeStarted").await.len(), 1);
+    }
+}
+
+#[test]
+fn two_islands_become_one_by_a_node_that_knows_one_of_each() {
+    test(async {
+        // Groups look for each other often.
+        let soon = json!({ "defragmentSeconds": 5 });
+        let start = async |name, peers: &[&Node]| Node::start_as(name, &secrets(peers), &soon, &[]).await;
+        let (a, b) = (start("a0", &[]).await, start("b0", &[]).await);
+        let (a1, b1) = (start("a1", &[&a]).await, start("b1", &[&b]).await);
+        let mut nodes = vec![a, a1, b, b1];
+        let mut actions = all_act(&nodes, "before").await;
+        for (island, others) in [(&nodes[..2], &nodes[2..]), (&nodes[2..], &nodes[..2])] {
+            let of_island = written(&actions, &island.iter().collect::<Vec<_>>());
+            all_have(island, &of_island).await;
+            for node in others {
+                let log = node.actions().await;
+                assert!(of_island.iter().all(|id| !log.contains(id)), "nothing gets across yet");
+            }
+        }
+        let bridge = start("bridge", &[&nodes[0], &nodes[2]]).await;
+        nodes.push(bridge);
+        actions.extend(all_act(&nodes, "while").await);
+        all_have(&nodes, &actions).await;
+        actions.extend(all_act(&nodes, "after").await);
+        for node in &nodes {
+            actions.extend(node.actions().await);
+        }
+        all_have(&nodes, &actions).await;
+    });
+}
+
+#[test]
+fn a_node_that_lost_its_log_gets_it_back_from_those_that_come_to_it() {
+    test(async {
+        let mut hub = Node::start_serving("hub").await;
+        let leaf = Node::start("leaf", &[&hub]).await;
+        let mut actions = vec![hub.own_action().await, leaf.own_action().await];
+        actions.extend(all_act(std::slice::from_ref(&hub), "before").await);
+        all_have([&hub, &leaf], &actions).await;
+        hub.process.kill();
+        std::fs::remove_dir_all(hub.dir.path().join("data")).unwrap();
+        hub.start_again().await;
+        actions.push(hub.own_action().await);
+        all_have([&hub, &leaf], &actions).await;
+    });
+}
+
+#[test]
+fn who_answers_elsewhere_under_the_name_of_another_changes_nothing_of_what_that_one_has() {
+    test(async {
+        let mut liar = Node::start_serving("hub").await;
+        liar.process.kill();
+        let mut hub = Node::start_serving("hub").await;
+        let leaf = Node::start("leaf", &[&hub, &liar]).await;
+        all_have([&hub, &leaf], &[hub.own_action().await, leaf.own_action().await]).await;
+        hub.process.kill();
+        liar.start_again().await;
+        let missed = leaf.act("while-away").await;
+        until("the other one has everything", async || {
+            let is_it = liar.actions().await.contains(&missed);
+            (is_it && leaf.peering().await["uplink"]["state"] == "synchronized").then_some(())
+        })
+        .await;
+        liar.process.kill();
+        hub.start_again().await;
+        all_have([&hub, &leaf], &[missed]).await;
     });
 }

@@ -35,6 +35,20 @@ async fn is_in(world: &World, id: &str, state: &str) -> Value {
     world.eventually(&format!("{id} is {state}"), find).await
 }
 
+/// The incident of the mirror that loses goes on, with the time in which nobody was looking.
+async fn check_incident(world: &World) {
+    let goes_on = async || {
+        let page = world.get("/api/v1/incidents").await;
+        let incident = page["incidents"].as_array()?.iter().find(|i| i["mirror"] == "dropping")?.clone();
+        (incident["phase"] == "open").then_some(incident)
+    };
+    let incident = world.eventually("the incident goes on", goes_on).await;
+    let interruptions = incident["interruptions"].as_array().unwrap();
+    let down = interruptions.iter().find(|i| i["why"] == "the observer was down").unwrap();
+    assert_eq!(down["state"], "unknown", "{incident}");
+    assert!(down["to_at"].is_string() && down["to_at"].as_str() > down["from_at"].as_str(), "{incident}");
+}
+
 #[test]
 fn a_loser_and_a_liar_are_called_so_everywhere_and_after_a_restart_since_then() {
     test(async {
@@ -99,17 +113,7 @@ fn a_loser_and_a_liar_are_called_so_everywhere_and_after_a_restart_since_then() 
             world.events("state_found_again").await.iter().map(|e| e["source"].to_string()).collect();
         again.sort();
         assert_eq!(again, ["\"dropping\"", "\"lying\""], "those that were bad, once");
-        // Each page of one picture is published by itself.
-        let goes_on = async || {
-            let page = world.get("/api/v1/incidents").await;
-            let incident = page["incidents"].as_array()?.iter().find(|i| i["mirror"] == "dropping")?.clone();
-            (incident["phase"] == "open").then_some(incident)
-        };
-        let incident = world.eventually("the incident goes on", goes_on).await;
-        let interruptions = incident["interruptions"].as_array().unwrap();
-        let down = interruptions.iter().find(|i| i["why"] == "the observer was down").unwrap();
-        assert_eq!(down["state"], "unknown", "{incident}");
-        assert!(down["to_at"].is_string() && down["to_at"].as_str() > down["from_at"].as_str(), "{incident}");
+        check_incident(&world).await;
         world.stop().await;
     });
 }

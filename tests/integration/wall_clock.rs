@@ -1,11 +1,13 @@
 //! The whole program under a wall clock that steps back and forth: the verdicts are those of another one beside it, whose
-//! clock is left alone.
+//! clock is left alone. And nodes whose clocks are an hour wrong.
 
 use crate::world::counts::Counts;
+use crate::world::fleet::{Node, all_act, all_have, secrets};
 use crate::world::process::{Process, write_config};
 use crate::world::{World, tells_of_freezing, test};
+use mirrorwatch::ports::clock::{Clock, SystemClock};
 use mirrorwatch::sim::behaviour::{Behaviour, Delay, Hangup};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -123,6 +125,75 @@ fn a_wall_clock_that_steps_changes_no_verdict() {
         for row in &shifted {
             let p99_ms = row["lag"]["p99_ms"].as_f64().unwrap_or_default();
             assert!(p99_ms < 60_000.0, "{}: {p99_ms} ms", row["id"]);
+        }
+    });
+}
+
+/// How far ahead the clocks of nodes are, seconds.
+const AHEAD_S: [i64; 3] = [STEP_S, 0, -STEP_S];
+/// So much a time may be off for no fault of a clock: what the machine can take of a round trip, and more.
+const OFF_MS: i64 = 60_000;
+
+/// A node of each of [`AHEAD_S`]; the others come to the first.
+async fn nodes_with_wrong_clocks(dir: &Path) -> Vec<Node> {
+    let library = shim(dir);
+    let mut nodes = Vec::new();
+    for (n, ahead_s) in AHEAD_S.into_iter().enumerate() {
+        let shift = dir.join(format!("shift-{n}"));
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&shift).unwrap();
+        shift_to(&file, ahead_s);
+        let variables = [("LD_PRELOAD", library.clone()), ("WALL_CLOCK_SHIFT", shift)];
+        let peers: Vec<&Node> = nodes.first().into_iter().collect();
+        let peers = secrets(&peers);
+        nodes.push(Node::start_as(&format!("n{n}"), &peers, &json!({}), &variables).await);
+    }
+    nodes
+}
+
+/// The number of the node that made an action, by the action's id, and the milliseconds in that.
+fn maker(id: &str) -> (usize, i64) {
+    let [ms, name, _] = id.split(' ').collect::<Vec<_>>()[..] else { panic!("{id}") };
+    let name = name.trim_start_matches("fleet:act-").trim_end_matches(":1");
+    (name.strip_prefix('n').unwrap().parse().unwrap(), ms.parse().unwrap())
+}
+
+#[test]
+fn nodes_whose_clocks_are_an_hour_wrong_exchange_everything_and_correct_its_times() {
+    test(async {
+        let clock = SystemClock::new(0).unwrap();
+        let begun_ms = clock.utc_ms();
+        let scratch = tempfile::tempdir().unwrap();
+        let nodes = nodes_with_wrong_clocks(scratch.path()).await;
+        let mut actions = Vec::new();
+        for node in &nodes {
+            actions.push(node.own_action().await);
+        }
+        all_have(&nodes, &actions).await;
+        // Once more while all are connected, in both directions.
+        actions.extend(all_act(&nodes, "act").await);
+        all_have(&nodes, &actions).await;
+
+        for (node, ahead_s) in nodes.iter().zip(AHEAD_S) {
+            let (first_ms, last_ms) = (begun_ms - OFF_MS, clock.utc_ms() + OFF_MS);
+            for action in node.log().await {
+                let (maker, made_ms) = maker(action["id"].as_str().unwrap());
+                let is_now = |ms: i64, ahead_s: i64| (first_ms..last_ms).contains(&(ms - ahead_s * 1_000));
+                assert!(is_now(made_ms, AHEAD_S[maker]), "the name is as it was given: {action}");
+                let time_ms = action["time"].as_i64().unwrap();
+                assert!(is_now(time_ms, ahead_s), "the time is of the clock of {}: {action}", node.name);
+            }
+            let vantages = data(&node.process, "vantages").await;
+            let rows = vantages["vantages"].as_array().unwrap();
+            let refused = rows.iter().chain([&vantages]).filter_map(|row| row["refused"].as_object());
+            let refused: Vec<_> = refused.flatten().filter(|(_, count)| **count != 0).collect();
+            assert!(refused.is_empty(), "{}: {vantages}", node.name);
+            let log = data(&node.process, "internals").await["log"].clone();
+            assert_eq!((&log["refused"], &log["too_old"]), (&json!(0), &json!(0)), "{}: {log}", node.name);
+        }
+        for node in &nodes[1..] {
+            let uplink = node.peering().await["uplink"].clone();
+            assert_eq!((&uplink["node"], &uplink["last_error"]), (&json!("n0"), &Value::Null), "{uplink}");
+            assert_eq!(node.told(&node.name, "Event_UplinkChanged").await.len(), 1, "it stayed");
         }
     });
 }

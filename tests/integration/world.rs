@@ -6,6 +6,7 @@
 pub mod app;
 pub mod counts;
 pub mod files;
+pub mod fleet;
 pub mod kept;
 pub mod process;
 pub mod publisher;

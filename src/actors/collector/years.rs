@@ -14,8 +14,8 @@ use crate::domain::time::{MS, SECOND, Tau};
 use crate::domain::verdict::{Mode, Verdict};
 use crate::ports::clock::{Clock, ManualClock};
 use crate::ports::store::{
-    Commit, IntervalQuery, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, OpenOptions, PeerMarks, PrunePlan,
-    PruneReport, SqliteStore, Store, StoreError, Tier,
+    Commit, IntervalQuery, IntervalRow, Loaded, LogEnd, LogPage, LogRow, MissQuery, MissRow, OpenOptions, PeerMarks,
+    PrunePlan, PruneReport, SqliteStore, Store, StoreError, Tier,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,7 +74,7 @@ impl Store for Shared {
         self.0.lock().unwrap().log_newest(kind, limit)
     }
 
-    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
+    fn log_end(&mut self, node: &str) -> Result<LogEnd, StoreError> {
         self.0.lock().unwrap().log_end(node)
     }
 

@@ -17,6 +17,7 @@ use super::{PeeringDoors, introduction};
 use crate::config::Nodes;
 use crate::domain::node_table::uplink::End;
 use crate::domain::time::{MS, Tau, US};
+use crate::logux::peer_message::LogTold;
 use crate::logux::{Close, Effect, Entry, Json, Node, Now};
 use crate::ports::log_book::LogError;
 use crate::ports::store::PeerMarks;
@@ -50,8 +51,8 @@ pub(super) struct LinkTask {
 enum Over {
     /// We wanted so.
     Stopped,
-    /// Another node than before answers at this address.
-    OtherNode(PeerMarks),
+    /// Another node than before answers at this address, or the same with another log.
+    OtherLog(PeerMarks),
     /// The other side, or the way to it.
     Ended(End, String),
 }
@@ -77,10 +78,10 @@ struct Talk<'a> {
 impl LinkTask {
     /// Connects and exchanges until the end.
     pub(super) async fn run(mut self) {
-        let mut marks = self.marks_of(|marks, task| marks.address == task.address).await;
+        let mut marks = self.marks_where(|_| true).await;
         let over = loop {
             match self.connect(marks).await {
-                Over::OtherNode(other) => marks = other,
+                Over::OtherLog(other) => marks = other,
                 over => break over,
             }
         };
@@ -89,19 +90,14 @@ impl LinkTask {
         }
     }
 
-    /// What was exchanged with the node that is meant; nothing where it is not known.
-    async fn marks_of(&self, is_meant: impl Fn(&PeerMarks, &LinkTask) -> bool) -> PeerMarks {
+    /// What was exchanged at this address, with the node and the log that are meant; nothing where it is not known.
+    async fn marks_where(&self, is_meant: impl Fn(&PeerMarks) -> bool) -> PeerMarks {
         let all = self.doors.log.peer_marks().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "it is not known how far logs were exchanged; everything is asked for again");
             Vec::new()
         });
-        let found = all.into_iter().rfind(|marks| is_meant(marks, self));
-        found.unwrap_or_else(|| PeerMarks {
-            node_id: String::new(),
-            address: self.address.clone(),
-            sent: 0,
-            received: 0,
-        })
+        let found = all.into_iter().rfind(|marks| marks.address == self.address && is_meant(marks));
+        found.unwrap_or_else(|| PeerMarks::none(&self.address))
     }
 
     async fn connect(&mut self, marks: PeerMarks) -> Over {
@@ -297,20 +293,27 @@ impl Talk<'_> {
         sent.map_err(|end| self.ended(end.to_string()))
     }
 
-    /// The other side is who we took it for, or else it is asked anew for what is not known of it.
+    /// The other side is who we took it for, with the log that we know, or else everything is exchanged anew that is not
+    /// known to be there.
     async fn let_in(&mut self, node_id: String) -> Result<(), Over> {
         if node_id == self.task.nodes.id {
             // Ourselves: nothing is exchanged, and nothing noted of whom this address led to before.
             self.task.tell(Told::Opened(node_id)).await;
             return Err(Over::Stopped);
         }
-        if node_id != self.marks.node_id {
-            let known = self.task.marks_of(|marks, _| marks.node_id == node_id).await;
+        let told = self.node.remote_headers().and_then(LogTold::read);
+        let log = told.map_or(0, |told| told.begun);
+        // A log that ends before what we have of it was put back to what it was.
+        let is_it = |marks: &PeerMarks| {
+            let is_whole = told.is_none_or(|told| marks.received <= told.last);
+            marks.node_id == node_id && marks.log == log && is_whole
+        };
+        if !is_it(&self.marks) {
+            let known = self.task.marks_where(is_it).await;
             let is_same = (known.sent, known.received) == (self.marks.sent, self.marks.received);
-            let address = self.task.address.clone();
-            let known = PeerMarks { node_id: node_id.clone(), address, ..known };
+            let known = PeerMarks { node_id: node_id.clone(), log, ..known };
             if !is_same {
-                return Err(Over::OtherNode(known));
+                return Err(Over::OtherLog(known));
             }
             self.marks = known;
         }

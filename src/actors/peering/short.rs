@@ -92,7 +92,8 @@ impl Errand {
         }
     }
 
-    async fn open(&self, suffix: &str, is_introduced: bool) -> Result<Short, Failure> {
+    /// A connection; who `asks` says where it can be reached, for the answer.
+    async fn open(&self, suffix: &str, asks: bool) -> Result<Short, Failure> {
         let dialed = self.doors.dialer.dial(self.access.request()).await.map_err(|error| {
             tracing::debug!(address = %self.address, error = %error.text, "a node was not reached");
             Failure::Failed
@@ -100,14 +101,13 @@ impl Errand {
         let told = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&told);
         let listener = Arc::new(move |entry| noted.lock().unwrap_or_else(PoisonError::into_inner).push(entry));
-        let nothing = PeerMarks { node_id: String::new(), address: String::new(), sent: 0, received: 0 };
+        let nothing = PeerMarks::none(&self.address);
         let options = self.access.options(&self.nodes, suffix, no_rights(listener), &nothing, 0);
         let clock = Arc::clone(&self.doors.clock);
         let mut short = Short { reader: dialed.reader, node: Node::new(options), node_id: String::new(), clock, told };
-        if is_introduced {
-            let headers = introduction(&self.nodes, false).headers();
-            short.send(Json::Array(vec![Json::text("headers"), headers]).to_text()).await?;
-        }
+        let mut introduction = introduction(&self.nodes, false);
+        introduction.address = introduction.address.filter(|_| asks);
+        short.send(Json::Array(vec![Json::text("headers"), introduction.headers()]).to_text()).await?;
         let effects = short.node.on_open(short.now());
         short.act(effects).await?;
         while short.node_id.is_empty() {

@@ -23,7 +23,7 @@ fn minutes(m: i64) -> Tau {
 fn table(initial: &[&str]) -> NodeTable {
     let own = Own { node_id: "me".to_owned(), address: Some("me.example".to_owned()) };
     let initial: Vec<String> = initial.iter().map(|address| (*address).to_owned()).collect();
-    NodeTable::new(own, &initial, true, 7, at(0))
+    NodeTable::new(own, &initial, true, Constants::default(), 7, at(0))
 }
 
 fn set(table: &mut NodeTable, address: &str, failures: u32, rtt_ms: Option<i64>) {

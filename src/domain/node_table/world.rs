@@ -5,6 +5,7 @@ mod happening;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use super::constants::Constants;
 use super::effect::{Effect, Link};
 use super::message::Message;
 use super::uplink::{End, Uplink};
@@ -97,7 +98,7 @@ impl World {
         let node = |n: usize| {
             let own = Own { node_id: format!("n{n}"), address: Some(address(n)) };
             SimNode {
-                table: NodeTable::new(own, &initial, true, n as u64, tau(0)),
+                table: NodeTable::new(own, &initial, true, Constants::default(), n as u64, tau(0)),
                 is_alive: true,
                 uplink: None,
                 log: BTreeMap::new(),

@@ -32,6 +32,11 @@ pub(super) trait Exchange: Unpin + 'static {
     /// something.
     fn let_in(&mut self, node_id: &str, headers: Option<&Json>) -> Option<LocalBoxStream<'static, Beside>>;
 
+    /// What is said of us to a node that is let in and `said` this of itself; before anything else.
+    fn headers(&self, _said: Option<&Json>) -> Option<Json> {
+        None
+    }
+
     /// The connection is over.
     fn left(&mut self) {}
 

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::Guest;
 use crate::domain::node_table::Inbound;
+use crate::logux::Entry;
 use crate::logux::peer_message::{self, BEGIN, Introduction};
-use crate::logux::{Entry, Json};
 use crate::ports::peer_links::{PeerLinks, PeerSeat};
 
 /// Something for the node at the other end, beside the log.
@@ -52,9 +52,8 @@ impl PeerSide {
         is_of_nodes
     }
 
-    /// Tells of the connection, where the node said who it is; what is to be sent to it.
-    pub(super) fn enter(&self, headers: Option<&Json>) -> Option<(PeerSeat, impl Stream<Item = Beside> + use<>)> {
-        let who = headers.and_then(Introduction::read)?;
+    /// Tells of the connection of a node that said who it is; what is to be sent to it.
+    pub(super) fn enter(&self, who: Introduction) -> Option<(PeerSeat, impl Stream<Item = Beside> + use<>)> {
         let who = Inbound { node_id: who.node_id, address: who.address, is_lasting: who.is_lasting };
         let (seat, waiting) = self.links()?.enter(self.key, who);
         let next = |mut waiting: mpsc::Receiver<Entry>| async move { Some((Beside(waiting.recv().await?), waiting)) };

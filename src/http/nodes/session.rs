@@ -111,6 +111,10 @@ impl<E: Exchange> Session<E> {
                     tracing::info!(node = %node_id, "a node is in");
                     self.present.enter(client, self.key, self.end.clone());
                     self.client = Some(client.to_owned());
+                    if let Some(headers) = self.exchange.headers(self.node.remote_headers()) {
+                        let effects = self.node.send_headers(&headers);
+                        self.run(effects, ctx);
+                    }
                     if let Some(beside) = self.exchange.let_in(&node_id, self.node.remote_headers()) {
                         ctx.add_stream(beside);
                     }

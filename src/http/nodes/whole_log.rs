@@ -12,6 +12,7 @@ use super::exchange::{Exchange, options, user_of};
 use super::peer::{Beside, PeerSide};
 use super::{Guest, NodesState, Present};
 use crate::logux::options::Rights;
+use crate::logux::peer_message::{Introduction, LogTold};
 use crate::logux::{Credentials, Entry, Json, Options, Page};
 use crate::ports::log_book::{LogBook, LogError};
 use crate::ports::peer_links::PeerSeat;
@@ -31,9 +32,10 @@ impl WholeLog {
         WholeLog { nodes, utc_now_ms, peer, peer_seat: None }
     }
 
-    /// Tells of a user that is in for the first time since the start.
-    fn tell_first(&self, node_id: &str) {
-        let Some(event) = self.nodes.peers.meet(node_id.split(':').next().unwrap_or_default()) else { return };
+    /// Tells of a node that is in for the first time since the start: of one that says its name, or else of its user.
+    fn tell_first(&self, node_id: &str, who: Option<&Introduction>) {
+        let user = || node_id.split(':').next().unwrap_or_default();
+        let Some(event) = self.nodes.peers.meet(who.map_or_else(user, |who| &who.node_id)) else { return };
         let log = self.nodes.door.log.clone();
         let row = log.own_event(event, &format!("{node_id} is in"), (self.utc_now_ms)());
         actix_rt::spawn(async move {
@@ -64,10 +66,20 @@ impl Exchange for WholeLog {
     }
 
     fn let_in(&mut self, node_id: &str, headers: Option<&Json>) -> Option<LocalBoxStream<'static, Beside>> {
-        self.tell_first(node_id);
-        let (seat, beside) = self.peer.enter(headers)?;
+        let who = headers.and_then(Introduction::read);
+        // Whoever only asks or tests is not in.
+        if who.as_ref().is_none_or(|who| who.is_lasting) {
+            self.tell_first(node_id, who.as_ref());
+        }
+        let (seat, beside) = self.peer.enter(who?)?;
         self.peer_seat = Some(seat);
         Some(beside.boxed_local())
+    }
+
+    fn headers(&self, said: Option<&Json>) -> Option<Json> {
+        let who = said.and_then(Introduction::read)?;
+        let log = &self.nodes.door.log;
+        who.is_lasting.then(|| LogTold { begun: log.begun_ms(), last: *log.head().borrow() }.headers())
     }
 
     fn left(&mut self) {

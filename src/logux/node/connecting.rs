@@ -50,6 +50,8 @@ impl Node {
         self.answered();
         let Some(protocol) = self.agreed(version, Protocol::OLDEST, options) else { return };
         let Some(rights) = self.authenticated(&node_id, options) else { return };
+        // Before the answer: what the owner has to say of itself is there when the other side begins.
+        self.effects.push(Effect::LetIn(node_id.clone()));
         let base_ms = now.utc_ms;
         self.send_connected(protocol, now.utc_ms, base_ms);
         let terms = Terms { protocol, base_ms, time_fix_ms: 0 };
@@ -72,6 +74,7 @@ impl Node {
         let time_fix = (sent - start + round_trip / 2.0).floor();
         let terms = Terms { protocol, base_ms: end as i64, time_fix_ms: time_fix as i64 };
         let synced = self.last_sent.min(self.head);
+        self.effects.push(Effect::LetIn(node_id.clone()));
         self.begin(node_id, (terms, rights), synced, now);
     }
 
@@ -103,7 +106,6 @@ impl Node {
 
     /// Everything is agreed on: what waited is done, and the log is sent.
     fn begin(&mut self, node_id: String, (terms, rights): (Terms, Rights), synced: u64, now: Now) {
-        self.effects.push(Effect::LetIn(node_id.clone()));
         self.protocol = Some(terms.protocol);
         self.cursor = synced;
         self.remote = Some(Remote { node_id, terms, rights, synced, head_before: self.head });

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::PRUNE_ROWS_MAX;
-use super::read::is_sound;
+use super::read::{is_sound, number};
 use super::schema::LOG;
 use super::write::Checksum;
 
@@ -49,6 +49,17 @@ pub struct LogPage {
     pub through: i64,
 }
 
+/// Where the log ends, and which it is.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct LogEnd {
+    /// When it was begun or lost something last, UTC milliseconds; 0 where it lasts no longer than the process.
+    pub begun_ms: i64,
+    /// The last number that was given.
+    pub last: i64,
+    /// The largest time in an id of our own.
+    pub last_own_ms: Option<i64>,
+}
+
 /// What of the log is forgotten, UTC milliseconds; `None` keeps it for ever.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LogPrune {
@@ -65,6 +76,9 @@ pub(super) fn begin(db: &Connection, now_ms: i64, is_recovered: bool) -> rusqlit
     let sql = "INSERT INTO sqlite_sequence (name, seq)
                SELECT 'log', ?1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'log')";
     db.execute(sql, [now_ms])?;
+    let sql = "INSERT INTO meta (key, value) VALUES ('log_begun_ms', ?1)
+               ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE ?2";
+    db.execute(sql, params![now_ms.to_string(), is_recovered])?;
     if is_recovered {
         db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'log'", [now_ms])?;
     }
@@ -77,9 +91,10 @@ pub(super) fn head(db: &Connection) -> rusqlite::Result<i64> {
     Ok(db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// The largest time in an id of `node`.
-pub(super) fn last_ms_of(db: &Connection, node: &str) -> rusqlite::Result<Option<i64>> {
-    db.query_row("SELECT max(ms) FROM log WHERE node = ?1", [node], |row| row.get(0))
+/// Its end; `node` is our own.
+pub(super) fn end(db: &Connection, node: &str) -> rusqlite::Result<LogEnd> {
+    let last_own_ms = db.query_row("SELECT max(ms) FROM log WHERE node = ?1", [node], |row| row.get(0))?;
+    Ok(LogEnd { begun_ms: number(db, "log_begun_ms")?.unwrap_or(0), last: head(db)?, last_own_ms })
 }
 
 /// Appends rows in their order, each once; the numbers that they bring are not looked at.

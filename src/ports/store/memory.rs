@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::evidence::kept_of;
 use super::sqlite::LoadLimits;
 use super::{
-    Commit, EventRow, EvidenceRow, Heartbeat, INTERVALS_PAGE_MAX, IntervalQuery, IntervalRow, LOGS_MAX, Loaded,
+    Commit, EventRow, EvidenceRow, Heartbeat, INTERVALS_PAGE_MAX, IntervalQuery, IntervalRow, LOGS_MAX, Loaded, LogEnd,
     LogPage, LogRow, MISSES_PAGE_MAX, MissCount, MissCursor, MissQuery, MissRow, PEERS_MAX, PRUNE_ROWS_MAX, PeerMarks,
     PrunePlan, PruneReport, Segment, SessionRow, SourceRow, Store, Tier, fair_share,
 };
@@ -322,9 +322,9 @@ impl Store for MemoryStore {
         Ok(self.step(0)?.log.newest(kind, limit))
     }
 
-    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
+    fn log_end(&mut self, node: &str) -> Result<LogEnd, StoreError> {
         let kept = self.step(0)?;
-        Ok((kept.log.head(), kept.log.last_ms_of(node)))
+        Ok(LogEnd { begun_ms: 0, last: kept.log.head(), last_own_ms: kept.log.last_ms_of(node) })
     }
 
     fn peer_marks(&mut self) -> Result<Vec<PeerMarks>, StoreError> {
@@ -333,7 +333,7 @@ impl Store for MemoryStore {
 
     fn mark_peer(&mut self, marks: &PeerMarks) -> Result<(), StoreError> {
         let mut kept = self.step(1)?;
-        match kept.peers.iter_mut().find(|known| known.node_id == marks.node_id) {
+        match kept.peers.iter_mut().find(|known| (&known.address, &known.node_id) == (&marks.address, &marks.node_id)) {
             Some(known) => known.clone_from(marks),
             None => kept.peers.push(marks.clone()),
         }

@@ -11,17 +11,28 @@ use super::write::Upsert;
 /// Nodes that are remembered; of more, those that were met first are forgotten.
 pub const PEERS_MAX: usize = 256;
 
-/// What was exchanged with one node; key `node_id`.
+/// What was exchanged with one node at one address; key (`address`, `node_id`): whoever answers elsewhere under its name
+/// changes nothing of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PeerMarks {
+    /// Where it was reached.
+    pub address: String,
     /// Its name.
     pub node_id: String,
-    /// Where it was reached last.
-    pub address: String,
+    /// Which log of it: when that was begun, as it tells; 0 where it does not.
+    pub log: i64,
     /// It has everything of our log up to this number.
     pub sent: i64,
     /// Everything of its log up to this number is kept here.
     pub received: i64,
+}
+
+impl PeerMarks {
+    /// Nothing was exchanged with anyone at this address.
+    #[must_use]
+    pub fn none(address: &str) -> PeerMarks {
+        PeerMarks { address: address.to_owned(), node_id: String::new(), log: 0, sent: 0, received: 0 }
+    }
 }
 
 pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<PeerMarks>> {
@@ -38,11 +49,17 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<PeerMarks>> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<PeerMarks> {
-    Ok(PeerMarks { node_id: row.get(1)?, address: row.get(2)?, sent: row.get(3)?, received: row.get(4)? })
+    Ok(PeerMarks {
+        address: row.get(1)?,
+        node_id: row.get(2)?,
+        log: row.get(3)?,
+        sent: row.get(4)?,
+        received: row.get(5)?,
+    })
 }
 
 pub(super) fn mark(tx: &Connection, marks: &PeerMarks) -> rusqlite::Result<()> {
-    Upsert::into(tx, &PEERS).row(&[&marks.node_id, &marks.address, &marks.sent, &marks.received])?;
+    Upsert::into(tx, &PEERS).row(&[&marks.address, &marks.node_id, &marks.log, &marks.sent, &marks.received])?;
     let sql = "DELETE FROM peers WHERE n NOT IN (SELECT n FROM peers ORDER BY n DESC LIMIT ?1)";
     tx.prepare_cached(sql)?.execute(params![PEERS_MAX as i64]).map(drop)
 }

@@ -67,7 +67,7 @@ pub(super) fn meta(db: &Connection, key: &str) -> rusqlite::Result<Option<String
     db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
-fn number(db: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
+pub(super) fn number(db: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
     Ok(meta(db, key)?.and_then(|text| text.parse().ok()))
 }
 

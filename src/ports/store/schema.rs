@@ -15,8 +15,14 @@ pub(super) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A schema number above this is damage rather than a newer program.
 pub(super) const SCHEMA_PLAUSIBLE_MAX: i64 = 10_000;
 
-const STEPS: &[M<'static>] =
-    &[M::up(FIRST), M::up(EVIDENCE_TABLE), M::up(LOG_OF_NODES), M::up(LOG_BY_NUMBER), M::up(PEERS_TABLE)];
+const STEPS: &[M<'static>] = &[
+    M::up(FIRST),
+    M::up(EVIDENCE_TABLE),
+    M::up(LOG_OF_NODES),
+    M::up(LOG_BY_NUMBER),
+    M::up(PEERS_TABLE),
+    M::up(PEERS_BY_ADDRESS),
+];
 
 /// The newest schema that this program knows.
 pub(super) const CURRENT: i64 = STEPS.len() as i64;
@@ -186,6 +192,21 @@ CREATE TABLE peers (
 ) STRICT;
 ";
 
+/// The same by address and name, and of which log; what was exchanged before is exchanged once more.
+const PEERS_BY_ADDRESS: &str = "
+DROP TABLE peers;
+CREATE TABLE peers (
+  n INTEGER PRIMARY KEY,
+  address TEXT NOT NULL,
+  node TEXT NOT NULL,
+  log INTEGER NOT NULL,
+  sent INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  UNIQUE (address, node)
+) STRICT;
+";
+
 /// A table as reading, writing and salvaging see it; each has a column `crc` besides.
 pub(super) struct Table {
     /// Its name.
@@ -301,10 +322,10 @@ pub(super) const LOG: Table = Table {
 pub(super) const PEERS: Table = Table {
     name: "peers",
     key: "n",
-    columns: "node, address, sent, received",
-    unique: "node",
+    columns: "address, node, log, sent, received",
+    unique: "address, node",
     noun: "marks of peers",
-    since: 5,
+    since: 6,
 };
 
 /// Tables whose rows a salvage copies, most precious first.

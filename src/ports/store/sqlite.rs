@@ -14,8 +14,8 @@ use super::import::{self, ImportReport};
 use super::lock::DirectoryLock;
 use super::schema::{self, PROGRAM};
 use super::{
-    Commit, IntervalQuery, IntervalRow, Loaded, LogPage, LogRow, MissQuery, MissRow, PeerMarks, PrunePlan, PruneReport,
-    Store, Tier, log, peers, read, recover, write,
+    Commit, IntervalQuery, IntervalRow, Loaded, LogEnd, LogPage, LogRow, MissQuery, MissRow, PeerMarks, PrunePlan,
+    PruneReport, Store, Tier, log, peers, read, recover, write,
 };
 
 /// How much of what is kept [`Store::load`] brings back; the newest of each.
@@ -227,9 +227,8 @@ impl Store for SqliteStore {
         log::newest(&self.db, kind, limit).map_err(self.failed("reading the log"))
     }
 
-    fn log_end(&mut self, node: &str) -> Result<(i64, Option<i64>), StoreError> {
-        let end = log::head(&self.db).and_then(|head| Ok((head, log::last_ms_of(&self.db, node)?)));
-        end.map_err(self.failed("reading the log"))
+    fn log_end(&mut self, node: &str) -> Result<LogEnd, StoreError> {
+        log::end(&self.db, node).map_err(self.failed("reading the log"))
     }
 
     fn peer_marks(&mut self) -> Result<Vec<PeerMarks>, StoreError> {

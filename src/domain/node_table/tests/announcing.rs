@@ -56,7 +56,8 @@ fn d3_in_a_ring_of_5_every_announcement_ends() {
     let mut ring: Vec<NodeTable> = (0..5)
         .map(|n| {
             let own = Own { node_id: format!("n{n}"), address: Some(format!("n{n}.example")) };
-            let mut table = NodeTable::new(own, &[format!("n{}.example", (n + 1) % 5)], true, 1, at(0));
+            let mut table =
+                NodeTable::new(own, &[format!("n{}.example", (n + 1) % 5)], true, Constants::default(), 1, at(0));
             table.tick(at(3));
             table.uplink_opened(&format!("n{}.example", (n + 1) % 5), &format!("n{}", (n + 1) % 5), at(3));
             table.inbound_opened(1, inbound(&format!("n{}", (n + 4) % 5)), at(3));
@@ -107,7 +108,7 @@ fn d5_an_announced_node_is_no_candidate_before_it_passed_a_test() {
 #[test]
 fn with_announced_refused_only_the_configuration_counts() {
     let own = Own { node_id: "me".to_owned(), address: None };
-    let mut table = NodeTable::new(own, &["up.example".to_owned()], false, 1, at(0));
+    let mut table = NodeTable::new(own, &["up.example".to_owned()], false, Constants::default(), 1, at(0));
     connect(&mut table, at(3));
     table.inbound_opened(1, inbound("b"), at(4));
     table.inbound_opened(2, inbound("c"), at(4));

@@ -17,7 +17,14 @@ fn errands(effects: &[(Tau, Effect)]) -> Vec<(i64, String, u64)> {
 /// Its own name is `name`; it can reach `nodes`, itself with them.
 fn reaching(name: &str, nodes: u64) -> NodeTable {
     let own = Own { node_id: name.to_owned(), address: Some(format!("{name}.example")) };
-    let mut table = NodeTable::new(own, &["up.example".to_owned(), "other.example".to_owned()], true, 1, at(0));
+    let mut table = NodeTable::new(
+        own,
+        &["up.example".to_owned(), "other.example".to_owned()],
+        true,
+        Constants::default(),
+        1,
+        at(0),
+    );
     connect(&mut table, at(3));
     let names = (2..nodes).map(|n| format!("{name}-{n}")).chain(["up".to_owned()]).collect();
     table.received(&Link::Uplink, &message("up", 1, Says::ConnectedNodes(names)), at(3));

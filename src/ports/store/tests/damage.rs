@@ -265,14 +265,14 @@ fn a_newer_schema_is_refused_and_left_alone() {
     whole(&dir);
     let db = rusqlite::Connection::open(dir.join("mirrorwatch.db")).unwrap();
     db.execute("UPDATE meta SET value = '2.3' WHERE key = 'program'", []).unwrap();
-    db.pragma_update(None, "user_version", 6).unwrap();
+    db.pragma_update(None, "user_version", 7).unwrap();
     drop(db);
     let bytes = fs::read(dir.join("mirrorwatch.db")).unwrap();
     let error = SqliteStore::open(&dir, OpenOptions::at(NOW_MS)).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
-            "state: written by version 2.3 (schema 6); this is {} (schema 5). Start 2.3 or restore a backup; nothing was changed",
+            "state: written by version 2.3 (schema 7); this is {} (schema 6). Start 2.3 or restore a backup; nothing was changed",
             env!("CARGO_PKG_VERSION")
         )
     );

@@ -2,7 +2,9 @@
 
 use super::sample::{NOW_MS, commit, heartbeat, open};
 use crate::ports::store::memory::MemoryDisk;
-use crate::ports::store::{Commit, LogPrune, LogRow, OpenOptions, PEERS_MAX, PeerMarks, PrunePlan, SqliteStore, Store};
+use crate::ports::store::{
+    Commit, LogEnd, LogPrune, LogRow, OpenOptions, PEERS_MAX, PeerMarks, PrunePlan, SqliteStore, Store,
+};
 
 fn row(node: &str, ms: i64, kind: &str) -> LogRow {
     LogRow {
@@ -33,8 +35,8 @@ fn memory_and_file_do_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = open(dir.path());
     let mut memory = MemoryDisk::new().open();
-    let begin = store.log_end("a").unwrap().0;
-    assert_eq!(begin, NOW_MS, "numbers begin at the time of the making");
+    let LogEnd { begun_ms, last: begin, .. } = store.log_end("a").unwrap();
+    assert_eq!((begun_ms, begin), (NOW_MS, NOW_MS), "numbers begin at the time of the making");
     for store in [&mut store as &mut dyn Store, &mut memory] {
         for ms in 0..200 {
             let rows = [row("a", ms, "x"), row("b", ms, if ms % 2 == 0 { "y" } else { "z" })];
@@ -42,7 +44,7 @@ fn memory_and_file_do_the_same() {
         }
         store.log_append(&(100..150).map(|ms| row("a", ms, "again")).collect::<Vec<_>>()).unwrap();
     }
-    assert_eq!(store.log_end("a").unwrap(), (begin + 400, Some(199)));
+    assert_eq!(store.log_end("a").unwrap(), LogEnd { begun_ms, last: begin + 400, last_own_ms: Some(199) });
     assert_eq!(unnumbered(all(&mut store)), unnumbered(all(&mut memory)));
     let plan = PrunePlan {
         log: LogPrune {
@@ -170,22 +172,40 @@ fn a_file_of_the_first_schema_gets_the_log() {
 }
 
 #[test]
-fn marks_of_peers_are_one_a_node_and_bounded() {
+fn marks_of_peers_are_of_an_address_and_a_name_and_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let (mut file, _) = open(dir.path());
     let mut memory = MemoryDisk::new().open();
     let marks = |n: i64, sent: i64| PeerMarks {
-        node_id: format!("n{n}"),
         address: format!("wss://n{n}.example/"),
+        node_id: "n".to_owned(),
+        log: NOW_MS,
         sent,
         received: 2 * sent,
     };
+    let other = PeerMarks { node_id: "other".to_owned(), ..marks(299, 7) };
     for store in [&mut file as &mut dyn Store, &mut memory] {
         (0..300).for_each(|n| store.mark_peer(&marks(n, n)).unwrap());
+        store.mark_peer(&other).unwrap();
         store.mark_peer(&marks(299, 1_000)).unwrap();
         let kept = store.peer_marks().unwrap();
-        assert_eq!((kept.len(), &kept[0], &kept[255]), (PEERS_MAX, &marks(44, 44), &marks(299, 1_000)));
+        assert_eq!((kept.len(), &kept[0]), (PEERS_MAX, &marks(45, 45)));
+        assert_eq!(kept[254..], [marks(299, 1_000), other.clone()]);
     }
     drop(file);
-    assert_eq!(open(dir.path()).0.peer_marks().unwrap().last(), Some(&marks(299, 1_000)));
+    assert_eq!(open(dir.path()).0.peer_marks().unwrap().last(), Some(&other));
+}
+
+#[test]
+fn a_log_that_lost_something_is_another_one() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let begun_at = |now_ms: i64| {
+        let mut store = SqliteStore::open(dir.path(), OpenOptions::at(now_ms)).unwrap().0;
+        store.log_end("a").unwrap().begun_ms
+    };
+    assert_eq!(begun_at(NOW_MS + 1), NOW_MS, "the same over a start");
+    #[expect(clippy::disallowed_methods, reason = "scratch of a test")]
+    std::fs::write(dir.path().join("mirrorwatch.db"), "damaged").unwrap();
+    assert_eq!((begun_at(NOW_MS + 2), begun_at(NOW_MS + 3)), (NOW_MS + 2, NOW_MS + 2));
 }
