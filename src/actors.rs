@@ -4,6 +4,7 @@
 //! because every clone has a slot of its own in the mailbox. Who talks to whom is put together in `app` alone.
 
 pub mod anchors;
+mod asked;
 pub mod auditor;
 pub mod collector;
 pub mod export_poller;

@@ -22,6 +22,7 @@ mod past;
 mod peering;
 mod pictures;
 pub mod print;
+mod regions;
 mod reload;
 mod report;
 mod run;

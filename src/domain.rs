@@ -30,6 +30,7 @@ pub mod numbering;
 pub mod op;
 pub mod past;
 pub mod poll;
+pub mod probes;
 pub mod proof;
 pub mod propagation;
 pub mod recommend;

@@ -8,6 +8,7 @@ mod admin;
 #[cfg(feature = "dashboard")]
 pub mod assets;
 mod badges;
+mod best;
 mod canonical;
 pub mod client_address;
 pub mod detail;
@@ -65,6 +66,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+pub use best::region_spec;
 use door::Door;
 use head::Refusal;
 pub use nodes::{Guest, NodesDoor};

@@ -149,7 +149,7 @@ impl History {
             mirrors: self.ids.iter().map(|id| info(id)).collect(),
             started: Tau(0),
             events: Vec::new(),
-            recommended: mirrorwatch::domain::recommend::Recommendation::default(),
+            recommended: mirrorwatch::domain::probes::ByPurpose::default(),
             changes: Arc::default(),
             degraded: Vec::new(),
             internals: Value::Null,

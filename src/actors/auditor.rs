@@ -4,12 +4,14 @@
 //! answers read apart from the streams' thread, draws samples, and lets people who ask for a check wait for it. The
 //! collector is told one message at a time, so that nothing is lost when it is busy; while it is, nobody is asked.
 
+use super::asked::probe_of;
 use super::message::{Audited, Beat, Check, Checks, Recheck, RecheckError, Stop, TakePicture};
 use crate::domain::audit_log::LogEntry;
 use crate::domain::confirm::{Ask, Confirm, ConfirmOptions, Heard, Reply, SurveyReport, Told, Why};
 use crate::domain::did::Did;
 use crate::domain::finding::ProbeEvidence;
 use crate::domain::op::OpKey;
+use crate::domain::probes::Probe;
 use crate::domain::sample::{RECENT_NS, choose, delivered};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND};
@@ -87,6 +89,8 @@ pub struct Auditor {
     is_recent_next: bool,
     /// Findings that the collector does not have yet.
     untold: Vec<Told>,
+    /// How hosts answered, as far as the collector does not know it yet.
+    probes: Vec<(SourceIx, Probe)>,
     is_telling: bool,
     wake: Option<SpawnHandle>,
     /// People who wait, by the number of their request.
@@ -104,6 +108,7 @@ impl Auditor {
             parts,
             is_recent_next: true,
             untold: Vec::new(),
+            probes: Vec::new(),
             is_telling: false,
             wake: None,
             waiting: HashMap::new(),
@@ -116,7 +121,7 @@ impl Auditor {
         if let Some(wake) = self.wake.take() {
             ctx.cancel_future(wake);
         }
-        if self.untold.len() >= UNTOLD_MAX {
+        if self.untold.len() + self.probes.len() >= UNTOLD_MAX {
             return;
         }
         let (asks, told) = self.confirm.next(self.parts.clock.now());
@@ -144,8 +149,9 @@ impl Auditor {
             let now = act.parts.clock.now();
             let read = read.unwrap_or_else(|(url, e)| {
                 tracing::error!(error = %e, "an answer could not be read");
-                Read { reply: Reply::Failed, invalid: Vec::new(), probe: act.unread(source, url) }
+                Read { reply: Reply::Failed, invalid: Vec::new(), probe: act.unread(source, url), asked: None }
             });
+            act.probes.extend(read.asked.map(|probe| (source, probe)));
             let told = act.confirm.answered(source, read.reply, &read.invalid, &read.probe, now);
             act.take(told, ctx);
             act.pump(ctx);
@@ -168,10 +174,11 @@ impl Auditor {
     /// Takes what was found: the collector is told, and whoever asked for it.
     fn take(&mut self, told: Vec<Told>, ctx: &mut Context<Self>) {
         self.untold.extend(told);
-        if self.is_telling || self.untold.is_empty() {
+        if self.is_telling || self.untold.is_empty() && self.probes.is_empty() {
             return;
         }
-        let mut audited = Audited { checked: Vec::new(), sampled: Vec::new(), load: self.confirm.load() };
+        let (probes, load) = (std::mem::take(&mut self.probes), self.confirm.load());
+        let mut audited = Audited { checked: Vec::new(), sampled: Vec::new(), probes, load };
         for told in self.untold.drain(..) {
             match told {
                 Told::Explained(explained) => audited.checked.push(explained),
@@ -231,6 +238,8 @@ struct Read {
     /// Operations that were to be checked and break the rules.
     invalid: Vec<OpKey>,
     probe: ProbeEvidence,
+    /// What it says of how the host answers at all.
+    asked: Option<Probe>,
 }
 
 /// Reads an answer, and writes down what was asked and answered.
@@ -259,7 +268,8 @@ fn read(ask: &Ask, host: String, found: &LookUp, labels: &Labels, is_invalid: Is
         Reply::Log(log) => ask.check.iter().filter(|key| breaks(log, key)).copied().collect(),
         _ => Vec::new(),
     };
-    Read { reply, invalid, probe }
+    let asked = reply.is_served().and_then(|is_served| probe_of(found, is_served));
+    Read { reply, invalid, probe, asked }
 }
 
 impl Actor for Auditor {

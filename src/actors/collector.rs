@@ -13,6 +13,7 @@ mod manner;
 mod miss_rows;
 mod own_events;
 mod picture;
+mod probing;
 mod restored;
 mod save;
 mod session_rows;
@@ -32,7 +33,7 @@ pub use standing::SavedStanding;
 
 use super::anchors::Anchors;
 use super::line::Line;
-use super::message::{AskChain, FromSource, Keep, LookFor, RttSample, SourceEvent, Stop};
+use super::message::{AskChain, FromSource, Keep, LookFor, SourceEvent, Stop};
 use super::validator::ValidatorLoad;
 use crate::domain::fill::Anchor;
 use crate::domain::incident;
@@ -308,6 +309,7 @@ impl Collector {
             | SourceEvent::Sampling(_)
             | SourceEvent::Skipped(_)
             | SourceEvent::LostSight(..)
+            | SourceEvent::Asked(_)
             | SourceEvent::Probed(_) => self.apply_manner(source, event),
         }
     }
@@ -380,14 +382,6 @@ impl Handler<FromSource> for Collector {
             self.tick(ctx);
         }
         MessageResult(self.pause(msg.source))
-    }
-}
-
-impl Handler<RttSample> for Collector {
-    type Result = ();
-
-    fn handle(&mut self, msg: RttSample, _: &mut Self::Context) {
-        self.ledger.rtt(msg.source, msg.at, msg.peer, msg.rtt_ns);
     }
 }
 

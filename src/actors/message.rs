@@ -9,6 +9,7 @@ use crate::domain::frame::Claim;
 use crate::domain::ledger::ChainOutcome;
 use crate::domain::link::{Link, LinkState};
 use crate::domain::op::{Op, OpKey};
+use crate::domain::probes::Probe;
 use crate::domain::refused::LastReject;
 use crate::domain::sampling::{Sampling, Sought};
 use crate::domain::source::SourceIx;
@@ -86,6 +87,8 @@ pub enum SourceEvent {
     Skipped(OpKey),
     /// The operation was to be looked for, and was not to the end; why.
     LostSight(OpKey, Reason),
+    /// A request for the log of a DID was answered, or failed.
+    Asked(Probe),
 }
 
 /// What a source's stream tells the collector; the answer means that the ledger has it, and says how long the source is not
@@ -144,12 +147,14 @@ pub struct PeerIs(pub Option<SocketAddr>);
 pub struct RttSample {
     /// Which source.
     pub source: SourceIx,
-    /// When.
+    /// When it began.
+    pub began: Tau,
+    /// When it ended.
     pub at: Tau,
     /// To which address.
     pub peer: SocketAddr,
-    /// Nanoseconds.
-    pub rtt_ns: i64,
+    /// Nanoseconds; none where nothing came back, or a refusal.
+    pub rtt_ns: Option<i64>,
 }
 
 /// Our readers were late.
@@ -233,6 +238,8 @@ pub struct Audited {
     pub checked: Vec<Checked>,
     /// About DIDs at every host.
     pub sampled: Vec<Arc<SurveyReport>>,
+    /// How hosts answered at all.
+    pub probes: Vec<(SourceIx, Probe)>,
     /// What the auditor has to do.
     pub load: Load,
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 
+use super::asked::probe_of;
 use super::feed::{Feed, class_word, retry_after_ns};
 use super::message::{Beat, Decided, LookFor, SourceEvent, Stop};
 use super::mirror_stream::{StreamDoors, StreamListeners, StreamSettings, rejected};
@@ -187,7 +188,15 @@ impl Resolver {
     fn looked_up(&mut self, did: Did, page: Page, look_up: &LookUp, events: &mut Vec<SourceEvent>) {
         self.feed.doors.fail.reach("resolver", &self.feed.settings.id);
         self.feed.answered_from(look_up.peer);
-        match (read(page, look_up), look_up.asked_at) {
+        let answer = read(page, look_up);
+        // A 404 of a host that never showed a log may be about the page.
+        let is_served = match &answer {
+            Answer::Shown(Shown::Log(_) | Shown::Last(_)) => true,
+            Answer::Shown(_) => self.page.is_some(),
+            Answer::Failed(_) => false,
+        };
+        events.extend(probe_of(look_up, is_served).map(SourceEvent::Asked));
+        match (answer, look_up.asked_at) {
             (Answer::Shown(shown), Some(asked_at)) => {
                 let is_log = matches!(shown, Shown::Log(_) | Shown::Last(_));
                 if self.page.is_none() && !is_log {

@@ -61,22 +61,28 @@ impl RttPinger {
         if std::mem::replace(&mut self.is_busy, true) {
             return;
         }
-        let (probe, timeout) = (Arc::clone(&self.probe), self.timeout);
+        let (probe, timeout, began) = (Arc::clone(&self.probe), self.timeout, self.clock.now());
         let measure = async move { probe.tcp_connect(peer, timeout).await };
         ctx.spawn(measure.into_actor(self).map(move |result, act, _| {
             act.is_busy = false;
-            match result {
+            let rtt_ns = match result {
                 // A connect that had to be repeated measures the kernel's patience, not the path.
-                Ok(sample) if sample.retransmitted => {}
-                Ok(sample) if act.peer.get() == Some(peer) => {
-                    let told = RttSample { source: act.source, at: act.clock.now(), peer, rtt_ns: sample.rtt_ns() };
-                    if act.collector.try_send(told).is_err() {
-                        tracing::debug!(source = act.source.0, "a round trip was let go: the collector is busy");
-                    }
+                Ok(sample) if sample.retransmitted => return,
+                Ok(sample) => Some(sample.rtt_ns()),
+                Err(ProbeError::Local(why)) => {
+                    tracing::warn!(%why, "no round trip");
+                    return;
                 }
-                Ok(_) => {}
-                Err(ProbeError::Local(why)) => tracing::warn!(%why, "no round trip"),
-                Err(why) => tracing::debug!(%why, "no round trip"),
+                Err(why) => {
+                    tracing::debug!(%why, "no round trip");
+                    None
+                }
+            };
+            if act.peer.get() == Some(peer) {
+                let told = RttSample { source: act.source, began, at: act.clock.now(), peer, rtt_ns };
+                if act.collector.try_send(told).is_err() {
+                    tracing::debug!(source = act.source.0, "a round trip was let go: the collector is busy");
+                }
             }
         }));
     }

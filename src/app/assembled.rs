@@ -32,7 +32,7 @@ use crate::ports::clock::Clock;
 use crate::ports::log_book::LogBook;
 use crate::ports::memory::Pressure;
 use crate::ports::store::SharedStore;
-use crate::publish::UtcNow;
+use crate::publish::{Pages, UtcNow};
 use crate::recompute::StatusBoard;
 use crate::recompute::vantages::SharedVantages;
 use actix::{Actor, Addr, Arbiter, Recipient};
@@ -56,6 +56,8 @@ pub(super) struct Lasting {
     pub(super) peering: Option<PeeringShared>,
     /// What other observers told in it, where there are nodes.
     pub(super) vantages: Option<SharedVantages>,
+    /// The finished pages of regions.
+    pub(super) regions: Arc<Pages>,
     pub(super) board: StatusBoard,
     pub(super) now: UtcNow,
     /// What is wrong with keeping, in words.

@@ -25,7 +25,7 @@ const TOKEN_BYTES: usize = 32;
 /// How often other nodes are told how everything stands.
 const OVERVIEW_EVERY: Duration = Duration::from_mins(1);
 /// What they are told of each mirror.
-const OF_MIRROR: [&str; 8] = ["id", "name", "url", "state", "link", "headline", "coverage", "lag"];
+const OF_MIRROR: [&str; 9] = ["id", "name", "url", "state", "link", "headline", "coverage", "lag", "purposes"];
 /// What they are told of the primary.
 const OF_PRIMARY: [&str; 4] = ["id", "name", "url", "link"];
 /// Longest token that is looked at, in bytes.
@@ -124,15 +124,18 @@ pub(super) async fn tell_overviews(
             _ = ticks.tick() => {}
         }
         let page = pages.get("overview").map(|page| page.load().body.identity.clone());
-        let told = page
-            .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-            .and_then(|page| page.get("data").map(|data| overview(data, region.as_deref())));
-        let Some(action) = told else { continue };
+        let Some(action) = page.and_then(|bytes| overview_of(&bytes, region.as_deref())) else { continue };
         let row = log.own(&Json::from(action), now());
         if let Err(error) = log.append_rows(vec![row]).await {
             tracing::warn!(%error, "other nodes are not told how everything stands");
         }
     }
+}
+
+/// The action that tells of the page of the overview.
+pub(super) fn overview_of(page: &[u8], region: Option<&str>) -> Option<Value> {
+    let page: Value = serde_json::from_slice(page).ok()?;
+    page.get("data").map(|data| overview(data, region))
 }
 
 /// The short form of an overview.

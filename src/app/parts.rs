@@ -8,6 +8,7 @@ use super::nodes;
 use super::past::Archive;
 use super::peering;
 use super::pictures::Pictures;
+use super::regions::{self, Chooser};
 use super::settings::{RetentionNow, driver, http_options, log_horizon, prune_plan};
 use super::start_error::StartError;
 use super::state::Opened;
@@ -99,6 +100,7 @@ impl App {
             log,
             peering: peering::shared(config),
             vantages: config.nodes.as_ref().map(|nodes| vantages::shared(&nodes.id)),
+            regions: Arc::new(Pages::new(&snapshot_id, [])),
             board: StatusBoard::default(),
             now: utc_now,
             trouble: watch::channel(None).0,
@@ -110,8 +112,7 @@ impl App {
         };
         let assembled = assemble(&lasting, opened.kept, None);
         let doors = assembled.doors.clone();
-        let ids: Vec<String> = config.mirrors.iter().map(|m| m.id.clone()).collect();
-        let pages = Arc::new(Pages::new(&snapshot_id, specs(config, &ids)));
+        let pages = Arc::new(Pages::new(&snapshot_id, specs(config, &mirror_ids(config))));
         let driver = driver(config, &doors.pictures, &pages, &lasting);
         driver.prime().await.map_err(|e| StartError::Prime(e.to_string()))?;
         driver.start();
@@ -199,8 +200,7 @@ impl App {
         }
         self.retention.store(Arc::new(config.retention.clone()));
         if is_observing_changed(&self.config, &config) {
-            let ids = |config: &Config| config.mirrors.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
-            let (before, after) = (ids(&self.config), ids(&config));
+            let (before, after) = (mirror_ids(&self.config), mirror_ids(&config));
             self.pages.arrange(specs(&config, &[after.clone(), before].concat()));
             let (done, is_done) = oneshot::channel();
             let change = Change { config: config.clone(), outside, text, done };
@@ -250,6 +250,10 @@ impl App {
     }
 }
 
+fn mirror_ids(config: &Config) -> Vec<String> {
+    config.mirrors.iter().map(|m| m.id.clone()).collect()
+}
+
 /// Every page, for these mirrors.
 fn specs(config: &Config, mirrors: &[String]) -> Vec<PageSpec> {
     page_specs(mirrors).into_iter().chain(config.nodes.as_ref().map(|_| vantages_spec())).collect()
@@ -264,6 +268,11 @@ fn share(
 ) {
     let region = lasting.config.nodes.as_ref().and_then(|nodes| nodes.region.clone());
     let (pages, now) = (Arc::clone(pages), &lasting.now);
+    if let Some(told) = lasting.vantages.clone() {
+        let (region, pages, now) = (region.clone(), Arc::clone(&pages), Arc::clone(now));
+        let chooser = Chooser { told, region, pages, regions: Arc::clone(&lasting.regions), now };
+        actix_rt::spawn(regions::choose(chooser, stop.clone()));
+    }
     actix_rt::spawn(nodes::tell_overviews(log.clone(), region, pages, Arc::clone(now), stop.clone()));
     if let Some(told) = lasting.vantages.clone() {
         let primary = lasting.config.primary.url.to_string();
@@ -306,6 +315,7 @@ fn http_state(
     let (vitals, clock) = (lasting.vitals.clone(), Arc::clone(&lasting.clock));
     web::Data::new(HttpState::new(HttpParts {
         pages: Arc::clone(pages),
+        regions: Arc::clone(&lasting.regions),
         detail: Arc::new(Details {
             pictures: doors.pictures.clone(),
             archive: Archive { store: Arc::clone(&lasting.store), plan: prune_plan(&lasting.retention, &lasting.now) },

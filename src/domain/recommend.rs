@@ -1,20 +1,25 @@
 //! Which mirror to use: one place decides, with reasons, and does not change its mind for noise.
 //!
-//! Only a mirror that is well for a while and judged by enough operations can be chosen. The chosen one stays until it is
-//! not well any more, or another was clearly better for ten minutes. While the observer cannot be believed nobody is
+//! Only a mirror that is well for a while, judged by enough operations and fit for the purpose can be chosen: the one with
+//! the fewest failed probes, and of those the one that answers fastest in the mean. The chosen one stays until it cannot be
+//! chosen any more, or another was much faster after it had its time. While the observer cannot be believed nobody is
 //! recommended; who was before is again when that is over and it is well.
 
 use super::mirror_state::State;
+use super::probes::{Figures, LATENCIES_MAX, Purpose};
 use super::time::{SECOND, Tau};
+use super::transport::Transport;
 
 /// For how long a mirror must be well.
 pub const WELL_FOR_NS: i64 = 60 * SECOND;
 /// Operations of six hours by which it must be judged.
 pub const DECIDED_MIN: u64 = 100;
-/// For how long another must be clearly better.
-pub const BETTER_FOR_NS: i64 = 600 * SECOND;
-/// Two steps further apart than this saw nothing of what lay between.
-const STEP_MAX_NS: i64 = 30 * SECOND;
+/// For how long the chosen one is not left for a faster one.
+pub const BETTER_WAIT_NS: i64 = 1_200 * SECOND;
+/// The share of the chosen one's mean, in tenths, below which the mean of a faster one must be.
+pub const BETTER_TENTHS: i64 = 7;
+/// A mirror that answered no request for so long is not known to answer any, nanoseconds.
+pub const UNANSWERED_NS: i64 = 3_600 * SECOND;
 
 /// What a mirror did.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
@@ -32,14 +37,20 @@ pub struct Record {
 }
 
 /// A mirror as it stands.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct Candidate {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Candidate<K> {
+    /// Which.
+    pub mirror: K,
     /// Its state.
     pub state: State,
     /// Since when.
     pub since: Tau,
     /// What it did.
     pub record: Record,
+    /// How it answers.
+    pub figures: Figures,
+    /// Why it does not serve the purpose, however well it is; one sentence.
+    pub unfit: Option<String>,
 }
 
 /// Why nobody is recommended.
@@ -52,6 +63,8 @@ pub enum Nobody {
     ObserverImpaired,
     /// Some are well, and none is judged by enough yet.
     WarmingUp,
+    /// Some are well, and none of them is known to serve the purpose.
+    NoneServes,
     /// None is well.
     NoneIsWell,
 }
@@ -64,6 +77,7 @@ impl Nobody {
             Nobody::NoMirrors => "no_mirrors",
             Nobody::ObserverImpaired => "observer_impaired",
             Nobody::WarmingUp => "warming_up",
+            Nobody::NoneServes => "no_mirror_serves_it",
             Nobody::NoneIsWell => "no_mirror_is_well",
         }
     }
@@ -80,6 +94,7 @@ impl Nobody {
                 let well_s = WELL_FOR_NS / SECOND;
                 format!("no mirror was well for {well_s} s and judged by {DECIDED_MIN} operations yet")
             }
+            Nobody::NoneServes => "no mirror that is well is known to serve this purpose".to_owned(),
             Nobody::NoneIsWell => "no mirror is well now".to_owned(),
         }
     }
@@ -87,64 +102,93 @@ impl Nobody {
 
 /// What is said of one mirror.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Said {
-    /// Which.
-    pub mirror: usize,
-    /// Whether it could be recommended.
-    pub is_eligible: bool,
-    /// One sentence: what speaks for it, or against it.
-    pub why: String,
+pub struct Said<K> {
+    /// The mirror as it stands.
+    pub candidate: Candidate<K>,
+    /// What speaks against it, one sentence; none for one that can be chosen.
+    pub objection: Option<String>,
+}
+
+/// Why the chosen one is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Because<K> {
+    /// Nobody was chosen before.
+    First,
+    /// The one before could not be chosen any more.
+    Left {
+        /// That one.
+        before: K,
+        /// What speaks against it.
+        objection: String,
+    },
+    /// The one before had its time, and this one is much faster.
+    Faster {
+        /// That one.
+        before: K,
+        /// Its mean then, microseconds.
+        before_us: i64,
+        /// That of this one, microseconds.
+        own_us: i64,
+    },
+}
+
+/// Who was chosen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chosen<K> {
+    /// The mirror.
+    pub mirror: K,
+    /// Since when it is.
+    pub since: Tau,
+    /// Why.
+    pub because: Because<K>,
+}
+
+impl<K> Chosen<K> {
+    /// When it may be left for a faster one, at the earliest.
+    #[must_use]
+    pub const fn review(&self) -> Tau {
+        self.since.plus(BETTER_WAIT_NS)
+    }
 }
 
 /// Who is recommended.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Recommendation {
-    /// The mirror, and since when it is.
-    pub mirror: Option<(usize, Tau)>,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recommendation<K> {
+    /// The mirror.
+    pub chosen: Option<Chosen<K>>,
     /// Why nobody is.
     pub nobody: Nobody,
-    /// Every mirror, best first.
-    pub said: Vec<Said>,
+    /// Every mirror, the recommended one first, then the best.
+    pub said: Vec<Said<K>>,
+}
+
+impl<K> Default for Recommendation<K> {
+    fn default() -> Self {
+        Recommendation { chosen: None, nobody: Nobody::default(), said: Vec::new() }
+    }
+}
+
+impl<K: PartialEq> Recommendation<K> {
+    /// What is said of a mirror.
+    pub fn of(&self, mirror: &K) -> Option<&Said<K>> {
+        self.said.iter().find(|said| said.candidate.mirror == *mirror)
+    }
 }
 
 /// Remembers who was chosen.
-#[derive(Clone, Debug, Default)]
-pub struct Recommender {
-    chosen: Option<(usize, Tau)>,
-    /// Who is clearly better, and since when.
-    better: Option<(usize, Tau)>,
-    stepped: Option<Tau>,
-    shown: Recommendation,
+#[derive(Clone, Debug)]
+pub struct Recommender<K> {
+    chosen: Option<Chosen<K>>,
+    shown: Recommendation<K>,
 }
 
-/// A share in steps of nines: none, below 0.1 %, below 1 %, more.
-const fn nines(part: u64, of: u64) -> u8 {
-    match part {
-        0 => 0,
-        part if part.saturating_mul(1_000) < of => 1,
-        part if part.saturating_mul(100) < of => 2,
-        _ => 3,
+impl<K> Default for Recommender<K> {
+    fn default() -> Self {
+        Recommender { chosen: None, shown: Recommendation::default() }
     }
 }
 
 impl Record {
-    /// What is lost weighs more than what is late.
-    fn faults(&self) -> (u8, u8) {
-        (nines(self.missed, self.decided), nines(self.late, self.decided))
-    }
-
-    /// Half the lag or less, by more than both can be off.
-    fn is_clearly_faster(&self, than: &Record) -> bool {
-        let Some(own) = self.p95_us else { return false };
-        let Some(other) = than.p95_us else { return true };
-        own.max(0) <= other / 2 && other - own > self.uncertainty_us + than.uncertainty_us
-    }
-
-    fn is_clearly_better(&self, than: &Record) -> bool {
-        let (own, other) = (self.faults(), than.faults());
-        own < other || own == other && self.is_clearly_faster(than)
-    }
-
     fn text(&self) -> String {
         let lag = self.p95_us.map_or_else(
             || "lag not known yet".to_owned(),
@@ -154,12 +198,35 @@ impl Record {
     }
 }
 
-impl Candidate {
+/// Why a mirror whose operations are taken so, and that answers so, does not serve a purpose; one sentence.
+#[must_use]
+pub fn unfit(purpose: Purpose, transport: Option<Transport>, figures: &Figures, now: Tau) -> Option<String> {
+    match (purpose, transport, figures.answered) {
+        (Purpose::Stream, Some(Transport::Stream | Transport::PlcBundle), _) => None,
+        (Purpose::Stream, Some(transport), _) => {
+            Some(format!("no stream of it is known: its operations are taken by {transport}"))
+        }
+        (Purpose::Stream, None, _) => Some("no stream of it is known".to_owned()),
+        (Purpose::Resolve, _, None) if figures.failures > 0 => {
+            Some("no request for the log of a DID was answered by it yet".to_owned())
+        }
+        (Purpose::Resolve, _, None) => Some("no request for the log of a DID was made of it yet".to_owned()),
+        (Purpose::Resolve, _, Some(at)) if now.since(at) > UNANSWERED_NS => {
+            Some(format!("no request for the log of a DID was answered by it for {} s", UNANSWERED_NS / SECOND))
+        }
+        (Purpose::Resolve, ..) => None,
+    }
+}
+
+impl<K> Candidate<K> {
     /// What speaks against it; nothing for one that can be chosen. The one that is chosen already need not prove itself
     /// again behind a time in which nothing could be told.
     fn objection(&self, now: Tau, is_chosen: bool) -> Option<String> {
         if self.state != State::Ok {
             return Some(format!("it is {}", self.state.name()));
+        }
+        if let Some(unfit) = &self.unfit {
+            return Some(unfit.clone());
         }
         if !is_chosen && now.since(self.since) < WELL_FOR_NS {
             return Some(format!("it is well for less than {} s", WELL_FOR_NS / SECOND));
@@ -169,199 +236,104 @@ impl Candidate {
     }
 }
 
-impl Recommender {
-    /// Takes how the mirrors stand now. Steps are to be a second apart or so.
-    pub fn step(&mut self, now: Tau, is_impaired: bool, candidates: &[Candidate]) {
-        let is_continuous = self.stepped.replace(now).is_some_and(|at| now.since(at) <= STEP_MAX_NS);
-        let is_gone = |c: &(usize, Tau)| {
-            let state = candidates.get(c.0).map_or(State::Unsupported, |c| c.state);
-            !matches!(state, State::Ok | State::Unknown)
-        };
-        if self.chosen.as_ref().is_some_and(is_gone) {
-            (self.chosen, self.better) = (None, None);
-        }
-        let is_chosen = |m: usize| self.chosen.is_some_and(|c| c.0 == m);
-        let objections: Vec<Option<String>> =
-            candidates.iter().enumerate().map(|(m, c)| c.objection(now, is_chosen(m))).collect();
-        let mut order: Vec<usize> = (0..candidates.len()).collect();
-        let rank = |m: &usize| {
-            let (record, is_eligible) = (
-                candidates.get(*m).map(|c| c.record).unwrap_or_default(),
-                objections.get(*m).is_some_and(Option::is_none),
-            );
-            (!is_eligible, record.faults(), record.p95_us.map_or(i64::MAX, |us| us.max(0)))
-        };
-        order.sort_by_key(rank);
-        let best = order.first().copied().filter(|m| !rank(m).0);
-        if !is_impaired {
-            self.choose(now, best, candidates, is_continuous, |m| !rank(&m).0);
-        }
-        let said = order.iter().filter_map(|&m| {
-            let (candidate, objection) = candidates.get(m).zip(objections.get(m))?;
-            let why = objection.clone().unwrap_or_else(|| candidate.record.text());
-            Some(Said { mirror: m, is_eligible: objection.is_none(), why })
-        });
-        let nobody = match () {
-            () if candidates.is_empty() => Nobody::NoMirrors,
-            () if is_impaired => Nobody::ObserverImpaired,
-            () if candidates.iter().any(|c| matches!(c.state, State::Ok | State::Unknown)) => Nobody::WarmingUp,
-            () => Nobody::NoneIsWell,
-        };
-        let mirror = self.chosen.filter(|c| !is_impaired && !rank(&c.0).0);
-        self.shown = Recommendation { mirror, nobody, said: said.collect() };
+impl<K> Said<K> {
+    /// Whether it can be chosen.
+    #[must_use]
+    pub const fn is_eligible(&self) -> bool {
+        self.objection.is_none()
     }
 
-    fn choose(
-        &mut self,
-        now: Tau,
-        best: Option<usize>,
-        candidates: &[Candidate],
-        is_continuous: bool,
-        is_eligible: impl Fn(usize) -> bool,
-    ) {
-        let Some(best) = best else {
-            self.better = None;
+    /// What speaks for it or against it.
+    #[must_use]
+    pub fn why(&self) -> String {
+        self.objection.clone().unwrap_or_else(|| self.candidate.record.text())
+    }
+
+    /// Who can be chosen comes first, then who failed least, then who answers fastest; what was not measured is not fast.
+    fn rank(&self) -> (bool, u32, i64) {
+        let figures = &self.candidate.figures;
+        (!self.is_eligible(), figures.failures, figures.mean_us.unwrap_or(i64::MAX))
+    }
+
+    /// Its mean and that of the chosen one, where it is to be preferred to it: it was measured often enough, failed no more,
+    /// and answers much faster.
+    fn is_much_faster(&self, than: &Said<K>) -> Option<(i64, i64)> {
+        let (own, other) = (&self.candidate.figures, &than.candidate.figures);
+        let (own_us, other_us) = own.mean_us.zip(other.mean_us)?;
+        let is_measured = own.samples as usize >= LATENCIES_MAX && own.failures <= other.failures;
+        (self.is_eligible() && is_measured && own_us * 10 < other_us * BETTER_TENTHS).then_some((own_us, other_us))
+    }
+}
+
+impl<K: Clone + PartialEq> Recommender<K> {
+    /// Takes how the mirrors stand now.
+    pub fn step(&mut self, now: Tau, is_impaired: bool, candidates: Vec<Candidate<K>>) {
+        let said = |candidate: Candidate<K>| {
+            let is_chosen = self.chosen.as_ref().is_some_and(|chosen| chosen.mirror == candidate.mirror);
+            Said { objection: candidate.objection(now, is_chosen), candidate }
+        };
+        let mut said: Vec<Said<K>> = candidates.into_iter().map(said).collect();
+        said.sort_by_key(Said::rank);
+        if !is_impaired {
+            self.choose(now, &said);
+        }
+        let is_chosen = |said: &Said<K>| {
+            said.is_eligible() && self.chosen.as_ref().is_some_and(|chosen| chosen.mirror == said.candidate.mirror)
+        };
+        let place = said.iter().position(is_chosen).filter(|_| !is_impaired);
+        if let Some(before) = place.and_then(|place| said.get_mut(..=place)) {
+            before.rotate_right(1);
+        }
+        let chosen = self.chosen.clone().filter(|_| place.is_some());
+        self.shown = Recommendation { chosen, nobody: nobody(is_impaired, &said), said };
+    }
+
+    fn choose(&mut self, now: Tau, said: &[Said<K>]) {
+        let best = said.first().filter(|best| best.is_eligible());
+        let Some(chosen) = &self.chosen else {
+            self.chosen = best.map(|best| take(best, now, Because::First));
             return;
         };
-        let Some((chosen, _)) = self.chosen.filter(|c| is_eligible(c.0)) else {
-            (self.chosen, self.better) = (Some((best, now)), None);
-            return;
-        };
-        let is_better = match (candidates.get(best), candidates.get(chosen)) {
-            (Some(b), Some(c)) => b.record.is_clearly_better(&c.record),
-            _ => false,
-        };
-        if !is_better {
-            self.better = None;
+        let before = chosen.mirror.clone();
+        let held = said.iter().find(|said| said.candidate.mirror == before);
+        let objection = held.map_or_else(|| Some("it is not watched any more".to_owned()), |h| h.objection.clone());
+        if let Some(objection) = objection {
+            let may_return = held.is_some_and(|h| matches!(h.candidate.state, State::Ok | State::Unknown));
+            if best.is_some() || !may_return {
+                self.chosen = best.map(|best| take(best, now, Because::Left { before, objection }));
+            }
             return;
         }
-        let (_, since) = *self.better.get_or_insert((best, now));
-        let since = if is_continuous { since } else { now };
-        self.better = Some((best, since));
-        if now.since(since) >= BETTER_FOR_NS {
-            (self.chosen, self.better) = (Some((best, now)), None);
+        let faster = |said: &'_ Said<K>| said.is_much_faster(held?);
+        if now >= chosen.review()
+            && let Some((best, (own_us, before_us))) = said.iter().find_map(|said| Some((said, faster(said)?)))
+        {
+            self.chosen = Some(take(best, now, Because::Faster { before, before_us, own_us }));
         }
     }
 
     /// Who is recommended now.
     #[must_use]
-    pub fn shown(&self) -> &Recommendation {
+    pub const fn shown(&self) -> &Recommendation<K> {
         &self.shown
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+fn take<K: Clone>(best: &Said<K>, now: Tau, because: Because<K>) -> Chosen<K> {
+    Chosen { mirror: best.candidate.mirror.clone(), since: now, because }
+}
 
-    fn well(p95_ms: i64) -> Candidate {
-        let record = Record { decided: 1_000, missed: 0, late: 0, p95_us: Some(p95_ms * 1_000), uncertainty_us: 5_000 };
-        Candidate { state: State::Ok, since: Tau(-1_000 * SECOND), record }
-    }
-
-    fn at(s: i64) -> Tau {
-        Tau(s * SECOND)
-    }
-
-    fn mirror(r: &Recommender) -> Option<usize> {
-        r.shown().mirror.map(|m| m.0)
-    }
-
-    #[test]
-    fn what_is_lost_weighs_more_than_what_is_slow() {
-        let mut r = Recommender::default();
-        let mut lossy = well(10);
-        lossy.record.missed = 1;
-        r.step(at(0), false, &[lossy, well(400)]);
-        assert_eq!(mirror(&r), Some(1));
-        assert_eq!(
-            r.shown().said[1].why,
-            "1 of 1000 operations missed and 0 late in 6 h; 95 % within 10 ms of the primary, ± 5 ms"
-        );
-    }
-
-    #[test]
-    fn nobody_is_recommended_without_a_reason_to() {
-        let mut r = Recommender::default();
-        r.step(at(0), false, &[]);
-        assert_eq!((mirror(&r), r.shown().nobody), (None, Nobody::NoMirrors));
-        let fresh = Candidate { since: at(-59), ..well(1) };
-        let mut few = well(1);
-        few.record.decided = 99;
-        r.step(at(0), false, &[fresh, few]);
-        assert_eq!((mirror(&r), r.shown().nobody), (None, Nobody::WarmingUp));
-        assert_eq!(
-            r.shown().nobody.text(),
-            format!("no mirror was well for {} s and judged by {DECIDED_MIN} operations yet", WELL_FOR_NS / SECOND)
-        );
-        assert_eq!(r.shown().said[0].why, format!("it is well for less than {} s", WELL_FOR_NS / SECOND));
-        assert!(r.shown().said.iter().all(|s| !s.is_eligible));
-        r.step(at(0), false, &[Candidate { state: State::Losing, ..well(1) }]);
-        assert_eq!((mirror(&r), r.shown().nobody), (None, Nobody::NoneIsWell));
-        r.step(at(1), true, &[well(1)]);
-        assert_eq!((mirror(&r), r.shown().nobody), (None, Nobody::ObserverImpaired));
-    }
-
-    #[test]
-    fn the_chosen_one_stays_until_another_was_clearly_better_for_long() {
-        let mut r = Recommender::default();
-        r.step(at(0), false, &[well(100), well(120)]);
-        for s in 1..=2_000 {
-            r.step(at(s), false, &[well(100), well(60)]);
-        }
-        assert_eq!(mirror(&r), Some(0), "60 ms is not half of 100 ms");
-        for s in 2_001..=2_600 {
-            r.step(at(s), false, &[well(100), well(20)]);
-            assert_eq!(mirror(&r), Some(0));
-        }
-        r.step(at(2_601), false, &[well(100), well(20)]);
-        assert_eq!(r.shown().mirror, Some((1, at(2_601))));
-    }
-
-    #[test]
-    fn who_is_not_well_is_let_go_at_once_and_an_impairment_changes_nobody() {
-        let mut r = Recommender::default();
-        r.step(at(0), false, &[well(10), well(12)]);
-        r.step(at(1), true, &[Candidate { state: State::Unknown, since: at(1), ..well(10) }, well(12)]);
-        assert_eq!(mirror(&r), None);
-        let unknown = |p95_ms| Candidate { state: State::Unknown, since: at(1), ..well(p95_ms) };
-        r.step(at(2), false, &[unknown(10), unknown(12)]);
-        assert_eq!(mirror(&r), None);
-        let again = |p95_ms| Candidate { since: at(3), ..well(p95_ms) };
-        r.step(at(3), false, &[again(10), again(12)]);
-        assert_eq!(r.shown().mirror, Some((0, at(0))), "as before");
-        r.step(at(4), false, &[Candidate { state: State::Lagging, ..well(10) }, well(12)]);
-        assert_eq!(mirror(&r), Some(1));
-        r.step(at(5), false, &[well(10), well(12)]);
-        assert_eq!(mirror(&r), Some(1), "it is not clearly worse");
-    }
-
-    proptest! {
-        #[test]
-        fn only_who_is_well_is_ever_recommended_and_noise_changes_nobody(
-            steps in prop::collection::vec((any::<bool>(), prop::collection::vec((0_usize..9, 0_i64..200, 0_u64..3), 3)), 1..200),
-            noise in prop::collection::vec((80_i64..120, 80_i64..120), 1..900),
-        ) {
-            let mut r = Recommender::default();
-            for (s, (is_impaired, rows)) in (0..).zip(&steps) {
-                let candidate = |&(state, p95_ms, missed): &(usize, i64, u64)| {
-                    let mut c = Candidate { state: State::ALL[state], ..well(p95_ms) };
-                    c.record.missed = missed;
-                    c
-                };
-                let candidates: Vec<Candidate> = rows.iter().map(candidate).collect();
-                r.step(at(s), *is_impaired, &candidates);
-                if let Some(m) = mirror(&r) {
-                    prop_assert!(!is_impaired && candidates[m].state == State::Ok);
-                }
-            }
-            let mut r = Recommender::default();
-            r.step(at(0), false, &[well(80), well(120)]);
-            for (s, (a, b)) in (1..).zip(noise) {
-                r.step(at(s), false, &[well(a), well(b)]);
-                prop_assert_eq!(mirror(&r), Some(0));
-            }
-        }
+/// Why nobody is recommended, where nobody is.
+fn nobody<K>(is_impaired: bool, said: &[Said<K>]) -> Nobody {
+    let may_be_well = |said: &&Said<K>| matches!(said.candidate.state, State::Ok | State::Unknown);
+    match () {
+        () if is_impaired => Nobody::ObserverImpaired,
+        () if said.is_empty() => Nobody::NoMirrors,
+        () if said.iter().filter(may_be_well).any(|said| said.candidate.unfit.is_none()) => Nobody::WarmingUp,
+        () if said.iter().any(|said| may_be_well(&said)) => Nobody::NoneServes,
+        () => Nobody::NoneIsWell,
     }
 }
+
+#[cfg(test)]
+mod tests;

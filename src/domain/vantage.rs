@@ -11,9 +11,11 @@ pub mod block;
 mod difference;
 mod evidence;
 mod figures;
+pub mod region;
 mod shown;
 mod table;
 mod told;
+mod usable;
 
 pub use agreement::{Agreement, Blame, Silence, Vote};
 pub use difference::{Difference, Differing, Part};
@@ -21,7 +23,8 @@ pub use evidence::{BLOCKS_MAX as EVIDENT_BLOCKS_MAX, Operations};
 pub use figures::{Figures, Sum};
 pub use shown::Shown;
 pub use table::{Compared, Heard, INTRODUCED_MAX, SamePrimary, VANTAGES_MAX, Vantages};
-pub use told::{Blind, MIRRORS_MAX, MirrorRow, Overview, Refused, Told, source_key};
+pub use told::{Blind, MIRRORS_MAX, MirrorRow, Overview, Refused, Told, read, source_key};
+pub use usable::Usable;
 
 use super::op::OpKey;
 use super::verdict::Verdict;

@@ -50,6 +50,7 @@ use super::incident::Told;
 use super::ledger::{Capture, SourceCapture};
 use super::link::Link;
 use super::mirror_state::Standing;
+use super::probes::ByPurpose;
 use super::recommend::Recommendation;
 use super::refused::{LastReject, Refused};
 use super::sample::Samples;
@@ -139,8 +140,8 @@ pub struct Picture {
     pub started: Tau,
     /// Latest events, newest first.
     pub events: Vec<Arc<Event>>,
-    /// Which mirror to use.
-    pub recommended: Recommendation,
+    /// Which mirror to use, by what for.
+    pub recommended: ByPurpose<Recommendation<usize>>,
     /// The latest changes of mirrors' states, newest first.
     pub changes: Arc<VecDeque<Arc<Told>>>,
     /// What is wrong with keeping data, for people; empty when nothing is.

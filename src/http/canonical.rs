@@ -27,8 +27,8 @@ pub struct Ready<'a> {
     pub last_modified: &'a HeaderValue,
     /// Milliseconds since the data was last found true.
     pub age_ms: i64,
-    /// Whole seconds for which the answer stays the newest.
-    pub max_age_s: i64,
+    /// For how long it may be kept.
+    pub cache_control: HeaderValue,
     /// `rel="next"`, where there is a next page.
     pub next: Option<&'a str>,
     /// Media type of the body.
@@ -83,7 +83,7 @@ pub(super) fn ready<'a>(
         etag,
         last_modified: &current.last_modified,
         age_ms: now_ms.saturating_sub(page.confirmed_at_ms()).max(0),
-        max_age_s: page.next_at_ms().saturating_sub(now_ms).max(0) / 1000,
+        cache_control: newest_for(page.next_at_ms().saturating_sub(now_ms).max(0) / 1000),
         next: None,
         content_type,
     }
@@ -106,7 +106,7 @@ pub fn respond(ready: &Ready<'_>, request: &HttpRequest) -> HttpResponse {
     respond_with((ready.body, ready.etag), &ready.content_type, request, |response| {
         response
             .insert_header((header::LAST_MODIFIED, ready.last_modified.clone()))
-            .insert_header((header::CACHE_CONTROL, cache_control(ready.max_age_s)))
+            .insert_header((header::CACHE_CONTROL, ready.cache_control.clone()))
             .insert_header((SERVER_TIMING.clone(), text(&format!("snap;desc=age;dur={}", ready.age_ms))));
         if let Some(next) = ready.next {
             response.insert_header((header::LINK, text(&format!("<{next}>; rel=\"next\""))));
@@ -141,7 +141,8 @@ pub(super) fn respond_with(
     })
 }
 
-fn cache_control(max_age_s: i64) -> HeaderValue {
+/// For an answer that stays the newest for so many whole seconds.
+pub(super) fn newest_for(max_age_s: i64) -> HeaderValue {
     text(&format!("public, max-age={max_age_s}, stale-while-revalidate=30"))
 }
 

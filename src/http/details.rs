@@ -161,7 +161,7 @@ fn ready(answer: &Answer, request: &HttpRequest, state: &HttpState) -> HttpRespo
         etag: &answer.etag,
         last_modified: &answer.last_modified,
         age_ms: state.now_ms().saturating_sub(answer.generated_at_ms).max(0),
-        max_age_s: i64::try_from(ANSWER_TTL.as_secs()).unwrap_or(0),
+        cache_control: canonical::newest_for(i64::try_from(ANSWER_TTL.as_secs()).unwrap_or(0)),
         next: answer.next.as_deref(),
         content_type: canonical::JSON,
     };

@@ -249,7 +249,7 @@ pub(super) async fn of_answer(
         etag: &etag,
         last_modified: &answer.last_modified,
         age_ms: state.now_ms().saturating_sub(answer.generated_at_ms).max(0),
-        max_age_s: i64::try_from(ANSWER_TTL.as_secs()).unwrap_or(0),
+        cache_control: canonical::newest_for(i64::try_from(ANSWER_TTL.as_secs()).unwrap_or(0)),
         next: next.as_deref(),
         content_type: content_type(form),
     };

@@ -14,8 +14,8 @@ use super::problem::{Problem, quote};
 use super::query::Params;
 use super::state::HttpState;
 use super::{
-    badges, details, embed, feeds, forms, live, llms, metrics, mirror_pages, mirror_parts, openapi, past, recheck, sse,
-    status,
+    badges, best, details, embed, feeds, forms, live, llms, metrics, mirror_pages, mirror_parts, openapi, past,
+    recheck, sse, status,
 };
 use crate::domain::view::propagation;
 use crate::domain::window_kind::WindowKind;
@@ -45,7 +45,7 @@ const fn windowed(key: &'static str, window: WindowKind) -> Endpoint {
 }
 
 /// The busiest first: the router tries them in turn.
-const ENDPOINTS: [Endpoint; 17] = [
+const ENDPOINTS: [Endpoint; 16] = [
     plain("overview", "/"),
     windowed("analytics/coverage", WindowKind::H6),
     windowed("analytics/lag", WindowKind::H1),
@@ -60,7 +60,6 @@ const ENDPOINTS: [Endpoint; 17] = [
     plain("events", "/events"),
     plain("incidents", "/incidents"),
     plain("slo", "/"),
-    plain("best", "/"),
     plain("internals", "/internals"),
     plain("methodology", "/methodology"),
 ];
@@ -93,6 +92,7 @@ pub fn page_specs(mirror_ids: &[String]) -> Vec<PageSpec> {
     specs.extend(mirror_ids.iter().flat_map(|id| badges::specs(id)));
     specs.extend(mirror_ids.iter().flat_map(|id| embed::specs(id)));
     specs.extend(feeds::specs());
+    specs.extend(best::specs());
     specs.push(status::spec());
     specs.push(PageSpec { self_path: STATS_PATH.to_owned(), ..PageSpec::bare(STATS_KEY.to_owned(), "/".to_owned()) });
     specs
@@ -129,6 +129,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) 
             .service(mirror_parts::rtt(state, form))
             .service(mirror_parts::divergence(state, form));
     }
+    best::configure(config, state);
     config
         .service(recheck::recheck(state))
         .service(recheck::reprobe(state))

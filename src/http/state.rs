@@ -89,6 +89,8 @@ impl Default for HttpOptions {
 pub struct HttpParts {
     /// The finished pages.
     pub pages: Arc<Pages>,
+    /// The finished pages of regions, which come and go.
+    pub regions: Arc<Pages>,
     /// Id of the primary.
     pub primary_id: String,
     /// Answers what is not ready-made.
@@ -125,6 +127,7 @@ pub struct HttpState {
     pub options: HttpOptions,
     /// Cancelled when the process stops.
     pub shutdown: CancellationToken,
+    pub(super) regions: Arc<Pages>,
     pub(super) primary_id: String,
     pub(super) nodes: Option<Arc<NodesState>>,
     pub(super) detail: Arc<dyn Detail>,
@@ -170,6 +173,7 @@ impl HttpState {
             ops_feed: OpsFeed::new(parts.recent, parts.tallies.clone()),
             source_origins: parts.source_origins,
             pages: parts.pages,
+            regions: parts.regions,
             health: parts.health,
             readiness: parts.readiness,
             tallies: parts.tallies,

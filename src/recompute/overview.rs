@@ -1,6 +1,7 @@
 //! The overview and the small pages that change with it: primary, observer, events, internals, methodology.
 
 use super::{ComputeError, Draft, Recompute, draft, windowed};
+use crate::domain::probes::Purpose;
 use crate::domain::view::badge::{Badge, BadgeKind};
 use crate::domain::view::check::Check;
 use crate::domain::view::embed::{self, EmbedKind};
@@ -30,7 +31,9 @@ impl Recompute<Picture> for Overview {
             draft("observer".to_owned(), &overview::observer(picture))?,
             draft("events".to_owned(), &event::events(picture))?,
             draft("incidents".to_owned(), &incidents::page(picture))?,
-            draft("best".to_owned(), &best::page(picture))?,
+            draft("best".to_owned(), &best::page(picture, Purpose::Stream))?,
+            draft("best?purpose=resolve".to_owned(), &best::page(picture, Purpose::Resolve))?,
+            Draft { key: "mirrorlist.txt".to_owned(), data: best::list(picture).into_bytes(), window: None },
             draft("internals".to_owned(), &internals::page(picture))?,
             draft("methodology".to_owned(), &methodology::page(picture))?,
             // What it leads to is there by the time that it is: pages are published in this order.

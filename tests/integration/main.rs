@@ -13,6 +13,7 @@ mod adapters;
 mod asvs;
 mod audit;
 mod bench_gate;
+mod best;
 mod browser;
 mod browser_live;
 mod check;

@@ -152,6 +152,7 @@ fn settings(overview: &Value, ops: &Value) -> String {
         "/api/v1/analytics/history",
         "/api/v1/compare",
         "/api/v1/log",
+        "/api/v1/best",
     ]
     .map(|path| format!("\"{path}\""))
     .join(", ");

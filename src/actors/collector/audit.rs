@@ -7,6 +7,7 @@ use crate::domain::audit_log::LogAgreement;
 use crate::domain::confirm::{Load, SurveyReport, Why};
 use crate::domain::evidence::Evidence;
 use crate::domain::finding::Finding;
+use crate::domain::probes::Purpose;
 use crate::domain::sample::{Sampled, Samples};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{SECOND, Tau};
@@ -92,6 +93,9 @@ impl Handler<Audited> for Collector {
         }
         for report in &msg.sampled {
             self.sampled(report);
+        }
+        for (host, probe) in msg.probes {
+            self.standings.probing.add(host, Purpose::Resolve, probe);
         }
         self.audit.load = msg.load;
     }

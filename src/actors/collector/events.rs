@@ -1,11 +1,13 @@
 //! The list of events, and what a link's change says.
 
+use super::probing::probe_of;
 use super::session_rows::ended;
 use super::{Collector, Known};
 use crate::actors::message::{Beat, Happened};
 use crate::domain::incident::{Told, What};
 use crate::domain::link::{Link, LinkState};
 use crate::domain::mirror_state::Change;
+use crate::domain::probes::Purpose;
 use crate::domain::source::SourceIx;
 use crate::domain::view::event::{EVENTS_MAX, Event};
 use crate::ports::store::EventRow;
@@ -149,8 +151,12 @@ impl Collector {
             known.sessions.filled();
         }
         let is_news = is_news(&known.link, &link);
+        let probe = probe_of(&known.link, &link, now);
         known.link = link;
         let (id, text) = (known.who.id.clone(), link_text(known));
+        if let Some(probe) = probe {
+            self.standings.probing.add(source, Purpose::Stream, probe);
+        }
         if is_news {
             self.note(&format!("link_{}", state_word(is)), Some(id), text);
         }

@@ -3,6 +3,7 @@
 use super::Collector;
 use crate::actors::message::{AskChain, Decided, LookFor, SourceEvent};
 use crate::domain::op::OpKey;
+use crate::domain::probes::Purpose;
 use crate::domain::source::SourceIx;
 use crate::domain::transport::Taken;
 use crate::domain::verdict::Reason;
@@ -63,6 +64,7 @@ impl Collector {
             SourceEvent::LostSight(key, reason) => self.ledger.lost_sight(source, &key, reason),
             SourceEvent::Taken(taken) => self.taken(source, *taken),
             SourceEvent::Probed(found) => self.probed(source, &found),
+            SourceEvent::Asked(probe) => self.standings.probing.add(source, Purpose::Resolve, probe),
             SourceEvent::Reason(_) | SourceEvent::Measured(..) | SourceEvent::NotTaken => self.retaken(source, event),
             _ => {}
         }

@@ -42,7 +42,7 @@ fn picture(c: &Collector) -> Picture {
         capture,
         started: c.started,
         events: c.events.latest(),
-        recommended: c.standings.recommended().clone(),
+        recommended: c.standings.recommended(),
         changes: c.events.changes(),
         degraded: c.saver.degraded(),
         internals: (c.internals)(),

@@ -6,10 +6,12 @@ use crate::domain::impair::Watching;
 use crate::domain::incident::{STATE_CHANGED, STATE_FOUND_AGAIN, is_incident};
 use crate::domain::link::{Link, LinkState};
 use crate::domain::mirror_state::{Change, Divergence, Facts, Impaired, LinkFact, Machine, Resumed, Standing, State};
-use crate::domain::recommend::{Candidate, Recommendation, Recommender, Record};
+use crate::domain::probes::{ByPurpose, Probing, Purpose};
+use crate::domain::recommend::{Candidate, Recommendation, Recommender, Record, unfit};
 use crate::domain::sample::Samples;
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, SECOND, Tau};
+use crate::domain::transport::Transport;
 use actix::Handler;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -62,12 +64,17 @@ impl Budget {
     }
 }
 
+/// What a mirror is and did.
+type Row<'a> = (&'a (Machine, Budget), &'a Record);
+
 /// The states of all mirrors.
 #[derive(Debug)]
 pub(super) struct Standings {
     mirrors: Vec<(Machine, Budget)>,
     stepped: Option<Tau>,
-    recommender: Recommender,
+    recommenders: ByPurpose<Recommender<usize>>,
+    /// How mirrors answer.
+    pub(super) probing: Probing,
     /// What mirrors did, as it was last looked up.
     records: Vec<Record>,
     recorded: Option<Tau>,
@@ -90,10 +97,12 @@ impl Standings {
             (machine, Budget { left: TOLD_MAX, since: now, untold: 0 })
         };
         let impaired_ns = Watching::FLAGS.map(|flag| (flag, 0)).into();
+        let mirrors: Vec<_> = ids.map(machine).collect();
         Standings {
-            mirrors: ids.map(machine).collect(),
+            probing: Probing::new(mirrors.len()),
+            mirrors,
             stepped: None,
-            recommender: Recommender::default(),
+            recommenders: ByPurpose::default(),
             records: Vec::new(),
             recorded: None,
             impaired_ns,
@@ -102,18 +111,28 @@ impl Standings {
     }
 
     /// Which mirror to use.
-    pub(super) fn recommended(&self) -> &Recommendation {
-        self.recommender.shown()
+    pub(super) fn recommended(&self) -> ByPurpose<Recommendation<usize>> {
+        ByPurpose::make(|purpose| self.recommenders.of(purpose).shown().clone())
     }
 
-    /// Decides anew which mirror to use.
-    fn recommend(&mut self, now: Tau, is_impaired: bool) {
-        let candidate = |((machine, _), record): (&(Machine, Budget), &Record)| {
-            let standing = machine.standing();
-            Candidate { state: standing.state, since: standing.since, record: *record }
-        };
-        let candidates: Vec<Candidate> = self.mirrors.iter().zip(&self.records).map(candidate).collect();
-        self.recommender.step(now, is_impaired, &candidates);
+    /// Decides anew which mirror to use; `transports` are the ways in which their operations are taken.
+    fn recommend(&mut self, now: Tau, is_impaired: bool, transports: &[Option<Transport>]) {
+        for purpose in Purpose::ALL {
+            let candidate = |(mirror, (((machine, _), record), transport)): (usize, (Row<'_>, &Option<Transport>))| {
+                let (standing, figures) = (machine.standing(), self.probing.figures(mirror, purpose));
+                Candidate {
+                    mirror,
+                    state: standing.state,
+                    since: standing.since,
+                    record: *record,
+                    figures,
+                    unfit: unfit(purpose, *transport, &figures, now),
+                }
+            };
+            let rows = self.mirrors.iter().zip(&self.records).zip(transports).enumerate();
+            let candidates = rows.map(candidate).collect();
+            self.recommenders.of_mut(purpose).step(now, is_impaired, candidates);
+        }
     }
 
     /// For how long each flag of the observer was up since the start, nanoseconds.
@@ -188,7 +207,11 @@ impl Collector {
             self.standings.recorded = Some(now);
             self.standings.records = (0..self.standings.mirrors.len()).map(|m| self.ledger.record(m)).collect();
         }
-        self.standings.recommend(now, impaired.is_some());
+        // The primary's own delay says nothing of how anybody answers.
+        let is_blind = flags.iter().any(|flag| *flag != "primary_delay");
+        self.standings.probing.settle(now, is_blind, |from, to| self.ledger.was_late(from, to));
+        let transports: Vec<_> = self.sources.iter().skip(1).map(|k| Some(k.taken.as_ref()?.transport)).collect();
+        self.standings.recommend(now, impaired.is_some(), &transports);
     }
 
     /// Tells of a change with the number of those before it that were not told; none where it is not to be told. After a

@@ -75,6 +75,17 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Whether whoever asks the host for the log of a DID was served: a 404 that is about the DID is an answer. Nothing where
+    /// it only wants to be asked less.
+    #[must_use]
+    pub const fn is_served(&self) -> Option<bool> {
+        match self {
+            Reply::Log(_) | Reply::Last(_) | Reply::Unknown { is_sure: true } | Reply::Gone => Some(true),
+            Reply::Damaged | Reply::Unknown { is_sure: false } | Reply::Unusable | Reply::Failed => Some(false),
+            Reply::Busy { .. } => None,
+        }
+    }
+
     /// Reads what came back; with the words for people when it is of no use.
     #[must_use]
     pub fn read(did: Did, page: Page, heard: Heard<'_>) -> (Reply, Option<String>) {

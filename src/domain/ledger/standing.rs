@@ -83,6 +83,12 @@ impl Ledger {
         self.late.since()
     }
 
+    /// Whether our reader was late at any time in `[from, to]`.
+    #[must_use]
+    pub fn was_late(&self, from: Tau, to: Tau) -> bool {
+        self.late.between(from, to.plus(1)).next().is_some()
+    }
+
     /// How many operations a mirror owes and since when the first: those newer than the newest one it has, from the first on
     /// that was published while everything it sent reached us. What came before, or falls into a hole, is nobody's debt.
     fn owed(&self, mirror: usize, m: &MirrorState) -> (u64, Option<Tau>) {

@@ -4,14 +4,18 @@
 use super::block::{Digest, SEQS};
 use super::figures::Figures;
 use super::shown::Shown;
+use super::usable::{Usable, record};
 use crate::domain::cid::Cid;
 use crate::domain::did::Did;
 use crate::domain::interval::Acc;
 use crate::domain::mirror_state::State;
 use crate::domain::op::OpKey;
+use crate::domain::probes::ByPurpose;
+use crate::domain::recommend::Record;
 use crate::domain::text::one_line;
 use data_encoding::{BASE64, HEXLOWER};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Longest action that is looked at, bytes.
 pub const ACTION_BYTES_MAX: usize = 256 << 10;
@@ -118,6 +122,12 @@ pub struct MirrorRow {
     pub link: String,
     /// One sentence.
     pub headline: String,
+    /// Its address there.
+    pub url: String,
+    /// What it did.
+    pub record: Record,
+    /// How it answers those who want this of it; none where that is not told.
+    pub purposes: ByPurpose<Option<Usable>>,
 }
 
 /// How everything stands at an observer.
@@ -237,6 +247,13 @@ struct MirrorPart {
     state: String,
     link: LinkPart,
     headline: String,
+    /// Not told by all; what of these has another shape counts as not told.
+    #[serde(default)]
+    purposes: Value,
+    #[serde(default)]
+    coverage: Value,
+    #[serde(default)]
+    lag: Value,
 }
 
 #[derive(Deserialize)]
@@ -323,6 +340,9 @@ fn overview(action: &str) -> Result<Overview, Refused> {
             state: State::parse(&m.state).ok_or(Refused::Malformed)?,
             link: word(&m.link.state),
             headline: one_line(&m.headline, TEXT_CHARS_MAX),
+            record: record(&m.coverage, &m.lag),
+            purposes: ByPurpose::make(|purpose| Usable::read(m.purposes.get(purpose.name())?)),
+            url: one_line(&m.url, URL_CHARS_MAX + WORD_CHARS_MAX),
         })
     };
     Ok(Overview {

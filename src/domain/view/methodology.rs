@@ -155,9 +155,11 @@ const FORMULAS: [(&str, &str, &str); 31] = [
     ),
     (
         "recommended",
-        "of the mirrors that are well for a minute and judged by 100 operations in 6 h: the fewest misses and late ones by \
-         nines, then the lowest p95; another takes its place when it is clearly better for 10 min, or it is not well",
-        "Clearly better: a step of nines, or half the p95 by more than both uncertainties.",
+        "of the mirrors that serve the purpose, are well for a minute and judged by 100 operations in 6 h: the fewest failures \
+         (+3 a failed probe, −1 a good one, 30 at most), then the lowest mean of 20 latencies; left at once when that is over, \
+         for another behind 20 min and below 0.7 of its mean",
+        "Probes: connects to its stream; requests for logs of DIDs. A failed one counts where the primary answered before and \
+         after it, and none while the observer is impaired. A region: the mean of its vantages that can be believed.",
     ),
 ];
 

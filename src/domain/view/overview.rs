@@ -104,6 +104,7 @@ fn mirror(picture: &Picture, i: usize, w: &Windows) -> Option<(State, u64, Value
     map.insert("samples".into(), sample::figures(picture, i));
     map.insert("throttle".into(), throttle(picture, info.throttle));
     map.insert("is_recommended".into(), best::is_recommended(picture, i).into());
+    map.insert("purposes".into(), best::purposes(picture, i));
     map.insert("state".into(), state.name().into());
     map.insert("since_at".into(), picture.at(info.standing.since).into());
     map.insert("headline".into(), mirror_headline(picture, info, m, six).into());

@@ -18,7 +18,7 @@ use crate::domain::frame::Claim;
 use crate::domain::interval::ExtraState;
 use crate::domain::ledger::{ChainOutcome, Ledger, Limits, MirrorParams, Params};
 use crate::domain::op::{Kind, Op, OpKey};
-use crate::domain::recommend::Recommendation;
+use crate::domain::probes::ByPurpose;
 use crate::domain::sessions::{Ended, Session};
 use crate::domain::source::SourceIx;
 use crate::domain::time::{Labels, MS, SECOND, Span, Tau};
@@ -179,7 +179,7 @@ fn picture_of(mut ledger: Ledger) -> Picture {
         mirrors: vec![info("a"), info("b")],
         started: at(0),
         events: Vec::new(),
-        recommended: Recommendation::default(),
+        recommended: ByPurpose::default(),
         changes: Arc::default(),
         degraded: Vec::new(),
         internals: Value::Null,

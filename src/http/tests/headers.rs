@@ -32,6 +32,9 @@ pub(super) fn table() -> Vec<(String, &'static str, u16)> {
         rows.push((format!("/embed/m1/{chart}"), READ, 200));
     }
     for uri in [
+        "/api/v1/best",
+        "/api/v1/best?purpose=resolve&region=eu+west",
+        "/mirrorlist.txt",
         "/llms.txt",
         "/embed.css",
         "/feeds/events.atom",
@@ -154,6 +157,7 @@ async fn what_is_not_modified_has_the_headers_too() {
 pub(super) fn addresses() -> Vec<String> {
     let sources = [
         include_str!("../badges.rs"),
+        include_str!("../best.rs"),
         include_str!("../embed.rs"),
         include_str!("../feeds.rs"),
         include_str!("../routes.rs"),

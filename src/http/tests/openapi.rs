@@ -11,8 +11,10 @@ use super::headers::{addresses, table};
 use super::world::{Got, ask, get, world};
 use super::{DID, HTML, OP};
 use crate::domain::past::Past;
+use crate::domain::probes::Purpose;
 use crate::domain::resolution::Resolution;
 use crate::domain::source::SourceIx;
+use crate::domain::view::best::tests::recommending;
 use crate::domain::view::check::Check;
 use crate::domain::view::ops::{OpsFilter, Position};
 use crate::domain::view::tests::picture;
@@ -205,7 +207,9 @@ fn every_view_is_what_the_document_says() {
         ("/api/v1/analytics/divergence", divergence::page(&p)),
         ("/api/v1/propagation", propagation::page(&p, WindowKind::H1).0),
         ("/api/v1/incidents", incidents::page(&p)),
-        ("/api/v1/best", best::page(&p)),
+        ("/api/v1/best", best::page(&p, Purpose::Stream)),
+        ("/api/v1/best", best::page(&recommending(), Purpose::Stream)),
+        ("/api/v1/best", best::page(&recommending(), Purpose::Resolve)),
         ("/api/v1/mirrors/a/windows", windows::page(&p, 0, &asked.stretch(&p.capture).unwrap(), &Past::default())),
         ("/api/v1/mirrors/a/lag", lag::mirror(&p, 0, &six).unwrap()),
         ("/api/v1/mirrors/a/freshness", freshness::page(&p, 0).unwrap()),

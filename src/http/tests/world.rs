@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::openapi::assert_documented;
 use super::{DID, NOW_MS};
 use crate::domain::did::Did;
+use crate::domain::probes::Purpose;
 use crate::domain::view::recent::Recent;
 use crate::http::detail::{Detail, DetailError, DetailPage, Question, RecentSource, RecheckError};
 use crate::http::past::PastQuestion;
 use crate::http::{
     Guest, HttpOptions, HttpParts, HttpState, NodesDoor, Readiness, SourceOrigins, Tallies, app, page_specs,
-    vantages_spec,
+    region_spec, vantages_spec,
 };
 use crate::ports::fail_point::FailPoints;
 use crate::ports::log_book::LogBook;
@@ -177,12 +178,18 @@ pub fn world_with(options: HttpOptions, delay_ms: u64, readiness: Readiness) -> 
         }
         publish(&pages, &key, &data.to_string(), NOW_MS);
     }
+    let regions = [Purpose::Stream, Purpose::Resolve].map(|purpose| region_spec(purpose, "eu west"));
+    let regions = Arc::new(Pages::new("run", regions));
+    for page in regions.all() {
+        publish(&regions, &page.spec().key, &json!({ "key": page.spec().key }).to_string(), NOW_MS);
+    }
     let detail = Arc::new(FakeDetail { delay_ms, ..FakeDetail::default() });
     let now_ms = Arc::new(AtomicI64::new(NOW_MS + 1_500));
     let clock = Arc::clone(&now_ms);
     let origins = SourceOrigins::default();
     let state = web::Data::new(HttpState::new(HttpParts {
         pages: Arc::clone(&pages),
+        regions: Arc::clone(&regions),
         recent: Arc::new(Silent),
         source_origins: Arc::clone(&origins),
         primary_id: "p".to_owned(),

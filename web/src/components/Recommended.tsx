@@ -4,7 +4,7 @@ export function Recommended() {
     <a
       class="recommended"
       href="/api/v1/best"
-      title="The mirror to use now: the best by state, coverage and lag. Why: /api/v1/best"
+      title="The mirror to use now to read the stream: well, and the quickest to answer. Why: /api/v1/best"
     >
       <span aria-hidden="true">★ </span>recommended
     </a>

@@ -37,7 +37,8 @@ const LAG: [Part; 3] = [
 ];
 const RTT: Part = ("rtt", "tcp_ms? tcp_info_ms? samples peer? measured_at?");
 const FOUND: &str = "stream_loss data_loss did_unknown unverifiable none";
-const MIRROR: [Part; 9] = [
+const USABLE: &str = "is_eligible failures samples left_out rtt_ms? rtt_median_ms?";
+const MIRROR: [Part; 11] = [
     ("freshness", "head_lag_ops? head_age_s?"),
     ("", "received_ops duplicate_ops altered_ops dropped_by_us_ops rejected_frames dids_affected open_misses"),
     ("misses", "roots followers open truncated"),
@@ -47,6 +48,8 @@ const MIRROR: [Part; 9] = [
     ("samples.by_agreement", "same behind same_set_other_order nullified_differs fork invalid"),
     ("throttle", "is_throttled since_at times paused_s foreign_ops"),
     ("", "state since_at headline is_recommended"),
+    ("purposes.stream", USABLE),
+    ("purposes.resolve", USABLE),
 ];
 const MISSES: [Part; 4] = [
     ("mirror", "id missed explained.roots explained.followers dids_affected truncated"),

@@ -3,7 +3,8 @@
 use super::{UTC0, at, picture};
 use crate::domain::incident::{Told, What};
 use crate::domain::mirror_state::{Standing, State};
-use crate::domain::recommend::{Nobody, Recommendation, Said};
+use crate::domain::probes::{Figures, Purpose};
+use crate::domain::recommend::{Because, Candidate, Chosen, Nobody, Recommendation, Record, Said};
 use crate::domain::view::{Picture, best, incidents, overview};
 use serde_json::json;
 use std::sync::Arc;
@@ -72,20 +73,32 @@ fn an_incident_whose_end_was_not_told_agrees_with_what_is_shown_now() {
 #[test]
 fn one_mirror_is_recommended_with_its_reasons_or_none_with_another() {
     let mut p = picture();
-    let page = best::page(&p);
+    let page = best::page(&p, Purpose::Stream);
     assert_eq!((&page["mirror"], &page["mirror_reason"]), (&json!(null), &json!("no_mirrors")));
-    let said = |mirror, is_eligible, why: &str| Said { mirror, is_eligible, why: why.to_owned() };
-    p.recommended = Recommendation {
-        mirror: Some((1, at(5_000))),
-        nobody: Nobody::WarmingUp,
-        said: vec![said(1, true, "complete"), said(0, false, "it is losing")],
+    let said = |mirror, state, objection: Option<&str>| Said {
+        candidate: Candidate {
+            mirror,
+            state,
+            since: at(0),
+            record: Record::default(),
+            figures: Figures::default(),
+            unfit: None,
+        },
+        objection: objection.map(str::to_owned),
     };
-    let page = best::page(&p);
-    assert_eq!((&page["mirror"]["id"], &page["why"]), (&json!("b"), &json!("complete")));
+    p.recommended.stream = Recommendation {
+        chosen: Some(Chosen { mirror: 1, since: at(5_000), because: Because::First }),
+        nobody: Nobody::WarmingUp,
+        said: vec![said(1, State::Ok, None), said(0, State::Losing, Some("it is losing"))],
+    };
+    let page = best::page(&p, Purpose::Stream);
+    let why = "0 of 0 operations missed and 0 late in 6 h; lag not known yet";
+    assert_eq!((&page["mirror"]["id"], &page["why"]), (&json!("b"), &json!(why)));
     assert_eq!(page["since_at"], p.at(at(5_000)));
     assert_eq!(page["candidates"][1], json!({ "id": "a", "is_eligible": false, "why": "it is losing" }));
     let rows = overview::page(&p).0["mirrors"].clone();
     let marked: Vec<_> =
         rows.as_array().unwrap().iter().filter(|r| r["is_recommended"] == true).map(|r| &r["id"]).collect();
     assert_eq!(marked, ["b"]);
+    assert_eq!(best::page(&p, Purpose::Resolve)["mirror_reason"], "no_mirrors", "a choice of its own");
 }

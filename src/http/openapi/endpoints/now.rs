@@ -1,7 +1,7 @@
 //! How things stand.
 
 use super::super::endpoint::Endpoint;
-use super::super::parameter::Parameter;
+use super::super::parameter::{Parameter, one_of};
 use super::super::shape::best::BestPage;
 use super::super::shape::events::EventsPage;
 use super::super::shape::incidents::{IncidentPage, IncidentsPage};
@@ -12,7 +12,23 @@ use super::super::shape::overview::{Observer, Overview};
 use super::super::shape::readiness::{CheckPage, ReadinessPage};
 use super::super::shape::source::PrimaryPage;
 use super::super::shape::vantages::VantagesPage;
+use crate::domain::probes::Purpose;
 use serde_json::json;
+
+fn best() -> Endpoint {
+    let purpose = one_of(Purpose::ALL.map(Purpose::name));
+    let region = json!({ "type": "string" });
+    Endpoint::page::<BestPage>("/api/v1/best", "best", "Which mirror to use and why, or why none")
+        .about("A copy may be 15 s old: a mirror that is found to lose, to lag or to lie is left at once.")
+        .with(Parameter::query("purpose", "What for; `stream` unless given.", &purpose))
+        .with(Parameter::query(
+            "region",
+            "For which region, as its vantages name it in `/api/v1/vantages`; wherever this observer is unless given.",
+            &region,
+        ))
+        .problem(400, &["bad_purpose"])
+        .problem(404, &["no_such_region"])
+}
 
 /// The addresses.
 pub(super) fn all() -> Vec<Endpoint> {
@@ -56,7 +72,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         Endpoint::detail::<IncidentPage>("/api/v1/incidents/{id}", "incident", "One of them with its changes")
             .with(Parameter::path("id", "Id of an incident.", &json!({ "type": "string", "minLength": 1 })))
             .problem(404, &["no_such_incident"]),
-        Endpoint::page::<BestPage>("/api/v1/best", "best", "Which mirror to use and why, or why none"),
+        best(),
         Endpoint::page::<InternalsPage>(
             "/api/v1/internals",
             "internals",

@@ -27,6 +27,13 @@ pub(super) fn all() -> Vec<Endpoint> {
         ),
         Endpoint::document("/status", "status", "The verdicts as a document without scripts", "text/html"),
         style("/status.css", "status_style"),
+        Endpoint::document(
+            "/mirrorlist.txt",
+            "mirrorlist",
+            "The addresses of the mirrors whose stream can be used now, one a line, best first",
+            "text/plain",
+        )
+        .about("Comment lines begin with `#` and say why who is not listed is not. A copy may be 15 s old."),
         Endpoint::new("get", "/metrics", "metrics", "The figures for Prometheus")
             .about("For this machine alone. No label is ever a DID or a CID.")
             .strict()

@@ -1,5 +1,6 @@
 //! The overview: one sentence, the observer, the primary, every mirror worst first.
 
+use super::best::Purposes;
 use super::coverage::{Coverage, Wilson95};
 use super::lag::Lag;
 use super::misses::OpenMisses;
@@ -64,8 +65,10 @@ pub struct MirrorRow {
     pub samples: Samples,
     /// How fast it is read.
     pub throttle: Throttle,
-    /// Whether it is the one that is recommended.
+    /// Whether it is the one that is recommended to those who read the stream.
     pub is_recommended: bool,
+    /// Whether it could be recommended, by what for, and how it answers.
+    pub purposes: Purposes,
     /// How it does.
     pub state: MirrorState,
     /// Since when it does so.

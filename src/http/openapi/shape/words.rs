@@ -168,6 +168,8 @@ words! {
         WarmingUp,
         /// No mirror is well.
         NoMirrorIsWell,
+        /// No mirror that is well is known to serve the purpose.
+        NoMirrorServesIt,
     }
 }
 
