@@ -134,6 +134,8 @@ pub enum PublishError {
 pub struct Published {
     spec: PageSpec,
     snapshot_id: Arc<str>,
+    /// Its revisions are above this.
+    revisions_after: u64,
     current: ArcSwap<Page>,
     /// UTC milliseconds of the next computation; moves also when the data did not change.
     next_at_ms: AtomicI64,
@@ -145,7 +147,7 @@ pub struct Published {
 }
 
 impl Published {
-    fn new(spec: PageSpec, snapshot_id: Arc<str>, generation: watch::Sender<u64>) -> Self {
+    fn new(spec: PageSpec, snapshot_id: Arc<str>, revisions_after: u64, generation: watch::Sender<u64>) -> Self {
         let placeholder = Page {
             revision: 0,
             generated_at_ms: 0,
@@ -159,6 +161,7 @@ impl Published {
         Published {
             spec,
             snapshot_id,
+            revisions_after,
             current: ArcSwap::from_pointee(placeholder),
             next_at_ms: AtomicI64::new(0),
             confirmed_at_ms: AtomicI64::new(0),
@@ -215,7 +218,7 @@ impl Published {
             self.confirmed_at_ms.store(update.now_ms, Ordering::Relaxed);
             return Ok(Outcome::Unchanged(current.revision));
         }
-        let revision = current.revision.saturating_add(1);
+        let revision = current.revision.max(self.revisions_after).saturating_add(1);
         drop(current);
         let confirmed_at_ms = update.now_ms;
         let page = self.page(update, revision)?;
@@ -286,6 +289,8 @@ pub struct Pages {
 struct Shelf {
     by_key: HashMap<String, usize>,
     ordered: Vec<Arc<Published>>,
+    /// The highest revision of any page that was there before: who comes back has no `ETag` twice.
+    highest: u64,
 }
 
 impl Shelf {
@@ -307,13 +312,15 @@ impl Pages {
     /// Holds the pages of these specs from now on. Those that are there already stay as they are.
     pub fn arrange(&self, specs: impl IntoIterator<Item = PageSpec>) {
         let before = self.shelf.load_full();
-        let mut arranged = Shelf::default();
+        let highest = before.ordered.iter().map(|page| page.revision()).fold(before.highest, u64::max);
+        let mut arranged = Shelf { highest, ..Shelf::default() };
         for spec in specs {
             if arranged.by_key.contains_key(&spec.key) {
                 continue;
             }
             arranged.by_key.insert(spec.key.clone(), arranged.ordered.len());
-            let fresh = |spec| Arc::new(Published::new(spec, Arc::clone(&self.snapshot_id), self.generation.clone()));
+            let fresh =
+                |spec| Arc::new(Published::new(spec, Arc::clone(&self.snapshot_id), highest, self.generation.clone()));
             let page = before.get(&spec.key).map_or_else(|| fresh(spec), Arc::clone);
             arranged.ordered.push(page);
         }
@@ -355,6 +362,19 @@ mod tests {
         assert!(Arc::ptr_eq(&overview, &pages.get("overview").unwrap()));
         assert!(pages.get("mirrors/a").is_none());
         assert_eq!(pages.all().iter().map(|page| page.revision()).collect::<Vec<_>>(), [1, 0]);
+    }
+
+    #[test]
+    fn a_page_that_comes_back_has_no_revision_twice() {
+        let pages = Pages::new("run1", [spec("a"), spec("b")]);
+        for now_ms in 1..=3 {
+            pages.get("b").unwrap().publish(update(&now_ms.to_string(), now_ms)).unwrap();
+        }
+        pages.arrange([spec("a")]);
+        pages.arrange([spec("a"), spec("b")]);
+        pages.get("b").unwrap().publish(update("{}", 9)).unwrap();
+        assert_eq!(pages.get("b").unwrap().revision(), 4);
+        assert_eq!(pages.get("a").unwrap().revision(), 0, "nothing was published");
     }
 
     pub fn spec(key: &str) -> PageSpec {

@@ -8,11 +8,17 @@ use crate::ports::export_error::ExportClass;
 /// No request takes longer, nanoseconds: one that was not sent to its end may have begun so long before it failed.
 const LONGEST_NS: i64 = 30 * SECOND;
 
-/// A request that was made; `is_served` tells whether the answer is of use to whoever wants the log. Nothing where none was
-/// tried, where the host wants to be asked less, and where the answer is more than we take: that is our doing.
+/// A request that was made; `is_served` tells whether the answer is of use to whoever wants the log. Nothing where the host
+/// wants to be asked less, and where it is our doing: none was tried, its name could not be looked up, its address is none
+/// that we ask, the answer is more than we take.
 pub(super) fn probe_of(look_up: &LookUp, is_served: bool) -> Option<Probe> {
     let class = look_up.error.as_ref().map(|error| error.class);
-    let is_ours = matches!(class, Some(ExportClass::Paused { .. } | ExportClass::TooLarge { .. }));
+    let is_ours = matches!(
+        class,
+        Some(
+            ExportClass::Paused { .. } | ExportClass::TooLarge { .. } | ExportClass::Dns | ExportClass::RefusedPrivate
+        )
+    );
     if is_ours || look_up.status == Some(429) {
         return None;
     }
@@ -44,6 +50,8 @@ mod tests {
             (ExportClass::Broken, probe(Outcome::Failed)),
             (ExportClass::Paused { retry_after_s: 1 }, None),
             (ExportClass::TooLarge { limit: 1 }, None),
+            (ExportClass::Dns, None),
+            (ExportClass::RefusedPrivate, None),
         ] {
             let error = Some(ExportError { class, text: String::new() });
             assert_eq!(

@@ -272,6 +272,8 @@ impl Peering {
             return;
         }
         let log = self.doors.log.clone();
+        // What follows the path may be a secret.
+        let address = address.split(['?', '#']).next().unwrap_or_default();
         let message = format!("{node_id} at {address}");
         let row = log.own_event(OwnEvent::UplinkChanged, &message, self.doors.clock.utc_ms());
         actix_rt::spawn(async move {

@@ -52,6 +52,8 @@ pub struct RttPinger {
     pub fail: FailPoints,
     /// Whether a connect is under way.
     pub is_busy: bool,
+    /// Whether the last one to this peer timed out.
+    pub has_timed_out: bool,
 }
 
 impl RttPinger {
@@ -65,15 +67,22 @@ impl RttPinger {
         let measure = async move { probe.tcp_connect(peer, timeout).await };
         ctx.spawn(measure.into_actor(self).map(move |result, act, _| {
             act.is_busy = false;
+            let was_silent = std::mem::take(&mut act.has_timed_out);
             let rtt_ns = match result {
                 // A connect that had to be repeated measures the kernel's patience, not the path.
                 Ok(sample) if sample.retransmitted => return,
                 Ok(sample) => Some(sample.rtt_ns()),
+                Err(ProbeError::Timeout(_)) if !was_silent && act.source != SourceIx::PRIMARY => {
+                    // One alone may be an outage of ours between two looks at the primary; two in a row span one.
+                    act.has_timed_out = true;
+                    return;
+                }
                 Err(ProbeError::Local(why)) => {
                     tracing::warn!(%why, "no round trip");
                     return;
                 }
                 Err(why) => {
+                    act.has_timed_out = matches!(why, ProbeError::Timeout(_));
                     tracing::debug!(%why, "no round trip");
                     None
                 }
@@ -103,6 +112,7 @@ impl Handler<PeerIs> for RttPinger {
     fn handle(&mut self, msg: PeerIs, ctx: &mut Self::Context) {
         if self.peer.get() != msg.0 {
             self.peer.set(msg.0);
+            self.has_timed_out = false;
             self.ping(ctx);
         }
     }

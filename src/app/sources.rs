@@ -219,7 +219,7 @@ impl PingerSlot {
             source: Some(self.made.id.clone()),
             is_alive: Box::new(move || watched.is_alive()),
             restart: Box::new(move || {
-                let fresh = RttPinger { is_busy: false, ..self.made.clone() }.start();
+                let fresh = RttPinger { is_busy: false, has_timed_out: false, ..self.made.clone() }.start();
                 self.line.connect(fresh.clone().recipient());
                 self.slot.replace(fresh);
             }),
@@ -240,6 +240,7 @@ pub(super) fn start_pinger(parts: &SourceParts<'_>, source: SourceIx, id: &str, 
         id: id.to_owned(),
         fail: parts.doors.fail.clone(),
         is_busy: false,
+        has_timed_out: false,
     };
     let pinger = made.clone();
     let address = RttPinger::start_in_arbiter(&parts.arbiter.handle(), move |_| pinger);

@@ -49,6 +49,8 @@ pub struct Candidate<K> {
     pub record: Record,
     /// How it answers.
     pub figures: Figures,
+    /// Whether that was measured where it was of all others: nobody is left for one that has it easier.
+    pub is_comparable: bool,
     /// Why it does not serve the purpose, however well it is; one sentence.
     pub unfit: Option<String>,
 }
@@ -260,7 +262,8 @@ impl<K> Said<K> {
     fn is_much_faster(&self, than: &Said<K>) -> Option<(i64, i64)> {
         let (own, other) = (&self.candidate.figures, &than.candidate.figures);
         let (own_us, other_us) = own.mean_us.zip(other.mean_us)?;
-        let is_measured = own.samples as usize >= LATENCIES_MAX && own.failures <= other.failures;
+        let is_comparable = self.candidate.is_comparable && than.candidate.is_comparable;
+        let is_measured = is_comparable && own.samples as usize >= LATENCIES_MAX && own.failures <= other.failures;
         (self.is_eligible() && is_measured && own_us * 10 < other_us * BETTER_TENTHS).then_some((own_us, other_us))
     }
 }

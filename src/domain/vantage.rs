@@ -8,6 +8,7 @@
 
 mod agreement;
 pub mod block;
+mod clock;
 mod difference;
 mod evidence;
 mod figures;
@@ -30,6 +31,7 @@ use super::op::OpKey;
 use super::verdict::Verdict;
 use super::window_kind::WindowKind;
 use block::Digest;
+use clock::Clock;
 use std::collections::BTreeMap;
 use table::BlockNews;
 
@@ -117,10 +119,11 @@ impl Seen {
         spans.take_while(move |span| span.end_ms > at_ms - SKEW_MS)
     }
 
-    /// Whether its own final figures say that nothing was missed then.
+    /// Whether its own final figures say that nothing was missed then: those of the very span, which come behind the miss,
+    /// and those beside it.
     fn is_denied(&self, at_ms: i64) -> bool {
-        let mut near = self.near(at_ms).peekable();
-        near.peek().is_some() && near.all(|span| span.figures.verdict(Verdict::Missed) == 0)
+        let is_told = self.spans.range(..=at_ms).next_back().is_some_and(|(_, span)| at_ms < span.end_ms);
+        is_told && self.near(at_ms).all(|span| span.figures.verdict(Verdict::Missed) == 0)
     }
 
     fn denied(&self) -> u64 {
@@ -162,6 +165,7 @@ pub struct Vantage {
     refused: BTreeMap<Refused, u64>,
     /// Intervals and misses that were let go for lack of room.
     pub let_go: u64,
+    clock: Clock,
     mirrors: BTreeMap<String, Seen>,
     blocks: BTreeMap<(String, u64), Digest>,
     bytes: usize,
@@ -218,8 +222,16 @@ impl Vantage {
                     self.overview = Some((at_ms, overview));
                 }
             }
-            Told::Span(span) => self.take_span(span, now_ms)?,
-            Told::Miss(miss) => self.take_miss(miss, now_ms)?,
+            Told::Span(mut span) => {
+                let behind_ms = self.clock.behind_ms(span.told_ms, at_ms);
+                span.start_ms = span.start_ms.saturating_add(behind_ms);
+                span.end_ms = span.end_ms.saturating_add(behind_ms);
+                self.take_span(span, now_ms)?;
+            }
+            Told::Miss(mut miss) => {
+                miss.at_ms = miss.at_ms.saturating_add(self.clock.behind_ms(miss.told_ms, at_ms));
+                self.take_miss(miss, now_ms)?;
+            }
             Told::Block(told) => return self.take_block(told),
             Told::Ops(told) => return self.take_ops(told),
         }
@@ -234,13 +246,16 @@ impl Vantage {
     }
 
     fn take_span(&mut self, span: told::Span, now_ms: i64) -> Result<(), Refused> {
+        if span.end_ms <= span.start_ms {
+            return Err(Refused::Malformed);
+        }
         if span.end_ms > now_ms + table::AHEAD_MS {
             return Err(Refused::Future);
         }
         if span.end_ms <= now_ms - HORIZON_MS {
             return Ok(());
         }
-        let told::Span { mirror, start_ms, end_ms, blind, figures } = span;
+        let told::Span { mirror, start_ms, end_ms, blind, figures, .. } = span;
         let seen = self.seen_mut(mirror)?;
         let before = seen.spans.range(..start_ms).next_back().map(|(_, before)| before.end_ms);
         let behind = seen.spans.range(start_ms + 1..).next().map(|(start_ms, _)| *start_ms);

@@ -96,7 +96,8 @@ impl LogBook {
         Ok(LogBook {
             store,
             node_id: node_id.into(),
-            last_ms: Arc::new(AtomicI64::new(end.last_own_ms.unwrap_or(0))),
+            // What was told before something was lost may come back from others.
+            last_ms: Arc::new(AtomicI64::new(end.last_own_ms.unwrap_or(0).max(end.begun_ms))),
             head: Arc::new(watch::Sender::new(end.last)),
             begun_ms: Arc::new(AtomicI64::new(end.begun_ms)),
             turn: Arc::default(),

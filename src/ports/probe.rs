@@ -48,7 +48,7 @@ pub enum ProbeError {
     /// The host, or something before it, said no.
     #[error("tcp: {0}")]
     Tcp(String),
-    /// This machine ran short of something (descriptors, ports, memory): no word about the peer.
+    /// This machine ran short of something (descriptors, ports, memory) or has no route: no word about the peer.
     #[error("local: {0}")]
     Local(String),
 }
@@ -99,7 +99,7 @@ impl Probe for TcpProbe {
 fn classify(address: SocketAddr, error: &io::Error) -> ProbeError {
     if error.kind() == io::ErrorKind::TimedOut {
         ProbeError::Timeout(address)
-    } else if is_local_shortage(error) {
+    } else if is_local_shortage(error) || error.kind() == io::ErrorKind::NetworkUnreachable {
         ProbeError::Local(error.to_string())
     } else {
         ProbeError::Tcp(connect_error_text(address, error))

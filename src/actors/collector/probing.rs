@@ -27,12 +27,19 @@ pub(super) fn probe_of(was: &Link, is: &Link, now: Tau) -> Option<Probe> {
     match (was.state.is_up(), is.state) {
         (false, state) if state.is_up() => probe(Outcome::Connected),
         (_, LinkState::Waiting) if is.is_down_by_us() => None,
+        // Names are looked up, and addresses refused, on this side.
+        (_, LinkState::Waiting) if has_failed_as(is, &["dns", "refused"]) => None,
         (false, LinkState::Waiting) if was.state == LinkState::Connecting => probe(Outcome::Failed),
         (true, LinkState::Waiting) if is.last_error.as_ref().is_some_and(|error| error.at == is.since) => {
             Some(Probe { began: now, ended: now, outcome: Outcome::Failed })
         }
         _ => None,
     }
+}
+
+/// Whether what put it into its state is a failure of one of these classes.
+fn has_failed_as(link: &Link, classes: &[&str]) -> bool {
+    link.last_error.as_ref().is_some_and(|error| error.at == link.since && classes.contains(&error.class.as_str()))
 }
 
 #[cfg(test)]
@@ -67,6 +74,10 @@ mod tests {
         let failed = LinkEvent::Failed { class: "tcp", text, retry_after_ns: None, is_unsupported: false };
         assert_eq!(told(&mut link, 7, failed), Some((Outcome::Failed, 7)));
         assert_eq!(told(&mut link, 8, LinkEvent::Waited), None);
+        let text = String::new();
+        let unknown = LinkEvent::Failed { class: "dns", text, retry_after_ns: None, is_unsupported: false };
+        assert_eq!(told(&mut link, 9, unknown), None, "it is we who look up names");
+        assert_eq!(told(&mut link, 9, LinkEvent::Waited), None);
         assert_eq!(told(&mut link, 9, LinkEvent::Ours { text: String::new() }), None, "a fault of ours");
     }
 

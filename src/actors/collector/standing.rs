@@ -126,6 +126,7 @@ impl Standings {
                     since: standing.since,
                     record: *record,
                     figures,
+                    is_comparable: true,
                     unfit: unfit(purpose, *transport, &figures, now),
                 }
             };

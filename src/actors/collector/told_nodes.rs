@@ -22,7 +22,8 @@ pub(super) fn rows_of(commit: &Commit, book: &LogBook, interval_ms: i64, blind: 
     let url = |id: &str| commit.sources.iter().find(|source| source.id == id).map(|source| source.url.as_str());
     let interval = |row: &IntervalRow| {
         let end_ms = row.start_ms + interval_ms;
-        interval(row, url(&row.source), end_ms, blind(&row.source, row.start_ms, end_ms))
+        let blind = blind(&row.source, row.start_ms, end_ms);
+        interval(row, url(&row.source), (end_ms, commit.heartbeat.utc_ms), blind)
     };
     let is_told = |row: &&IntervalRow| row.is_final && row.tier == Tier::Interval;
     let finals = commit.intervals.iter().filter(is_told);
@@ -60,6 +61,7 @@ fn miss(row: &MissRow, url: Option<&str>) -> Value {
         "verdict": row.verdict,
         "confirmation": row.confirmation,
         "primary_at_ms": row.primary_at_ms,
+        "told_ms": row.updated_ms,
     })
 }
 
@@ -78,8 +80,9 @@ fn event(row: &EventRow) -> Value {
     })
 }
 
-/// Counts and histograms as they are kept, so that the views of several nodes merge exactly.
-fn interval(row: &IntervalRow, url: Option<&str>, end_ms: i64, blind: Option<Blind>) -> Value {
+/// Counts and histograms as they are kept, so that the views of several nodes merge exactly. When it is told, by the clock that
+/// all its times are of, lets others find out how wrong that is.
+fn interval(row: &IntervalRow, url: Option<&str>, (end_ms, told_ms): (i64, i64), blind: Option<Blind>) -> Value {
     json!({
         "type": INTERVAL,
         "mirror": row.source,
@@ -87,6 +90,7 @@ fn interval(row: &IntervalRow, url: Option<&str>, end_ms: i64, blind: Option<Bli
         "start_ms": row.start_ms,
         "end_ms": end_ms,
         "blind": blind.map(Blind::name),
+        "told_ms": told_ms,
         "figures": BASE64.encode(&row.blob),
     })
 }

@@ -79,9 +79,13 @@ impl LinkTask {
     /// Connects and exchanges until the end.
     pub(super) async fn run(mut self) {
         let mut marks = self.marks_where(|_| true).await;
+        let mut is_again = false;
         let over = loop {
             match self.connect(marks).await {
-                Over::OtherLog(other) => marks = other,
+                Over::OtherLog(_) if is_again => {
+                    break Over::Ended(End::Failed, "another node or log answers each time".to_owned());
+                }
+                Over::OtherLog(other) => (marks, is_again) = (other, true),
                 over => break over,
             }
         };

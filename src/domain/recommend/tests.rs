@@ -6,7 +6,7 @@ fn well(mirror: usize, mean_ms: i64) -> Candidate<usize> {
     let record = Record { decided: 1_000, missed: 0, late: 0, p95_us: Some(80_000), uncertainty_us: 5_000 };
     let us = Some(mean_ms * 1_000);
     let figures = Figures { samples: 20, mean_us: us, median_us: us, answered: Some(at(0)), ..Figures::default() };
-    Candidate { mirror, state: State::Ok, since: at(-1_000), record, figures, unfit: None }
+    Candidate { mirror, state: State::Ok, since: at(-1_000), record, figures, is_comparable: true, unfit: None }
 }
 
 fn failing(candidate: Candidate<usize>, failures: u32) -> Candidate<usize> {
@@ -119,6 +119,8 @@ fn only_who_was_measured_often_and_failed_no_more_is_moved_to() {
     assert!(stays(failing(well(0, 100), 30), well(1, 70)), "a failure alone is no reason to move");
     let unmeasured = Candidate { figures: Figures::default(), ..well(0, 0) };
     assert!(stays(unmeasured, well(1, 10)));
+    let apart = |candidate| Candidate { is_comparable: false, ..candidate };
+    assert!(stays(apart(well(0, 100)), well(1, 10)) && stays(well(0, 100), apart(well(1, 10))), "not of one measure");
 }
 
 #[test]

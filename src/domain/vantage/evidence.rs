@@ -64,10 +64,13 @@ impl Evidence {
     /// When it told something else before, or too many tell of the block.
     pub fn take(&mut self, name: &str, place: &Place, digest: Digest, ops: Option<Shown>) -> Result<bool, Refused> {
         let block = self.blocks.entry(place.clone()).or_default();
+        // There is always room for what we tell ourselves.
+        let is_ours_awaited = name != self.own && !block.told.contains_key(&self.own);
+        let has_room = block.told.len() + usize::from(is_ours_awaited) < VANTAGES_MAX;
         match block.told.get(name) {
             Some(known) if known.digest != digest => return Err(Refused::Contradictory),
             Some(known) if known.ops.is_some() || ops.is_none() => return Ok(false),
-            None if block.told.len() >= VANTAGES_MAX => return Err(Refused::TooMany),
+            None if !has_room => return Err(Refused::TooMany),
             _ => block.told.insert(name.to_owned(), Testimony { digest, ops }),
         };
         let shown = block.told.iter().filter_map(|(name, told)| Some((name.as_str(), told.ops.as_ref()?)));
@@ -184,6 +187,12 @@ mod tests {
             let taken = take(&mut evidence, &format!("n{n}"), 2_000, &shown(0..2));
             assert_eq!(taken.is_err(), is_one_more || n == VANTAGES_MAX, "{n}");
         }
+        let mut crowded = Evidence::new("me");
+        for n in 0..VANTAGES_MAX {
+            let taken = take(&mut crowded, &format!("n{n}"), 0, &shown(0..2));
+            assert_eq!(taken.is_err(), n == VANTAGES_MAX - 1, "{n}");
+        }
+        assert_eq!(take(&mut crowded, "me", 0, &shown(0..3)), Ok(true), "a place is kept for us");
     }
 
     proptest! {

@@ -53,7 +53,7 @@ impl Regions {
             self.by_name.retain(|name, _| by_region.contains_key(name.as_str()));
         }
         for (name, region) in &mut self.by_name {
-            region.step(by_region.get(name.as_str()).map_or(&[], Vec::as_slice), now_ms);
+            region.step(by_region.get(name.as_str()).map_or(&[], Vec::as_slice), all.own(), now_ms);
         }
     }
 
@@ -64,10 +64,10 @@ impl Regions {
 }
 
 impl Region {
-    fn step(&mut self, told: &[(&str, i64, &Overview)], now_ms: i64) {
-        let is_believed = |(_, at_ms, overview): &&(&str, i64, &Overview)| {
-            overview.state == "ok" && (now_ms - at_ms).abs() <= OUTDATED_MS
-        };
+    /// `own` is our name: what we call a mirror goes before what others do.
+    fn step(&mut self, told: &[(&str, i64, &Overview)], own: &str, now_ms: i64) {
+        let is_believed =
+            |(_, at_ms, overview): &&(&str, i64, &Overview)| can_see(overview) && (now_ms - at_ms).abs() <= OUTDATED_MS;
         let believed: Vec<_> = told.iter().filter(is_believed).collect();
         self.vantages = believed.iter().map(|(id, ..)| (*id).to_owned()).collect();
         let mut by_mirror: BTreeMap<&str, Vec<(&str, &MirrorRow)>> = BTreeMap::new();
@@ -78,18 +78,30 @@ impl Region {
         }
         let is_impaired = believed.is_empty();
         if !is_impaired {
-            self.rows =
-                by_mirror.iter().filter_map(|(key, rows)| Some(((*key).to_owned(), rows.first()?.1.clone()))).collect();
+            let row = |rows: &[(&str, &MirrorRow)]| {
+                let of_us = rows.iter().find(|(id, _)| *id == own);
+                of_us.or_else(|| rows.first()).map(|(_, row)| (*row).clone())
+            };
+            self.rows = by_mirror.iter().filter_map(|(key, rows)| Some(((*key).to_owned(), row(rows)?))).collect();
         }
         for purpose in Purpose::ALL {
-            let candidates = by_mirror.iter().map(|(key, rows)| candidate(key, purpose, rows)).collect();
+            let candidates =
+                by_mirror.iter().map(|(key, rows)| candidate(key, purpose, rows, believed.len())).collect();
             self.recommenders.of_mut(purpose).step(Tau(now_ms * MS), is_impaired, candidates);
         }
     }
 }
 
-/// A mirror at the vantages that tell of it.
-fn candidate(key: &str, purpose: Purpose, rows: &[(&str, &MirrorRow)]) -> Candidate<String> {
+/// Whether what it tells of mirrors can be believed. A primary that is late itself, and a reader of its own that was late
+/// for a moment, take nothing from that: a mirror that it cannot judge then is unknown in its own row.
+fn can_see(overview: &Overview) -> bool {
+    let is_harmless = |flag: &String| flag == "primary_delay" || flag == "late_reader";
+    let is_little = !overview.flags.is_empty() && overview.flags.iter().all(is_harmless);
+    overview.state == "ok" || overview.state == "impaired" && is_little
+}
+
+/// A mirror at those of `believed` vantages that tell of it.
+fn candidate(key: &str, purpose: Purpose, rows: &[(&str, &MirrorRow)], believed: usize) -> Candidate<String> {
     let bad = rows.iter().find(|(_, row)| !matches!(row.state, State::Ok | State::Unknown));
     let usable: Vec<(&MirrorRow, Usable)> =
         rows.iter().filter_map(|(_, row)| Some((*row, row.purposes.of(purpose).filter(|u| u.is_eligible)?))).collect();
@@ -103,6 +115,8 @@ fn candidate(key: &str, purpose: Purpose, rows: &[(&str, &MirrorRow)]) -> Candid
         since: Tau::MIN,
         record: usable.iter().fold(Record::default(), |sum, (row, _)| added(sum, &row.record)),
         figures: mean(&usable.iter().map(|(_, usable)| usable.figures).collect::<Vec<_>>()),
+        // The means of different vantages cannot be compared.
+        is_comparable: usable.len() == believed,
         unfit,
     }
 }
@@ -257,6 +271,57 @@ mod tests {
         );
         regions.step(&all, None, NOW_MS);
         assert_eq!(chosen(&regions, "eu", Purpose::Stream).as_deref(), Some("x"), "as before");
+    }
+
+    #[test]
+    fn what_is_measured_by_some_alone_moves_nobody_and_is_no_fault_of_theirs() {
+        let mut all = Vantages::new("me");
+        let early = json!({ "is_eligible": false, "failures": 0, "samples": 3, "left_out": 0 });
+        let y = |mean_ms| row("y", "ok", &usable(mean_ms, 0));
+        hear(&mut all, "a", 0, &overview("eu", "ok", &[y(5.0), row("x", "ok", &early)]));
+        hear(&mut all, "b", 0, &overview("eu", "ok", &[y(80.0), row("x", "unknown", &early)]));
+        let mut regions = Regions::default();
+        regions.step(&all, None, NOW_MS);
+        assert_eq!(chosen(&regions, "eu", Purpose::Stream).as_deref(), Some("y"));
+        // The first is near to everything: a mean of it alone is not faster than one of both.
+        let later_ms = NOW_MS + 1_201_000;
+        let mut told = |id: &str, mirrors: &[Value]| {
+            let (kind, action) = ("mirrorwatch/overview", overview("eu", "ok", mirrors).to_string());
+            all.take(&Heard { node: id, via: Some("hub"), kind, time_ms: later_ms, action: &action }, later_ms);
+        };
+        told("a", &[y(5.0), row("x", "ok", &usable(5.0, 0))]);
+        told("b", &[y(80.0), row("x", "unknown", &early)]);
+        regions.step(&all, None, later_ms);
+        assert_eq!(chosen(&regions, "eu", Purpose::Stream).as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn a_late_primary_or_reader_takes_nobodys_say_and_a_lost_primary_does() {
+        for (flags, is_believed) in [
+            (json!(["primary_delay", "late_reader"]), true),
+            (json!(["late_reader", "primary_down"]), false),
+            (json!(["something_new"]), false),
+        ] {
+            let mut all = Vantages::new("me");
+            let mut told = overview("eu", "impaired", &[row("x", "ok", &usable(10.0, 0))]);
+            told["observer"]["flags"] = flags.clone();
+            hear(&mut all, "a", 0, &told);
+            assert_eq!(chosen(&stepped(&all), "eu", Purpose::Stream).is_some(), is_believed, "{flags}");
+        }
+    }
+
+    #[test]
+    fn we_call_a_mirror_by_our_own_name_for_it() {
+        let mut all = Vantages::new("me");
+        let named = |name: &str| {
+            let mut row = row("x", "ok", &usable(10.0, 0));
+            row["name"] = json!(name);
+            overview("eu", "ok", &[row])
+        };
+        hear(&mut all, "a", 0, &named("evil"));
+        hear(&mut all, "me", 0, &named("ours"));
+        let regions = stepped(&all);
+        assert_eq!(regions.iter().next().unwrap().1.rows["x"].name, "ours");
     }
 
     #[test]

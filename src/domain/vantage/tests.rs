@@ -438,6 +438,7 @@ fn an_observer_with_too_many_figures_keeps_the_newest() {
             start_ms,
             end_ms: start_ms + 1_000,
             blind: None,
+            told_ms: None,
             figures: figures.clone(),
         };
         b.take(Told::Span(span), NOW_MS, NOW_MS).unwrap();
@@ -464,5 +465,29 @@ proptest! {
             let _ = vantage.vote(KEY, &key(1), from.clamp(-1 << 60, 1 << 60), NOW_MS);
             vantage.seen(KEY).map(|seen| seen.windows(NOW_MS));
         }
+    }
+}
+
+#[test]
+fn what_an_observer_with_a_wrong_clock_tells_is_moved_to_ours() {
+    const HOUR_MS: i64 = 3_600_000;
+    for ahead_ms in [HOUR_MS, -HOUR_MS, 0] {
+        let mut all = Vantages::new("a");
+        for n in 0..3 {
+            let mut told = interval(n, &acc(9, 1, 0));
+            for member in ["start_ms", "end_ms"] {
+                told[member] = (told[member].as_i64().unwrap() + ahead_ms).into();
+            }
+            // The way took some milliseconds more or less.
+            told["told_ms"] = (NOW_MS + ahead_ms - n).into();
+            hear(&mut all, "b", &told);
+        }
+        let mut missed = miss("opened", 1, start(1) + 10 + ahead_ms);
+        missed["told_ms"] = (NOW_MS + ahead_ms).into();
+        hear(&mut all, "b", &missed);
+        assert_eq!(vantage(&all, "b").refused().values().sum::<u64>(), 0, "{ahead_ms}");
+        let through_ms = vantage(&all, "b").seen(KEY).unwrap().through_ms().unwrap();
+        assert!((through_ms - start(0) - STEP_MS).abs() < 100, "{ahead_ms}: {through_ms}");
+        assert_eq!(vote(&all, "b", 1, start(1) + 10), Vote::Missing, "{ahead_ms}");
     }
 }

@@ -1,7 +1,9 @@
 //! An action of an observer's log, read as what it says. Whoever wrote it is not trusted: what has another shape, says too
 //! much or contradicts itself is refused for a reason that is counted.
 
-use super::block::{Digest, SEQS};
+mod blocks;
+
+use super::block::Digest;
 use super::figures::Figures;
 use super::shown::Shown;
 use super::usable::{Usable, record};
@@ -13,7 +15,7 @@ use crate::domain::op::OpKey;
 use crate::domain::probes::ByPurpose;
 use crate::domain::recommend::Record;
 use crate::domain::text::one_line;
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,10 +100,13 @@ impl Blind {
     }
 }
 
+/// What addresses of sources begin with.
+const SCHEMES: [&str; 4] = ["wss", "ws", "https", "http"];
+
 /// A source by its address without the scheme: what two observers mean by the same mirror, whatever ids they gave it.
 #[must_use]
 pub fn source_key(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("://")?;
+    let (_, rest) = url.split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme))?;
     let key = rest.trim_end_matches('/').to_ascii_lowercase();
     let is_legal = !key.is_empty() && key.chars().count() <= URL_CHARS_MAX && !key.chars().any(char::is_control);
     is_legal.then_some(key)
@@ -158,6 +163,8 @@ pub struct Span {
     pub end_ms: i64,
     /// What was not seen of it.
     pub blind: Option<Blind>,
+    /// When it was told, by the clock that the other times are of.
+    pub told_ms: Option<i64>,
     /// The figures.
     pub figures: Figures,
 }
@@ -171,6 +178,8 @@ pub struct Miss {
     pub key: OpKey,
     /// When the primary's came to the observer, UTC milliseconds.
     pub at_ms: i64,
+    /// When it was told, by the same clock.
+    pub told_ms: Option<i64>,
     /// Whether it is missed still.
     pub is_open: bool,
 }
@@ -265,6 +274,8 @@ struct SpanAction {
     end_ms: i64,
     #[serde(default)]
     blind: Option<Blind>,
+    #[serde(default)]
+    told_ms: Option<i64>,
     figures: String,
 }
 
@@ -275,21 +286,8 @@ struct MissAction {
     cid: String,
     verdict: String,
     primary_at_ms: i64,
-}
-
-#[derive(Deserialize)]
-struct BlockAction {
-    primary: String,
-    first_seq: u64,
-    ops: u32,
-    xor_sha256: String,
-}
-
-#[derive(Deserialize)]
-struct BlockOpsAction {
-    primary: String,
-    first_seq: u64,
-    ops: Option<String>,
+    #[serde(default)]
+    told_ms: Option<i64>,
 }
 
 fn parsed<'a, T: Deserialize<'a>>(action: &'a str) -> Result<T, Refused> {
@@ -317,8 +315,8 @@ pub fn read(kind: &str, action: &str) -> Result<Option<Told>, Refused> {
         "mirrorwatch/interval" => |action| Ok(span(action)?.map(Told::Span)),
         "mirrorwatch/miss/opened" | "mirrorwatch/miss/confirmed" => |action| Ok(miss(action, true)?.map(Told::Miss)),
         "mirrorwatch/miss/healed" => |action| Ok(miss(action, false)?.map(Told::Miss)),
-        "mirrorwatch/block" => |action| block(action).map(|b| Some(Told::Block(b))),
-        BLOCK_OPS => |action| block_ops(action).map(|ops| Some(Told::Ops(ops))),
+        "mirrorwatch/block" => |action| blocks::block(action).map(|b| Some(Told::Block(b))),
+        BLOCK_OPS => |action| blocks::block_ops(action).map(|ops| Some(Told::Ops(ops))),
         _ => return Ok(None),
     };
     if action.len() > ACTION_BYTES_MAX {
@@ -368,8 +366,8 @@ fn span(action: &str) -> Result<Option<Span>, Refused> {
     let blob = BASE64.decode(told.figures.as_bytes()).map_err(|_| Refused::Malformed)?;
     let acc: Acc = serde_ipld_dagcbor::from_slice(&blob).map_err(|_| Refused::Malformed)?;
     let figures = Figures::of(&acc).ok_or(Refused::Contradictory)?;
-    let SpanAction { url, start_ms, end_ms, blind, .. } = told;
-    Ok(Some(Span { mirror: key_of(url.as_deref().unwrap_or_default())?, start_ms, end_ms, blind, figures }))
+    let SpanAction { url, start_ms, end_ms, blind, told_ms, .. } = told;
+    Ok(Some(Span { mirror: key_of(url.as_deref().unwrap_or_default())?, start_ms, end_ms, blind, told_ms, figures }))
 }
 
 /// None for a verdict that is no miss.
@@ -377,32 +375,7 @@ fn miss(action: &str, is_open: bool) -> Result<Option<Miss>, Refused> {
     let told: MissAction = parsed(action)?;
     let did = Did::parse(&told.did).ok_or(Refused::Malformed)?;
     let cid = Cid::parse(&told.cid).ok_or(Refused::Malformed)?;
-    let miss = Miss { mirror: key_of(&told.url)?, key: OpKey { did, cid }, at_ms: told.primary_at_ms, is_open };
+    let MissAction { primary_at_ms: at_ms, told_ms, .. } = told;
+    let miss = Miss { mirror: key_of(&told.url)?, key: OpKey { did, cid }, at_ms, told_ms, is_open };
     Ok((told.verdict == "missed" || !is_open).then_some(miss))
-}
-
-/// Numbers of the primary are below this, as every number of JSON that is told exactly.
-const BLOCK_SEQ_END: u64 = 1 << 53;
-
-fn is_block(first_seq: u64) -> bool {
-    first_seq < BLOCK_SEQ_END && first_seq.is_multiple_of(SEQS)
-}
-
-fn block(action: &str) -> Result<BlockTold, Refused> {
-    let told: BlockAction = parsed(action)?;
-    let xor = HEXLOWER.decode(told.xor_sha256.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-    let digest = Digest { ops: told.ops, xor: xor.ok_or(Refused::Malformed)? };
-    if !is_block(told.first_seq) || u64::from(told.ops) > SEQS {
-        return Err(Refused::Malformed);
-    }
-    Ok(BlockTold { primary: key_of(&told.primary)?, first_seq: told.first_seq, digest })
-}
-
-fn block_ops(action: &str) -> Result<OpsTold, Refused> {
-    let told: BlockOpsAction = parsed(action)?;
-    let ops = told.ops.map(|ops| Shown::parse(&ops).ok_or(Refused::Malformed)).transpose()?;
-    if !is_block(told.first_seq) {
-        return Err(Refused::Malformed);
-    }
-    Ok(OpsTold { primary: key_of(&told.primary)?, first_seq: told.first_seq, ops })
 }

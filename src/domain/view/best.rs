@@ -60,7 +60,7 @@ fn told<'a, K: PartialEq>(
     let chosen = r.chosen.as_ref().and_then(|chosen| Some((chosen, r.of(&chosen.mirror)?, identity(&chosen.mirror)?)));
     let said = chosen.map(|(_, said, _)| said);
     let name = |mirror: &K| identity(mirror).map_or("one that is gone", |identity| identity.name);
-    let reason = r.nobody.name();
+    let reason = why_nobody(asked, r.nobody).name();
     let mut map = Map::new();
     map.insert("purpose".into(), asked.purpose.name().into());
     map.insert("region".into(), asked.region.into());
@@ -91,7 +91,15 @@ fn nobody(asked: Asked<'_>, nobody: Nobody) -> String {
     if asked.region.is_some() && asked.vantages.is_empty() {
         return "no vantage of the region can be believed now".to_owned();
     }
+    if asked.region.is_some() && nobody == Nobody::NoneServes {
+        return "no vantage of the region found a mirror that can be used yet".to_owned();
+    }
     nobody.text()
+}
+
+/// Vantages tell whether a mirror can be used, and not why not: most often it is too early to say.
+fn why_nobody(asked: Asked<'_>, nobody: Nobody) -> Nobody {
+    if asked.region.is_some() && nobody == Nobody::NoneServes { Nobody::WarmingUp } else { nobody }
 }
 
 /// The names of the latencies: of the mean and of the median.
@@ -212,7 +220,7 @@ pub(crate) mod tests {
         };
         let record = Record { decided: 200, p95_us: Some(80_000), uncertainty_us: 5_000, ..Record::default() };
         let state = if objection.is_some() { State::Losing } else { State::Ok };
-        let candidate = Candidate { mirror, state, since: Tau(0), record, figures, unfit: None };
+        let candidate = Candidate { mirror, state, since: Tau(0), record, figures, is_comparable: true, unfit: None };
         Said { candidate, objection: objection.map(str::to_owned) }
     }
 

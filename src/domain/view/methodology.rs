@@ -159,7 +159,7 @@ const FORMULAS: [(&str, &str, &str); 31] = [
          (+3 a failed probe, −1 a good one, 30 at most), then the lowest mean of 20 latencies; left at once when that is over, \
          for another behind 20 min and below 0.7 of its mean",
         "Probes: connects to its stream; requests for logs of DIDs. A failed one counts where the primary answered before and \
-         after it, and none while the observer is impaired. A region: the mean of its vantages that can be believed.",
+         after it, and none while our link to it is down or our reader is late. A region: the mean of its vantages that can be believed.",
     ),
 ];
 

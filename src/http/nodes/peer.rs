@@ -36,8 +36,13 @@ impl PeerSide {
         self.may_tell.store(!guest.writable.is_empty(), Ordering::Relaxed);
     }
 
+    /// Whether it may write.
+    pub(super) fn may_tell(&self) -> bool {
+        self.may_tell.load(Ordering::Relaxed)
+    }
+
     fn links(&self) -> Option<&PeerLinks> {
-        self.links.as_ref().filter(|_| self.may_tell.load(Ordering::Relaxed))
+        self.links.as_ref().filter(|_| self.may_tell())
     }
 
     /// Takes what is told of nodes; whether it was that.

@@ -67,9 +67,10 @@ impl Exchange for WholeLog {
 
     fn let_in(&mut self, node_id: &str, headers: Option<&Json>) -> Option<LocalBoxStream<'static, Beside>> {
         let who = headers.and_then(Introduction::read);
-        // Whoever only asks or tests is not in.
-        if who.as_ref().is_none_or(|who| who.is_lasting) {
-            self.tell_first(node_id, who.as_ref());
+        let is_us = who.as_ref().is_some_and(|who| who.node_id == self.nodes.door.node_id);
+        // Whoever only asks or tests is not in; whoever may not write is known by its user alone.
+        if !is_us && who.as_ref().is_none_or(|who| who.is_lasting) {
+            self.tell_first(node_id, who.as_ref().filter(|_| self.peer.may_tell()));
         }
         let (seat, beside) = self.peer.enter(who?)?;
         self.peer_seat = Some(seat);

@@ -84,16 +84,18 @@ impl LogPrune {
 
 /// Sees to it that numbers go on above whatever anyone has read.
 pub(super) fn begin(db: &Connection, now_ms: i64, is_recovered: bool) -> rusqlite::Result<()> {
+    let tx = db.unchecked_transaction()?;
     let sql = "INSERT INTO sqlite_sequence (name, seq)
                SELECT 'log', ?1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'log')";
-    db.execute(sql, [now_ms])?;
+    tx.execute(sql, [now_ms])?;
     let sql = "INSERT INTO meta (key, value) VALUES ('log_begun_ms', ?1)
                ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE ?2";
-    db.execute(sql, params![now_ms.to_string(), is_recovered])?;
-    if is_recovered {
-        db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'log'", [now_ms])?;
+    // A file that was recovered, and nothing more before a crash, does not say when its log was begun.
+    let is_another = tx.execute(sql, params![now_ms.to_string(), is_recovered])? > 0;
+    if is_another {
+        tx.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'log'", [now_ms])?;
     }
-    Ok(())
+    tx.commit()
 }
 
 /// The last number that was given.

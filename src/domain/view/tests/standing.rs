@@ -82,6 +82,7 @@ fn one_mirror_is_recommended_with_its_reasons_or_none_with_another() {
             since: at(0),
             record: Record::default(),
             figures: Figures::default(),
+            is_comparable: true,
             unfit: None,
         },
         objection: objection.map(str::to_owned),
