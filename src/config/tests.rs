@@ -199,7 +199,10 @@ fn every_mistake_about_nodes_gets_its_line() {
             node("\"announced\":\"alow\""),
             "config.json:1: nodes.announced: expected one of \"refuse\", \"allow\"; got \"alow\"; did you mean \"allow\"?",
         ),
-        (node("\"defragmentSeconds\":4"), "config.json:1: nodes.defragmentSeconds: expected a number from 5 to 86400; got 4"),
+        (
+            node("\"defragmentSeconds\":4"),
+            "config.json:1: nodes.defragmentSeconds: expected a number from 5 to 86400; got 4",
+        ),
         (
             node("\"events\":{\"listen\":\"x\"}"),
             "config.json:1: nodes.events.listen: expected \"ADDRESS:PORT\", as \"127.0.0.1:12345\"; got \"x\"",
