@@ -131,3 +131,74 @@ impl Handler<Stop> for RttPinger {
         ctx.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Tau;
+    use crate::ports::BoxFuture;
+    use crate::ports::clock::SystemClock;
+    use crate::ports::probe::ConnectSample;
+    use std::collections::VecDeque;
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+    /// Connects that take so many nanoseconds, or time out.
+    struct Scripted(Mutex<VecDeque<Option<i64>>>);
+
+    impl Probe for Scripted {
+        fn tcp_connect(&self, peer: SocketAddr, _: Duration) -> BoxFuture<'_, Result<ConnectSample, ProbeError>> {
+            let next = self.0.lock().unwrap().pop_front().flatten();
+            let sample =
+                |elapsed_ns| ConnectSample { at: Tau(0), elapsed_ns, kernel_rtt_ns: None, retransmitted: false };
+            Box::pin(std::future::ready(next.map(sample).ok_or(ProbeError::Timeout(peer))))
+        }
+    }
+
+    struct Heard(UnboundedSender<Option<i64>>);
+
+    impl Actor for Heard {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<RttSample> for Heard {
+        type Result = ();
+
+        fn handle(&mut self, msg: RttSample, _: &mut Self::Context) {
+            let _ = self.0.send(msg.rtt_ns);
+        }
+    }
+
+    /// The first `n` that are told of these connects; all behind them time out.
+    async fn told(source: SourceIx, connects: &[Option<i64>], n: usize) -> Vec<Option<i64>> {
+        let (sender, mut heard) = unbounded_channel();
+        let pinger = RttPinger {
+            source,
+            interval: Duration::from_millis(1),
+            timeout: Duration::from_secs(1),
+            probe: Arc::new(Scripted(Mutex::new(connects.iter().copied().collect()))),
+            clock: Arc::new(SystemClock::new(0).unwrap()),
+            collector: Heard(sender).start().recipient(),
+            peer: PeerSlot::default(),
+            id: "m".to_owned(),
+            fail: FailPoints::default(),
+            is_busy: false,
+            has_timed_out: false,
+        }
+        .start();
+        pinger.send(PeerIs(Some(([127, 0, 0, 1], 9).into()))).await.unwrap();
+        let mut told = Vec::new();
+        while told.len() < n {
+            told.push(heard.recv().await.unwrap());
+        }
+        pinger.send(Stop).await.unwrap();
+        told
+    }
+
+    #[actix::test]
+    async fn one_connect_in_silence_is_told_of_the_primary_alone() {
+        let connects = [Some(1), None, Some(2), None, None, None, Some(3)];
+        let of_mirror = told(SourceIx::mirror(0), &connects, 5).await;
+        assert_eq!(of_mirror, [Some(1), Some(2), None, None, Some(3)], "the second in a row, and all that follow");
+        assert_eq!(told(SourceIx::PRIMARY, &connects, 3).await, [Some(1), None, Some(2)]);
+    }
+}
