@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     match build(&web) {
         Ok(stamp) => {
             // A new page means a new crate: what is embedded is named by this.
-            println!("cargo::rustc-env=MIRRORWATCH_PAGE_STAMP={stamp}");
+            println!("cargo::rustc-env=PAGE_STAMP={stamp}");
             ExitCode::SUCCESS
         }
         Err(message) => {
